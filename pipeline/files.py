@@ -1,0 +1,188 @@
+"""Writing files and folders so that nothing half-written ever stands under its final name."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import Busy, CorruptData, MissingInput
+
+PATIENCE_SECONDS = 60.0
+"""How long a second process waits for the first one's lock before it gives up."""
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8 with plain newlines, atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (`ValueError`)."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such file; run the command that makes it first") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CorruptData(f"{path}: not readable as JSON ({error}); make it again") from None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (64 hex characters) of a JSON-like value, with paths and other objects taken as their text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex characters."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder `.NAME.partial` beside the output NAME, held under an exclusive lock.
+
+    Attributes:
+        scratch: folder for finished chunks and checkpoints; kept when the work is interrupted.
+        result: folder to fill with the output itself; empty at the start of every try.
+    """
+
+    output: Path
+    folder: Path
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result"
+
+    def publish(self) -> None:
+        """Put `result` under the output's name, in one rename, and drop the rest."""
+        for path in self.result.rglob("*"):
+            if path.is_file():
+                _sync(path)
+        if self.output.exists():
+            self.output.replace(self.folder / "replaced")
+        self.result.replace(self.output)
+        _drop(self.folder)
+
+
+@contextlib.contextmanager
+def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
+    """Hold the working folder of `output` while the block runs.
+
+    The same `work_digest` (parameters and inputs) resumes what an interrupted run left in `scratch`; another one starts
+    over. Yields None when another process was at the very same work and has published it while this one waited.
+
+    Raises:
+        Busy: another process has held the folder for more than a minute.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    folder = output.with_name(f".{output.name}.partial")
+    lock, waited_for = _lock(folder)
+    try:
+        if waited_for == work_digest and output.exists() and not (folder / "digest").exists():
+            _drop(folder)
+            yield None
+            return
+        work = Workspace(output, folder)
+        if _read_digest(folder) != work_digest:
+            shutil.rmtree(work.scratch, ignore_errors=True)
+        left_overs = output.parent.glob(f"{folder.name}.*.tmp")
+        for left_over in (work.result, folder / "replaced", *left_overs):
+            shutil.rmtree(left_over, ignore_errors=True)
+        work.scratch.mkdir(exist_ok=True)
+        work.result.mkdir()
+        write_text(folder / "digest", work_digest)
+        yield work
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path) -> tuple[int, str | None]:
+    """Lock `folder`; also the digest of the work that was waited for, or None when nobody held it."""
+    waited_for: str | None = None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # the holder has just published and dropped the folder
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 32, 0).decode().strip() or "unknown"
+            os.close(lock)
+            waited_for = _read_digest(folder) or waited_for
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{folder}: process {holder} has been working on it for over {PATIENCE_SECONDS:.0f} s; "
+                    f"wait for it, or end it (kill {holder}) and run this again: finished work is kept"
+                ) from None
+            time.sleep(0.1)
+            continue
+        # The holder may have published, and so deleted the file that was waited for: then it is not the one in place.
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(lock).st_ino == (folder / "lock").stat().st_ino:
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+                return lock, waited_for
+        os.close(lock)
+
+
+def _drop(folder: Path) -> None:
+    """Delete a held folder. It is renamed first, so that a waiting process never finds it half gone."""
+    trash = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    folder.replace(trash)
+    shutil.rmtree(trash)
+
+
+def _read_digest(folder: Path) -> str | None:
+    try:
+        return (folder / "digest").read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _sync(path: Path) -> None:
+    """Bring a file to the disk before a rename makes it visible, so that a power cut cannot leave it empty."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,267 @@
+"""The one on-disk format for pictures: an image set.
+
+    images-00000.npy …   uint8 (n, H, W, 3) RGB, at most 65,536 pictures each
+    index.parquet        a row a picture, in key order (byte order of UTF-8)
+    skipped.parquet      a row for each source that gave no picture, with the cause
+    imageset.json        schema version, counts, shape, SHA-256 per shard
+
+Flat `.npy` because a 64×64 picture in LMDB costs a third more and needs locks; and it can be mapped into memory.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import files
+from pipeline.errors import CorruptData, MissingInput, PipelineError
+
+SCHEMA_VERSION = 1
+SHARD_PICTURES = 65_536
+
+Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("shard", pa.int32()),
+        ("row", pa.int32()),
+        ("source_width", pa.int32()),
+        ("source_height", pa.int32()),
+        ("source_bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("box", pa.list_(pa.int32(), 4)),
+        ("label", pa.string()),
+    ]
+)
+SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "reason", "detail")])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the index says of a picture, but for its place.
+
+    Attributes:
+        key: unique UTF-8 text.
+        source_width, source_height: pixels of the source as shown (after EXIF orientation).
+        source_bytes: length of the encoded source.
+        sha256: of the encoded source, 64 hex characters.
+        box: x0, y0, x1, y1 in source pixels, for faces.
+        label: class name, where the data set has one.
+    """
+
+    key: str
+    source_width: int
+    source_height: int
+    source_bytes: int
+    sha256: str
+    box: tuple[int, int, int, int] | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A source that gave no picture.
+
+    Attributes:
+        key: as it would stand in the index.
+        kind: `bad` (could not be read) or `filtered` (left out on purpose); only `bad` counts against `max_bad`.
+        reason: a short fixed word, such as `not_an_image`.
+        detail: what exactly was found.
+    """
+
+    key: str
+    kind: Literal["bad", "filtered"]
+    reason: str
+    detail: str
+
+
+def chunk_done(folder: Path, number: int) -> bool:
+    """Whether `write_chunk` has finished this chunk."""
+    return (folder / f"{number:06d}.json").exists()
+
+
+def write_chunk(
+    folder: Path, number: int, images: Images, pictures: Sequence[Picture], skipped: Sequence[Skipped]
+) -> None:
+    """Write one finished chunk to a scratch folder.
+
+    Args:
+        images: uint8 (n, H, W, 3), row-aligned with `pictures`.
+    """
+    with files.atomic_path(folder / f"{number:06d}.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, images)
+    # The list comes last: its presence says that the chunk is complete.
+    record = {"pictures": [asdict(p) for p in pictures], "skipped": [asdict(s) for s in skipped]}
+    files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
+
+
+def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, max_bad: float) -> dict[str, int]:
+    """Join finished chunks, in order, to an image set in the folder `to`.
+
+    Args:
+        chunks_folder: where `write_chunk` wrote chunks 0..chunk_count-1.
+        side: height and width of the pictures.
+        max_bad: largest share of sources that may be bad, 0..1.
+
+    Returns:
+        Counts: `sources`, `pictures`, `bad`, `filtered`.
+
+    Raises:
+        PipelineError: more than `max_bad` of the sources could not be read, or none could.
+    """
+    pictures: list[dict[str, Any]] = []
+    skipped: list[dict[str, Any]] = []
+    sizes = []
+    for number in range(chunk_count):
+        record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
+        pictures += record["pictures"]
+        skipped += record["skipped"]
+        sizes.append(len(record["pictures"]))
+    skipped.sort(key=lambda s: (s["key"].encode(), s["reason"]))
+    bad = [s for s in skipped if s["kind"] == "bad"]
+    # A photo with several faces gives several pictures, keyed photo#000 and so on: count photos, not faces.
+    sources = len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures}) + len(skipped)
+    if sources == 0:
+        raise PipelineError("no source pictures were found; look into the folder or archive that was given")
+    if not pictures or len(bad) / sources > max_bad:
+        first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in (bad or skipped)[:3])
+        raise PipelineError(
+            f"{len(bad)} of {sources} sources could not be read and {len(pictures)} pictures were made; at most "
+            f"{max_bad:.2%} may be bad (max_bad). The first: {first}"
+        )
+    shards = _write_shards(chunks_folder, sizes, to, side)
+    index = pa.Table.from_pylist(
+        [{**p, "shard": i // SHARD_PICTURES, "row": i % SHARD_PICTURES} for i, p in enumerate(pictures)], INDEX_SCHEMA
+    )
+    pq.write_table(index, to / "index.parquet", compression="zstd")
+    pq.write_table(pa.Table.from_pylist(skipped, SKIPPED_SCHEMA), to / "skipped.parquet", compression="zstd")
+    counts = {
+        "sources": sources,
+        "pictures": len(pictures),
+        "bad": len(bad),
+        "filtered": len(skipped) - len(bad),
+    }
+    description = {
+        "schema_version": SCHEMA_VERSION,
+        "counts": counts,
+        "shape": [side, side, 3],
+        "shards": shards,
+        "index_sha256": files.sha256_file(to / "index.parquet"),
+    }
+    files.write_json(to / "imageset.json", description)
+    return counts
+
+
+def _write_shards(chunks_folder: Path, sizes: list[int], to: Path, side: int) -> dict[str, str]:
+    """Copy the chunks' pictures to shards; also the SHA-256 of each shard by its name."""
+    total = sum(sizes)
+    shards: dict[str, str] = {}
+    blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r") for n, size in enumerate(sizes) if size)
+    rest = np.empty((0, side, side, 3), np.uint8)
+    for start in range(0, total, SHARD_PICTURES):
+        path = to / f"images-{start // SHARD_PICTURES:05d}.npy"
+        count = min(SHARD_PICTURES, total - start)
+        shard = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, side, side, 3))
+        filled = 0
+        while filled < count:
+            if not len(rest):
+                rest = next(blocks)
+            taken = rest[: count - filled]
+            shard[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            rest = rest[len(taken) :]
+        shard.flush()
+        del shard
+        shards[path.name] = files.sha256_file(path)
+    return shards
+
+
+class ImageSet:
+    """Read-only view of an image set folder.
+
+    Args:
+        folder: the image set.
+        side: centre-crop to this many pixels when reading; None for the side stored.
+
+    Raises:
+        MissingInput: `folder` holds no image set.
+        CorruptData: its parts do not belong together, or come from another version.
+    """
+
+    def __init__(self, folder: Path, side: int | None = None) -> None:
+        self.folder = folder
+        if not (folder / "imageset.json").exists():
+            raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
+        description = files.read_json(folder / "imageset.json")
+        if description.get("schema_version") != SCHEMA_VERSION:
+            raise CorruptData(
+                f"{folder}/imageset.json: schema version {description.get('schema_version')}, expected "
+                f"{SCHEMA_VERSION}; make the set again"
+            )
+        self.counts: dict[str, int] = description["counts"]
+        self.stored_side: int = description["shape"][0]
+        self.side = side or self.stored_side
+        self.shards: list[str] = sorted(description["shards"])
+        self.digest = files.digest(description)
+        if self.side > self.stored_side:
+            raise CorruptData(f"{folder}: pictures are {self.stored_side} pixels wide, {self.side} were asked for")
+
+    def __len__(self) -> int:
+        return self.counts["pictures"]
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """The index, in row order; see `INDEX_SCHEMA`."""
+        table = pq.read_table(self.folder / "index.parquet")
+        if len(table) != len(self):
+            raise CorruptData(f"{self.folder}/index.parquet: {len(table)} rows for {len(self)} pictures; make it again")
+        return table
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Keys in row order."""
+        return [str(key) for key in self.index.column("key").to_pylist()]
+
+    @cached_property
+    def skipped(self) -> pa.Table:
+        """The sources that gave no picture; see `SKIPPED_SCHEMA`."""
+        return pq.read_table(self.folder / "skipped.parquet")
+
+    @cached_property
+    def _maps(self) -> list[Images]:
+        maps: list[Images] = []
+        for number, name in enumerate(self.shards):
+            try:
+                shard = np.load(self.folder / name, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise CorruptData(f"{self.folder / name}: not readable ({error}); make the set again") from None
+            expected = min(SHARD_PICTURES, len(self) - number * SHARD_PICTURES)
+            if shard.shape != (expected, self.stored_side, self.stored_side, 3):
+                raise CorruptData(f"{self.folder / name}: shape {shard.shape}, expected {expected} pictures")
+            maps.append(shard)
+        return maps
+
+    def read(self, rows: Rows) -> Images:
+        """Pictures by row number, in the order asked for: uint8 (n, side, side, 3) RGB, a copy."""
+        out = np.empty((len(rows), self.side, self.side, 3), np.uint8)
+        cut = (self.stored_side - self.side) // 2
+        inner = slice(cut, cut + self.side)
+        shard_of = rows // SHARD_PICTURES
+        for shard in np.unique(shard_of):
+            chosen = np.flatnonzero(shard_of == shard)
+            out[chosen] = self._maps[shard][rows[chosen] % SHARD_PICTURES, inner, inner]
+        return out
+
+    def blocks(self, pictures: int = 4096) -> Iterator[tuple[int, Images]]:
+        """All pictures in row order as (first row, block of at most `pictures`)."""
+        for start in range(0, len(self), pictures):
+            yield start, self.read(np.arange(start, min(start + pictures, len(self))))

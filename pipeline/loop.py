@@ -1,0 +1,114 @@
+"""The one training loop: batches in a seeded order, checkpoints, exact resume, history, and a stop at the first NaN."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from pipeline import checkpoints, progress
+from pipeline.errors import BadParameters, TrainingDiverged
+from pipeline.imageset import Rows
+from pipeline.seeding import numpy_rng
+
+History = list[dict[str, float]]
+"""One entry an epoch: `epoch`, `step` (steps done so far) and the mean of each figure of the model's steps."""
+
+
+class Trainable(Protocol):
+    """What a model brings to the loop."""
+
+    def step(self, rows: Rows, number: int) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            rows: int64 (batch,), row numbers of the image set.
+            number: how many steps came before; with the seed it names every draw of this step, so that a resumed run
+                draws the same without any generator's state being stored.
+
+        Returns:
+            Figures to follow, such as losses.
+        """
+
+    def tensors(self) -> checkpoints.Tensors:
+        """All that a resumed run needs: weights, buffers, optimiser states."""
+
+    def load_tensors(self, tensors: checkpoints.Tensors) -> None:
+        """Put back what `tensors` gave."""
+
+
+def train(
+    model: Trainable,
+    rows: Rows,
+    *,
+    epochs: int,
+    batch: int,
+    seed: int,
+    scratch: Path,
+    checkpoint_every: int,
+    title: str,
+    end_of_epoch: Callable[[int], None] = lambda epoch: None,
+) -> History:
+    """Train for a number of epochs, resuming from the checkpoint in `scratch` if there is one.
+
+    Args:
+        rows: int64 (n,), the rows to train on; each epoch visits them in an order of its own. A last batch that is
+            not full is left out, for batch norm needs full ones.
+        epochs: passes over the rows.
+        batch: rows a step.
+        seed: names the order of the rows.
+        scratch: folder of the checkpoint.
+        checkpoint_every: steps between checkpoints; there is one after each epoch too.
+        title: what is being trained, for the progress bar.
+        end_of_epoch: called with the epoch's number, from 1, before its checkpoint is written; it may write samples,
+            and must write the same when called again.
+
+    Returns:
+        The history of all epochs, those before a resume included.
+
+    Raises:
+        BadParameters: there are fewer rows than one batch.
+        TrainingDiverged: a figure is not finite; the last checkpoint is left in `scratch`.
+    """
+    per_epoch = len(rows) // batch
+    if per_epoch == 0:
+        raise BadParameters(f"{title}: {len(rows)} pictures do not fill one batch of {batch}; lower `batch`")
+    path = scratch / "checkpoint.safetensors"
+    number, sums, history = 0, dict[str, float](), History()
+    if path.exists():
+        tensors, state = checkpoints.load(path)
+        model.load_tensors(tensors)
+        number, sums, history = state["step"], state["sums"], state["history"]
+        progress.say(f"{title}: resumed at step {number} of {epochs * per_epoch}")
+
+    def save() -> None:
+        checkpoints.save(path, model.tensors(), {"step": number, "sums": sums, "history": history})
+
+    with progress.bar(title, epochs * per_epoch, "steps", done=number) as advance:
+        for epoch in range(number // per_epoch, epochs):
+            order = numpy_rng(seed, "order", epoch).permutation(rows)
+            for position in range(number % per_epoch, per_epoch):
+                figures = model.step(order[position * batch : (position + 1) * batch], number)
+                for name, value in figures.items():
+                    if not math.isfinite(value):
+                        raise TrainingDiverged(
+                            f"{title}: {name} is {value} at step {number} (epoch {epoch + 1}); the last good "
+                            f"checkpoint is {path}. Lower the learning rate or change the seed"
+                        )
+                    sums[name] = sums.get(name, 0.0) + value
+                number += 1
+                advance(1)
+                if number % checkpoint_every == 0 and number % per_epoch:
+                    save()
+            means = {name: total / per_epoch for name, total in sums.items()}
+            history.append({"epoch": epoch + 1, "step": number, **means})
+            sums = {}
+            end_of_epoch(epoch + 1)
+            save()
+    return history
+
+
+def history_tsv(history: History) -> str:
+    """The history as tab-separated text with a header, six significant digits, for `dvc plots`."""
+    names = list(history[0])
+    lines = ["\t".join(names), *("\t".join(f"{entry[name]:.6g}" for name in names) for entry in history)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,112 @@
+"""What all commands share: option types, error lines, the summary, timings."""
+
+import contextlib
+import errno
+import importlib.metadata
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import progress
+from pipeline.errors import PipelineError
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.metadata.version("dcgan-pipeline"))
+        raise typer.Exit
+
+
+def _default_profile() -> Path:
+    from pipeline.params import default_profile  # pydantic is slow to import, and help does not need it
+
+    return default_profile()
+
+
+SetOption = Annotated[str, typer.Option("--set", help="Name of the set: picks its section of the profile.")]
+ParamsOption = Annotated[
+    Path,
+    typer.Option(
+        "--params",
+        default_factory=_default_profile,
+        show_default="the workstation profile",
+        help="Profile (YAML) to take the numbers from.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root seed; every use of chance derives its own.")]
+ToOption = Annotated[Path, typer.Option("--to", "-o", help="Where the result goes.")]
+ImagesOption = Annotated[Path, typer.Option("--images", help="Image set folder.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", "-j", min=1, help="Worker processes (default: DCGAN_JOBS, else every processor)."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on stderr.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable summary on stdout.")]
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+]
+
+Report = Callable[[Mapping[str, Any], str], None]
+
+
+@contextlib.contextmanager
+def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
+    """Run the body of a command: known errors become one line and exit status 1, and the time is noted.
+
+    Yields:
+        A function to call last, with the summary (JSON-like) and the sentence for a person.
+    """
+    progress.set_quiet(quiet)
+    # `kill` and a closed terminal end a command as Ctrl-C does: workers stopped, locks released, finished work kept.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+    def report(summary: Mapping[str, Any], sentence: str) -> None:
+        progress.say(f"{name}: {sentence}")
+        if as_json:
+            typer.echo(json.dumps(summary, sort_keys=True))
+
+    started = time.monotonic()
+    try:
+        yield report
+    except PipelineError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(_explain(error))
+    except KeyboardInterrupt:
+        typer.echo(f"{name}: interrupted; finished work is kept, run it again to go on", err=True)
+        raise typer.Exit(130) from None
+    _note_time(name, time.monotonic() - started)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str) -> None:
+    typer.echo("error: " + " ".join(message.splitlines()), err=True)
+    raise typer.Exit(1)
+
+
+def _explain(error: OSError) -> str:
+    where = error.filename or "output"
+    if error.errno == errno.ENOSPC:
+        return f"{where}: the disk is full; make room and run this again: finished work is kept"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where}: {error.strerror}; choose a folder that may be written, or change its permissions"
+    return f"{where}: {error.strerror or error}"
+
+
+def _note_time(name: str, seconds: float) -> None:
+    """Keep the wall time beside a pipeline, in a file that git ignores: no time may stand in an output."""
+    if not Path("dvc.yaml").exists():
+        return
+    with contextlib.suppress(OSError):
+        Path(".dcgan").mkdir(exist_ok=True)
+        with Path(".dcgan/timing.jsonl").open("a") as file:
+            file.write(json.dumps({"command": name, "seconds": round(seconds, 2)}) + "\n")

@@ -1,0 +1,93 @@
+"""Parallel work gives the results of serial work, in order, and leaves no process behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline import engine
+from pipeline.errors import BadParameters, PipelineError
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def fail_at(wrong: int, number: int) -> int:
+    if number == wrong:
+        raise PipelineError(f"chunk {number} is wrong")
+    return number
+
+
+def die(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_results_come_in_order(workers: int) -> None:
+    """Any number of workers gives the same sequence, also with more chunks than are held at once."""
+    assert list(engine.map_chunks(square, range(40), workers=workers)) == [n * n for n in range(40)]
+
+
+def test_no_chunks_give_nothing() -> None:
+    """An empty set is no special case."""
+    assert list(engine.map_chunks(square, [], workers=2)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_s_error_arrives_whole(workers: int) -> None:
+    """The first error ends the map, with its own type and words."""
+    with pytest.raises(PipelineError, match="chunk 3 is wrong"):
+        list(engine.map_chunks(partial(fail_at, 3), range(20), workers=workers))
+
+
+def test_a_killed_worker_is_one_clear_error() -> None:
+    """The out-of-memory killer ends a worker: the message says what to do."""
+    with pytest.raises(PipelineError, match="-j 1"):
+        list(engine.map_chunks(die, range(4), workers=2))
+
+
+def test_workers_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DCGAN_JOBS counts, and nonsense in it is an error."""
+    monkeypatch.setenv("DCGAN_JOBS", "3")
+    assert engine.default_workers() == 3
+    monkeypatch.setenv("DCGAN_JOBS", "many")
+    with pytest.raises(BadParameters, match="DCGAN_JOBS"):
+        engine.default_workers()
+    monkeypatch.delenv("DCGAN_JOBS")
+    assert engine.default_workers() >= 1
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+from pipeline import engine
+def slow(path):
+    Path(path).joinpath(str(os.getpid())).touch()
+    time.sleep(60)
+if __name__ == "__main__":
+    list(engine.map_chunks(slow, [sys.argv[1]] * 4, workers=2))
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """kill -9 of the command leaves no worker that goes on writing."""
+    script, pids = tmp_path / "slow.py", tmp_path / "pids"
+    script.write_text(SLOW)
+    pids.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(pids)])
+    deadline = time.monotonic() + 30
+    while len(list(pids.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(Path(f"/proc/{path.name}/cmdline").exists() for path in pids.iterdir()):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.05)

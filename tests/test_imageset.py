@@ -1,0 +1,108 @@
+"""The image set: what is written is read back, and broken sets are found out."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import imageset
+from pipeline.errors import CorruptData, MissingInput, PipelineError
+from pipeline.imageset import ImageSet, Picture, Skipped
+
+
+def pictures(count: int, side: int = 4) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, side, side, 3), np.uint8)
+
+
+def described(image: np.ndarray, key: str) -> Picture:
+    return Picture(key, 8, 8, 99, hashlib.sha256(image).hexdigest())
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(0, 5), min_size=1, max_size=6).filter(any), shard=st.integers(1, 7))
+def test_chunks_and_shards_of_any_size_give_the_same_pictures(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int
+) -> None:
+    """Where chunks and shards are cut decides nothing about what is read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imageset, "SHARD_PICTURES", shard)
+        folder = tmp_path_factory.mktemp("set")
+        images = pictures(sum(sizes))
+        start = 0
+        for number, size in enumerate(sizes):
+            part = images[start : start + size]
+            listed = [described(image, f"{start + i:04d}") for i, image in enumerate(part)]
+            imageset.write_chunk(folder / "chunks", number, part, listed, [])
+            start += size
+        counts = imageset.join_chunks(folder / "chunks", len(sizes), folder, side=4, max_bad=0.0)
+        read = ImageSet(folder)
+        assert counts == {"sources": len(images), "pictures": len(images), "bad": 0, "filtered": 0}
+        np.testing.assert_array_equal(read.read(np.arange(len(images))), images)
+        np.testing.assert_array_equal(np.concatenate([block for _, block in read.blocks(3)]), images)
+        backwards = np.arange(len(images))[::-1]
+        np.testing.assert_array_equal(read.read(backwards), images[backwards])
+        assert read.keys == [f"{i:04d}" for i in range(len(images))]
+
+
+def test_sources_add_up(tmp_path: Path) -> None:
+    """sources = pictures' sources + bad + filtered; two faces of one photo are one source."""
+    images = pictures(3)
+    listed = [
+        Picture("a.jpg#000", 8, 8, 9, "0" * 64, box=(0, 0, 4, 4)),
+        Picture("a.jpg#001", 8, 8, 9, "0" * 64, box=(4, 4, 8, 8)),
+        Picture("b.jpg#000", 8, 8, 9, "1" * 64, box=(0, 0, 4, 4)),
+    ]
+    skipped = [Skipped("c.jpg", "filtered", "no_face", ""), Skipped("d.jpg", "bad", "truncated", "at 9")]
+    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, skipped)
+    counts = imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=0.3)
+    assert counts == {"sources": 4, "pictures": 3, "bad": 1, "filtered": 1}
+    assert ImageSet(tmp_path).skipped.column("reason").to_pylist() == ["no_face", "truncated"]
+    assert ImageSet(tmp_path).index.column("box").to_pylist()[1] == [4, 4, 8, 8]
+
+
+def test_too_many_bad_pictures_stop_and_are_named(tmp_path: Path) -> None:
+    """A broken archive is not silently a small one."""
+    images = pictures(2)
+    listed = [described(image, str(i)) for i, image in enumerate(images)]
+    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, [Skipped("x.jpg", "bad", "truncated", "at 9")])
+    with pytest.raises(PipelineError, match=r"1 of 3 .* at most 1\.00%.*x\.jpg: truncated \(at 9\)"):
+        imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=0.01)
+
+
+def test_no_sources_are_an_error(tmp_path: Path) -> None:
+    """An empty folder is said to be empty."""
+    imageset.write_chunk(tmp_path / "chunks", 0, pictures(0), [], [])
+    with pytest.raises(PipelineError, match="no source pictures"):
+        imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=1.0)
+
+
+def test_a_smaller_side_is_the_centre(make_imageset: Callable[..., Path]) -> None:
+    """Faces are stored at 128 and read as their centre 64."""
+    images = pictures(2, side=8)
+    folder = make_imageset(images)
+    np.testing.assert_array_equal(ImageSet(folder, side=4).read(np.array([1])), images[1:, 2:6, 2:6])
+    with pytest.raises(CorruptData, match="8 pixels wide, 16"):
+        ImageSet(folder, side=16)
+
+
+def test_broken_sets_are_found_out(make_imageset: Callable[..., Path], tmp_path: Path) -> None:
+    """Missing, cut, mixed up, from another version: one clear error each."""
+    with pytest.raises(MissingInput, match="no image set"):
+        ImageSet(tmp_path / "nothing")
+    folder = make_imageset(pictures(5))
+    shard = folder / "images-00000.npy"
+    shard.write_bytes(shard.read_bytes()[:-10])
+    with pytest.raises(CorruptData, match="images-00000"):
+        ImageSet(folder).read(np.array([0]))
+    other = make_imageset(pictures(4), name="other")
+    shard.write_bytes((other / "images-00000.npy").read_bytes())
+    with pytest.raises(CorruptData, match="expected 5"):
+        ImageSet(folder).read(np.array([0]))
+    description = (folder / "imageset.json").read_text()
+    (folder / "imageset.json").write_text(description.replace('"schema_version": 1', '"schema_version": 0'))
+    with pytest.raises(CorruptData, match="schema version 0"):
+        ImageSet(folder)
