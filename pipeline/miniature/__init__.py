@@ -1,0 +1,1 @@
+"""Draws the embedded default data sets, in the archive layouts of the real ones."""
