@@ -1,15 +1,20 @@
 """Fixtures that several rooms' tests share, and the choice of long tests."""
 
 import hashlib
+import io
 import os
 import random
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import imageset
 
@@ -82,3 +87,76 @@ def folder_bytes(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    """A function that encodes a smooth picture, another one for each number; a JPEG unless another format is named."""
+
+    def encode(
+        number: int = 0,
+        shape: tuple[int, int] = (60, 48),
+        file_format: str = "JPEG",
+        mode: str = "RGB",
+        **options: object,
+    ) -> bytes:
+        coarse = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize(shape, Image.Resampling.BICUBIC).convert(mode)
+        buffer = io.BytesIO()
+        picture.save(buffer, file_format, **options)
+        return buffer.getvalue()
+
+    return encode
+
+
+@pytest.fixture
+def write_lmdb() -> Callable[[Path, dict[bytes, bytes]], Path]:
+    """A function that writes records as an LMDB folder and gives its path."""
+
+    def write(folder: Path, records: dict[bytes, bytes]) -> Path:
+        with (
+            lmdb.open(str(folder), map_size=1 << 26, lock=False) as environment,
+            environment.begin(write=True) as writer,
+        ):
+            for key, value in records.items():
+                writer.put(key, value)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def write_lsun_zip(tmp_path: Path, write_lmdb: Callable[..., Path]) -> Callable[[Path, dict[bytes, bytes]], Path]:
+    """A function that writes records as LSUN does, a zip of `NAME_lmdb/{data,lock}.mdb`, and gives its path."""
+
+    def write(path: Path, records: dict[bytes, bytes]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = write_lmdb(tmp_path / f"unzipped-{path.stem}", records)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(folder / "data.mdb", f"{path.stem}/data.mdb")
+            archive.writestr(f"{path.stem}/lock.mdb", bytes(8192))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_imagenet_tar() -> Callable[[Path, dict[str, dict[str, bytes]]], Path]:
+    """A function that writes `{synset: {file: bytes}}` as a tar of tars, as ImageNet does, and gives its path."""
+
+    def write(path: Path, synsets: dict[str, dict[str, bytes]]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_tar({f"{synset}.tar": _tar(members) for synset, members in synsets.items()}))
+        return path
+
+    return write
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

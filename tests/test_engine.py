@@ -64,6 +64,43 @@ def test_workers_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.default_workers() >= 1
 
 
+@pytest.mark.long
+def test_ray_gives_the_same_results_and_errors(tmp_path: Path) -> None:
+    """A real Ray: results in order, a task's error with its own type, a killed worker as one clear error."""
+    script = tmp_path / "with_ray.py"
+    script.write_text(WITH_RAY)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "DCGAN_ENGINE": "ray", "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stdout.splitlines() if "(raylet)" not in line]
+    assert said == [str([n * n for n in range(40)]), "chunk 3 is wrong", "True"], done.stderr
+
+
+WITH_RAY = """
+from functools import partial
+from pipeline import engine
+from pipeline.errors import PipelineError
+import test_engine as functions
+print(list(engine.map_chunks(functions.square, range(40), workers=2)))
+for function in (partial(functions.fail_at, 3), functions.die):
+    try:
+        list(engine.map_chunks(function, range(20), workers=2))
+    except PipelineError as error:
+        print(error if "chunk" in str(error) else "-j 1" in str(error))
+"""
+
+
+def test_an_unknown_engine_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt engine is not silently the local one."""
+    monkeypatch.setenv("DCGAN_ENGINE", "spark")
+    with pytest.raises(BadParameters, match="DCGAN_ENGINE: 'spark', expected one of local, ray"):
+        list(engine.map_chunks(square, [1], workers=1))
+
+
 SLOW = """
 import os, sys, time
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""Fetch, verify and unpack what a data set names."""

@@ -1,0 +1,118 @@
+"""Make a set's raw folder: draw the miniature, take the archive that is there, or fetch upstream's.
+
+The raw folder says in `source.json` what the pictures come from, and holds only what the archives folder does not:
+
+    an LSUN zip            the LMDB, unpacked                              kind lmdb,   place raw
+    a folder with an LMDB  nothing; read where it is                       kind lmdb,   place archives
+    a folder of pictures   nothing; read where it is                       kind folder, place archives
+    a tar                  nothing; read where it is                       kind tar,    place archives
+    the miniature          its LMDB or its tar, and the tables of truth    kind as above, place raw
+
+There is no fallback: a missing archive is an error, whatever else there may be.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, progress
+from pipeline.acquire.archives import Acquire, find, published, removed_note
+from pipeline.acquire.disk import Checksums, checksums
+from pipeline.acquire.unpack import unpack_lmdb
+from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
+from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline.miniature import archives as miniature
+
+FORMAT = 1
+"""Version of what a raw folder holds; part of the digest under which unfinished work is resumed."""
+
+_KINDS: dict[DataSet, tuple[Kind, ...]] = {"lsun": ("lmdb", "folder"), "imagenet": ("tar", "folder")}
+_DRAW: dict[DataSet, Callable[..., None]] = {"lsun": miniature.draw_lsun, "imagenet": miniature.draw_imagenet}
+
+
+def acquire(
+    data_set: DataSet, section: Acquire, *, archives: Path, to: Path, seed: int, workers: int
+) -> dict[str, Any]:
+    """Make the raw folder `to` of a set; see the head of this module.
+
+    Args:
+        archives: the set's folder of archives; `upstream` puts its download there.
+        seed: root seed, for the miniature.
+        workers: processes that draw the miniature.
+
+    Returns:
+        The content of `source.json`.
+
+    Raises:
+        MissingInput: there is no such archive.
+        CorruptData: it is damaged, empty, or of a kind that this set cannot be read from.
+        ChecksumMismatch: it is not upstream's, and `checksum` demands that.
+        BadParameters: the section relies on something that upstream does not publish.
+        DownloadFailed: upstream could not be fetched.
+    """
+    drawn = section.source == "miniature"
+    archive = archives / section.archive
+    if not drawn and not archive.exists() and (kept := _unpacked_before(archive, to)):
+        return kept
+    sums = None if drawn else find(section, archives)
+    identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
+    with files.workspace(to, files.digest({"format": FORMAT, "set": data_set, **identity})) as work:
+        if work is None:
+            return dict(files.read_json(to / "source.json"))
+        if sums is None:
+            archive = _draw(data_set, section, work.scratch / "drawn", seed, workers)
+            sums = checksums(archive)
+            for path in archive.parent.iterdir():
+                if path.suffix != ".zip":  # a tar stays as it is; the tables of truth go along
+                    path.replace(work.result / path.name)
+        described = _describe(data_set, section, archive, sums, work.result)
+        files.write_json(work.result / "source.json", asdict(described))
+        work.publish()
+    if not drawn and described.place == "raw" and not section.keep_archive:
+        files.write_json(removed_note(archive), asdict(described))
+        archive.unlink()
+        progress.say(f"{archive}: verified, unpacked and removed (keep_archive: false)")
+    return asdict(described)
+
+
+def _draw(data_set: DataSet, section: Acquire, folder: Path, seed: int, workers: int) -> Path:
+    """Draw the miniature's archive into `folder`, anew; also its path."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    progress.say(f"drawing {section.count:,} pictures")
+    _DRAW[data_set](folder, count=section.count, planted_share=section.planted_share, seed=seed, workers=workers)
+    if not (folder / section.archive).exists():
+        names = ", ".join(path.name for path in folder.glob("*.[zt]*"))
+        raise BadParameters(f"archive: {section.archive}: the miniature draws {names}")
+    return folder / section.archive
+
+
+def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksums, result: Path) -> Description:
+    """Unpack what has to be unpacked to the folder `result`, and count what is there."""
+    place: Place = "archives"
+    if (result / archive.name).exists():
+        archive, place = result / archive.name, "raw"
+    elif archive.suffix == ".zip" and archive.is_file():
+        unpack_lmdb(archive, result)
+        archive, place = result, "raw"
+    found = read_as(archive)
+    if found.kind not in _KINDS[data_set]:
+        raise CorruptData(f"{archive}: a {found.kind}; this set is read from {' or '.join(_KINDS[data_set])}")
+    count = len(found.source.entries())
+    if count == 0:
+        raise CorruptData(f"{archive}: holds no pictures; look into it, or change `archive`")
+    known = published(section)
+    upstream = known is not None and sums.match(known)
+    return Description(section.source, section.archive, sums.bytes, sums.sha256, count, upstream, place, found.kind)
+
+
+def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:
+    """What is in `to`, when it is what an archive that is gone was unpacked to."""
+    try:
+        described: dict[str, Any] = files.read_json(removed_note(archive))
+        same = described == files.read_json(to / "source.json") and (to / "data.mdb").exists()
+    except MissingInput:
+        return None
+    return described if same else None

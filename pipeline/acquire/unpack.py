@@ -1,0 +1,79 @@
+"""Take the LMDB out of an LSUN zip, and nothing else."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from pipeline import progress
+from pipeline.acquire.disk import require_room
+from pipeline.errors import CorruptData
+
+_BLOCK = 1 << 20
+
+
+def unpacked_bytes(archive: Path) -> int:
+    """Length of the LMDB inside a zip, from the zip's directory alone; raises as `unpack_lmdb` does."""
+    with _opened(archive) as (_, member):
+        return member.file_size
+
+
+def unpack_lmdb(archive: Path, to: Path) -> None:
+    """Write the zip's `data.mdb` to the folder `to`, under that name.
+
+    Its `lock.mdb` is left out: readers here take no locks, and any two of these files differ.
+
+    Raises:
+        CorruptData: the zip is cut off or damaged, has names that leave their folder, or holds no LMDB or several.
+        PipelineError: the disk has no room.
+    """
+    with _opened(archive) as (file, member):
+        require_room(to, member.file_size, f"unpacking {archive.name}")
+        with (
+            file.open(member) as source,
+            (to / "data.mdb").open("wb") as target,
+            progress.bar(f"unpacking {archive.name}", member.file_size, "bytes") as advance,
+        ):
+            while block := source.read(_BLOCK):  # the last read compares the CRC
+                target.write(block)
+                advance(len(block))
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
+    """The zip and its one `data.mdb`; errors of reading become `CorruptData`."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            yield file, _find_lmdb(archive, file.infolist())
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise CorruptData(f"{archive}: {_what_is_wrong(archive, error)}") from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
+        raise CorruptData(f"{archive}: not an LSUN zip ({error}); download it again") from None
+
+
+def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise CorruptData(
+                f"{archive}: member {member.filename!r} leaves its folder; no LSUN zip has one, so delete it"
+            )
+    found = [member for member in members if PurePosixPath(member.filename).name == "data.mdb"]
+    if len(found) != 1:
+        names = ", ".join(member.filename for member in members[:5])
+        raise CorruptData(f"{archive}: expected one data.mdb, found {len(found)} among {names or 'no members'}")
+    return found[0]
+
+
+def _what_is_wrong(archive: Path, error: Exception) -> str:
+    length = archive.stat().st_size
+    with archive.open("rb") as file:
+        start = file.read(512).lstrip()
+    if start.startswith(b"PK\x03\x04"):
+        if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
+            return f"damaged ({error}); download it again"
+        return f"truncated or damaged after {length:,} bytes ({error}); download it again"
+    if start[:1] == b"<":
+        return "a web page, not a zip; download it again and look at the address"
+    return f"not a zip ({length:,} bytes); download it again"

@@ -1,0 +1,94 @@
+"""The raw folder of a set: what `source.json` says, and how its pictures are opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline import files
+from pipeline.datasets import imagenet, lsun
+from pipeline.datasets.readers import Folder, Lmdb, Source, find_lmdb
+from pipeline.datasets.tars import Tar
+from pipeline.errors import CorruptData, MissingInput
+
+DataSet = Literal["lsun", "imagenet"]
+Kind = Literal["lmdb", "folder", "tar"]
+Place = Literal["raw", "archives"]
+
+PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES
+"""What upstream says of each archive, by file name."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `source.json` says.
+
+    Attributes:
+        source, archive: as in `acquire.archives.Acquire`.
+        bytes, sha256: of the archive's file; for an LMDB read in place, of its `data.mdb`; for a folder of pictures,
+            their total length and the digest of the list of (key, length) in key order.
+        count: entries found, broken and repeated ones included.
+        upstream: whether the checksum is that of upstream's archive.
+        place: where the pictures are read from.
+        kind: how they are read.
+    """
+
+    source: str
+    archive: str
+    bytes: int
+    sha256: str
+    count: int
+    upstream: bool
+    place: Place
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Readable:
+    """How pictures are read from a path.
+
+    Attributes:
+        kind: `lmdb`, `folder` of pictures or `tar`.
+        source: what reads them.
+        file: the one file they are in; None for a folder of pictures.
+    """
+
+    kind: Kind
+    source: Source
+    file: Path | None
+
+
+def read_as(path: Path) -> Readable:
+    """See what `path` is: a folder with an LMDB in it, a folder of pictures, or a tar.
+
+    Raises:
+        MissingInput: there is nothing.
+    """
+    if path.is_dir():
+        lmdb = find_lmdb(path)
+        return Readable("lmdb", Lmdb(lmdb), lmdb / "data.mdb") if lmdb else Readable("folder", Folder(path), None)
+    if not path.exists():
+        raise MissingInput(f"{path}: no longer there; put it back, or run the download again")
+    return Readable("tar", Tar(path), path)
+
+
+def open_source(raw: Path, archives: Path) -> tuple[Source, Description]:
+    """The pictures that a raw folder describes.
+
+    Raises:
+        MissingInput: the raw folder, or the archive it speaks of, is not there.
+        CorruptData: `source.json` is of another version, or the archive has changed since.
+    """
+    try:
+        described = Description(**files.read_json(raw / "source.json"))
+    except TypeError:
+        raise CorruptData(f"{raw}/source.json: not of this version; run the download again") from None
+    if described.place == "raw":
+        return read_as(raw if described.kind == "lmdb" else raw / described.archive).source, described
+    found = read_as(archives / described.archive)
+    length = found.file.stat().st_size if found.file else described.bytes
+    if (found.kind, length) != (described.kind, described.bytes):
+        raise CorruptData(
+            f"{archives / described.archive}: a {found.kind} of {length:,} bytes, but {raw}/source.json speaks of a "
+            f"{described.kind} of {described.bytes:,}; run the download again"
+        )
+    return found.source, described

@@ -1,0 +1,1 @@
+"""Source pictures to image sets: decode, resize and crop."""

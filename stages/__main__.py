@@ -1,0 +1,55 @@
+"""The umbrella `dcgan`: imports a command's module only when that command runs, so that help needs no torch."""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from stages.common import VersionOption
+
+COMMANDS = {
+    "doctor": "Check device, disk and archives before anything runs.",
+    "download-lsun": "Fetch, verify and unpack LSUN scenes.",
+    "download-imagenet": "Fetch or find, and verify, ImageNet's training archive.",
+    "crop-scenes": "Scenes to an image set: short side to 64, centre crop.",
+    "downsample-imagenet": "ImageNet to an image set: 32×32 min-resize centre crops.",
+    "train-autoencoder": "Train the 3072-128-3072 denoising autoencoder.",
+    "hash-images": "Give every picture its 128-bit code.",
+    "remove-duplicates": "Decide which pictures stay, one of each group of duplicates.",
+    "audit-duplicates": "Show and count what was removed: a gallery and metrics.",
+    "train-dcgan": "Train a DCGAN on the pictures that stayed.",
+    "sample": "Draw pictures from a trained generator: a grid and single files.",
+    "walk-latent": "Walk between latents, as in the paper's Figure 4.",
+    "write-report": "One HTML page: samples, walks, removals, and how each number was made.",
+}
+"""Every command with its first line of help, in the order of the flow; a test compares them with the modules."""
+
+
+class _Umbrella(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"stages.{cmd_name.replace('-', '_')}")
+        return typer.main.get_command(module.app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands, in the order of the flow"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(
+    cls=_Umbrella, add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+@app.callback()
+def main(version: VersionOption = False) -> None:
+    """Rebuild the DCGAN paper: from picture archives to trained generators, with every removal accounted for."""
+
+
+if __name__ == "__main__":
+    app(prog_name="dcgan")

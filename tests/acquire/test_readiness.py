@@ -1,0 +1,122 @@
+"""What doctor sees before the first byte is moved."""
+
+import shutil
+
+import pytest
+
+from pipeline.acquire import disk, readiness
+from pipeline.acquire.readiness import as_text, check_ready, overview
+from pipeline.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput, PipelineError
+
+PROFILE = """
+acquire:
+  lsun:
+    {{source: {source}, archive: {archive}, checksum: {checksum}, keep_archive: {keep}, count: 99, planted_share: 0.1}}
+prepare:
+  lsun: {{side: 64, resize: area, chunk_keys: 64, max_bad: 0.01, max_pixels: 1000}}
+"""
+
+
+@pytest.fixture
+def check(tmp_path):
+    """A function that checks the set `lsun` with one key of its section changed."""
+
+    def check(source="archive", archive="bedroom_train_lmdb.zip", checksum="any", keep="true"):
+        profile = tmp_path / "profile.yaml"
+        profile.write_text(PROFILE.format(source=source, archive=archive, checksum=checksum, keep=keep))
+        check_ready(profile, "lsun", archives=tmp_path / "archives" / "lsun", work=tmp_path / "not" / "yet")
+        return profile
+
+    return check
+
+
+@pytest.fixture
+def free(tmp_path, monkeypatch):
+    """A function that sets the free bytes of every disk."""
+    real = shutil.disk_usage(tmp_path)
+
+    def free(count):
+        monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: real._replace(free=count))
+
+    return free
+
+
+def test_an_archive_that_is_there_is_enough(check, tmp_path, write_lsun_zip):
+    """Nothing is written by looking."""
+    write_lsun_zip(tmp_path / "archives" / "lsun" / "bedroom_train_lmdb.zip", {b"k": b"v"})
+    check()
+    assert not (tmp_path / "not").exists()
+
+
+def test_what_is_missing_is_named(check):
+    """The same words as the download would say, before anything runs."""
+    with pytest.raises(MissingInput, match=r"bedroom_train_lmdb\.zip: not there; put it there: 45,922,737,680 bytes"):
+        check()
+    with pytest.raises(BadParameters, match="upstream has no other"):
+        check(source="upstream", archive="other")
+
+
+def test_drawing_and_fetching_need_no_archive(check):
+    """The miniature, and a public URL for a small part of LSUN."""
+    check(source="miniature")
+    check(source="upstream", archive="bedroom_val_lmdb.zip", checksum="upstream")
+
+
+def test_a_broken_archive_is_seen_early(check, tmp_path, write_lsun_zip):
+    """A zip without its end, and one that cannot be upstream's."""
+    archive = write_lsun_zip(tmp_path / "archives" / "lsun" / "bedroom_train_lmdb.zip", {b"k": b"v" * 50_000})
+    with pytest.raises(ChecksumMismatch, match="upstream's archive has 45,922,737,680 bytes"):
+        check(checksum="upstream")
+    archive.write_bytes(archive.read_bytes()[:300])
+    with pytest.raises(CorruptData, match="truncated"):
+        check()
+
+
+def test_room_on_the_disk(check, tmp_path, free, write_lsun_zip):
+    """Download, unpacked LMDB and image set have to fit; upstream's bedrooms need some 170 GB, the miniature few MB."""
+    free(160e9)
+    with pytest.raises(PipelineError, match=r"needs 166\.\d\d GB and 160\.00 GB are free"):
+        check(source="upstream")
+    free(180e9)
+    check(source="upstream")
+    free(5e6)
+    with pytest.raises(PipelineError, match=r"the set lsun needs 0\.01 GB"):
+        check(source="miniature")
+    write_lsun_zip(tmp_path / "archives" / "lsun" / "bedroom_train_lmdb.zip", {b"k": bytes(6_000_000)})
+    with pytest.raises(PipelineError, match=r"the set lsun needs 0\.01 GB"):
+        check()
+
+
+def test_a_part_that_arrived_is_not_counted_again(check, tmp_path, free):
+    """A resumed download needs room for the rest only."""
+    folder = tmp_path / "archives" / "lsun"
+    folder.mkdir(parents=True)
+    free(19e6)
+    with pytest.raises(PipelineError, match=r"needs 0\.02 GB"):  # 2 × 6.2 MB and 300 pictures twice
+        check(source="upstream", archive="bridge_val_lmdb.zip")
+    (folder / "bridge_val_lmdb.zip.part").write_bytes(bytes(6_000_000))
+    check(source="upstream", archive="bridge_val_lmdb.zip")
+
+
+def test_a_removed_zip_is_not_asked_for(check, tmp_path):
+    """After keep_archive: false a note stands for it."""
+    folder = tmp_path / "archives" / "lsun"
+    folder.mkdir(parents=True)
+    (folder / "bedroom_train_lmdb.zip.unpacked.json").write_text("{}")
+    check(keep="false")
+    with pytest.raises(MissingInput):
+        check(keep="true")
+
+
+def test_overview_of_machine_and_sets(check, tmp_path, monkeypatch):
+    """Each set says what it lacks instead of ending the overview; two builds of OpenCV are a warning."""
+    profile = check(source="miniature")
+    found = overview(profile, tmp_path / "archives")
+    assert found["sets"] == {"lsun": {"source": "miniature", "state": "ready"}}
+    assert found["warnings"] == [] and found["free_bytes"] > 0 and found["workers"] >= 1
+    profile.write_text(profile.read_text().replace("miniature", "archive"))
+    installed = {"opencv-python": "4.1", "opencv-python-headless": "4.2"}
+    monkeypatch.setattr(readiness, "_versions", lambda *names: installed)
+    text = as_text(overview(profile, tmp_path / "archives"))
+    assert "bedroom_train_lmdb.zip: not there" in text
+    assert "opencv-python and opencv-python-headless overwrite each other" in text

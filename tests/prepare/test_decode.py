@@ -1,0 +1,199 @@
+"""Every kind of picture that data sets hold, against Pillow; and everything that is none."""
+
+import io
+import os
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.prepare.decode import Decoded, Problem, decode
+
+MOST = 1_000_000
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """What Pillow gives, converted to RGB."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def png16(values: np.ndarray) -> bytes:
+    """A 16-bit RGB PNG, which Pillow cannot write."""
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b"")
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF"])
+def test_formats_are_told_by_content(encode, file_format):
+    """No name is asked for: a PNG called .JPEG is a PNG."""
+    data = encode(1, file_format=file_format)
+    found = decode(data, max_pixels=MOST)
+    assert (found.width, found.height) == (60, 48)
+    assert (found.image == pixels(data)).all() and found.image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "YCbCr", "1", "P"])
+def test_colour_models(encode, mode):
+    """Grey, inks, luminance and palettes come out as the colours Pillow sees, near the original's."""
+    file_format = {"1": "PNG", "P": "PNG"}.get(mode, "JPEG")
+    data = encode(2, file_format=file_format, mode=mode)
+    found = decode(data, max_pixels=MOST)
+    assert (found.image == pixels(data)).all()
+    original = pixels(encode(2, file_format="PNG", mode="L" if mode in "L1" else "RGB")).astype(int)
+    assert np.abs(found.image - original).mean() < (130 if mode == "1" else 25)
+
+
+def test_adobes_cmyk_is_not_a_negative():
+    """White paper stays white; inverted inks are how JPEGs hold CMYK."""
+    buffer = io.BytesIO()
+    Image.new("CMYK", (16, 16), (0, 0, 0, 0)).save(buffer, "JPEG")
+    assert b"Adobe" in buffer.getvalue()
+    assert (decode(buffer.getvalue(), max_pixels=MOST).image == 255).all()
+
+
+def test_sixteen_bits_keep_their_upper_half():
+    """Grey and colour alike; Pillow's own conversion of 16-bit grey would clip to white."""
+    values = np.linspace(0, 65535, 48).astype(np.uint16).reshape(6, 8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    grey = decode(buffer.getvalue(), max_pixels=MOST).image
+    assert (grey == (values >> 8)[..., None]).all()
+    colour = decode(png16(np.stack([values] * 3, axis=2)), max_pixels=MOST).image
+    assert (colour == grey).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGB"])
+def test_transparent_parts_lie_on_white(mode):
+    """Alpha in a channel, in a palette or as one transparent colour."""
+    buffer = io.BytesIO()
+    if mode == "RGB":
+        Image.new("RGB", (8, 8), (9, 9, 9)).save(buffer, "PNG", transparency=(9, 9, 9))
+    elif mode == "PA":
+        picture = Image.new("P", (8, 8), 0)
+        picture.putpalette([9, 9, 9])
+        picture.save(buffer, "PNG", transparency=0)
+    else:
+        Image.new(mode, (8, 8), (9, 0) if mode == "LA" else (9, 9, 9, 0)).save(buffer, "PNG")
+    assert (decode(buffer.getvalue(), max_pixels=MOST).image == 255).all()
+    half = io.BytesIO()
+    Image.new("RGBA", (1, 1), (0, 0, 0, 128)).save(half, "PNG")
+    assert (decode(half.getvalue(), max_pixels=MOST).image == 127).all()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+def test_exif_orientation(encode, file_format, orientation):
+    """All eight turns as Pillow makes them, with the size as shown; what is no orientation turns nothing."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encode(3, file_format=file_format, exif=exif, **options)
+    upright = pixels(encode(3, file_format=file_format, **options))
+    turned = {
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: upright[::-1].transpose(1, 0, 2),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: upright.transpose(1, 0, 2)[::-1],
+    }.get(orientation, upright)
+    found = decode(data, max_pixels=MOST)
+    assert (found.image == turned).all()
+    assert (found.height, found.width) == turned.shape[:2]
+
+
+def test_a_broken_exif_block_does_not_cost_the_picture(encode):
+    """The pixels are fine."""
+    data = encode(4, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = pixels(data)
+    assert (decode(data, max_pixels=MOST).image == expected).all()
+
+
+def test_the_first_frame_counts():
+    """Of an animation, in GIF and WebP."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
+    for file_format, options in (("GIF", {}), ("WEBP", {"lossless": True})):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, file_format, save_all=True, append_images=frames[1:], **options)
+        assert (decode(buffer.getvalue(), max_pixels=MOST).image == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(("shape", "scaled"), [((500, 375), (125, 94)), ((127, 500), (127, 500)), ((64, 64), (64, 64))])
+def test_jpegs_are_decoded_no_larger_than_needed(encode, shape, scaled):
+    """The short side stays at or above what is asked; the size of the source is reported all the same."""
+    data = encode(5, shape=shape)
+    found = decode(data, max_pixels=MOST, short_side=64)
+    assert found.image.shape == (scaled[1], scaled[0], 3)
+    assert (found.width, found.height) == shape
+    whole = Image.fromarray(decode(data, max_pixels=MOST).image).resize(scaled, Image.Resampling.BOX)
+    assert np.abs(found.image.astype(int) - np.asarray(whole)).mean() < 2
+
+
+def test_refused_before_decoding(encode):
+    """The header is enough; a gigapixel claim costs nothing."""
+    assert decode(encode(6), max_pixels=60 * 48 - 1).reason == "too_many_pixels"
+    assert isinstance(decode(encode(6), max_pixels=60 * 48), Decoded)
+    data = bytearray(encode(6, file_format="PNG"))
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+    assert decode(bytes(data), max_pixels=MOST).reason == "too_many_pixels"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>not found</html>", "not_an_image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image"),
+        (os.urandom(500), "not_an_image"),
+    ],
+)
+def test_what_is_no_picture(data, reason):
+    """PostScript among it: Pillow would start an interpreter."""
+    assert decode(data, max_pixels=MOST).reason == reason
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF"])
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.97])
+def test_cut_off_pictures(encode, file_format, share):
+    """Half a picture is not taken for a picture with a grey half."""
+    data = encode(7, shape=(300, 200), file_format=file_format)
+    found = decode(data[: int(len(data) * share)], max_pixels=MOST)
+    assert found.reason == "truncated", found
+
+
+def test_unknown_colours(encode):
+    """Floating-point pixels have no known range."""
+    assert decode(encode(8, file_format="TIFF", mode="F"), max_pixels=MOST) == Problem("unsupported_colours", "mode F")
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_no_bytes_make_it_fail(data):
+    """Any damage ends in a picture or a reason, without a warning, the same both times, and with no address in it."""
+    file_format = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF"]))
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, file_format)
+    broken = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 6))):
+        broken[data.draw(st.integers(0, min(len(broken) - 1, 400)))] = data.draw(st.integers(0, 255))
+    found, again = (decode(bytes(broken), max_pixels=MOST, short_side=16) for _ in range(2))
+    if isinstance(found, Problem):
+        assert found == again and " at 0x" not in found.detail and "\n" not in found.detail
+    else:
+        assert found.image.dtype == np.uint8 and found.image.ndim == 3 and found.image.shape[2] == 3

@@ -1,0 +1,109 @@
+"""From encoded pictures to squares: what the index says, and that the profile decides the pixels."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from pipeline.acquire.archives import Acquire
+from pipeline.acquire.source import acquire
+from pipeline.datasets.raw import Description
+from pipeline.datasets.readers import Entry
+from pipeline.imageset import ImageSet, Skipped
+from pipeline.prepare import squares
+from pipeline.prepare.decode import decode
+from pipeline.prepare.resize import resize
+from pipeline.prepare.squares import Prepare, make_squares, to_square
+
+SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_pixels": 100_000}
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A function that makes the raw folder of the archive `name` in `tmp_path/archives`."""
+
+    def raw(data_set, name):
+        section = Acquire(source="archive", archive=name, checksum="any", keep_archive=True, count=1, planted_share=0.0)
+        acquire(data_set, section, archives=tmp_path / "archives", to=tmp_path / "raw", seed=1, workers=1)
+        return {"raw": tmp_path / "raw", "archives": tmp_path / "archives", "to": tmp_path / "set"}
+
+    return raw
+
+
+def test_lsun_from_zip_to_set(raw, tmp_path, write_lsun_zip, encode):
+    """WebP under hexadecimal keys; no labels; digests and sizes are the encoded sources'."""
+    records = {b"%040x" % n: encode(n, (80, 64), file_format="WEBP") for n in range(10)}
+    write_lsun_zip(tmp_path / "archives" / "bedroom_train_lmdb.zip", records)
+    counts = make_squares("lsun", Prepare(**SECTION), **raw("lsun", "bedroom_train_lmdb.zip"), workers=1)
+    assert counts == {"sources": 10, "pictures": 10, "bad": 0, "filtered": 0}
+    made = ImageSet(tmp_path / "set")
+    for row, (key, data) in zip(made.index.to_pylist(), sorted(records.items()), strict=True):
+        assert row["key"].encode() == key and row["label"] is None
+        assert (row["source_width"], row["source_height"], row["source_bytes"]) == (80, 64, len(data))
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+    whole = decode(records[b"%040x" % 0], max_pixels=10**6).image
+    assert (made.read(np.array([0]))[0] == resize(whole, side=32, method="area")).all()
+
+
+def test_imagenet_with_its_oddities(raw, tmp_path, write_imagenet_tar, encode):
+    """Grey, CMYK and a PNG named JPEG become pictures, what is broken is listed; labels are synsets."""
+    odd = {
+        "1.JPEG": encode(1),
+        "2.JPEG": encode(2, mode="L"),
+        "3.JPEG": encode(3, mode="CMYK"),
+        "4.JPEG": encode(4, file_format="PNG"),
+        "5.JPEG": b"not a picture",
+        "6.JPEG": encode(6)[:400],
+        "7.JPEG": encode(7, shape=(400, 400)),
+    }
+    write_imagenet_tar(tmp_path / "archives" / "train.tar", {"n00000002": odd, "n00000001": {"8.JPEG": encode(8)}})
+    counts = make_squares("imagenet", Prepare(**SECTION), **raw("imagenet", "train.tar"), workers=1)
+    assert counts == {"sources": 8, "pictures": 5, "bad": 3, "filtered": 0}
+    made = ImageSet(tmp_path / "set")
+    assert made.keys == ["n00000001/8.JPEG", *(f"n00000002/{number}.JPEG" for number in range(1, 5))]
+    assert made.index.column("label").to_pylist() == ["n00000001"] + ["n00000002"] * 4
+    reasons = {row["key"][-6:]: row["reason"] for row in made.skipped.to_pylist()}
+    assert reasons == {"5.JPEG": "not_an_image", "6.JPEG": "truncated", "7.JPEG": "too_many_pixels"}
+
+
+def test_folder_and_tar_give_the_same_set(raw, tmp_path, write_imagenet_tar, encode):
+    """How the pictures are stored leaves no trace."""
+    pictures = {f"n0000000{s}": {f"n0000000{s}_{n}.JPEG": encode(n + 5 * s) for n in range(4)} for s in (1, 2)}
+    write_imagenet_tar(tmp_path / "archives" / "train.tar", pictures)
+    for synset, members in pictures.items():
+        (tmp_path / "archives" / "train" / synset).mkdir(parents=True)
+        for name, data in members.items():
+            (tmp_path / "archives" / "train" / synset / name).write_bytes(data)
+    made = []
+    for name in ("train.tar", "train"):
+        make_squares("imagenet", Prepare(**SECTION), **raw("imagenet", name), workers=1)
+        made.append({path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()})
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("method", ["area", "cv2-bilinear"])
+def test_only_the_mean_may_use_a_smaller_decoding(encode, method):
+    """The released code's sampling of whole pictures is not mixed with a smaller inverse DCT."""
+    data = encode(9, shape=(300, 280))
+    image, picture = to_square(Prepare(**{**SECTION, "resize": method}), Entry("k", None, b""), data)
+    whole = decode(data, max_pixels=10**6).image
+    assert (picture.source_width, picture.source_height) == (300, 280)
+    difference = np.abs(image.astype(int) - resize(whole, side=32, method=method))
+    assert difference.max() == 0 if method == "cv2-bilinear" else 0 < difference.mean() < 1
+
+
+def test_a_reason_is_kept_for_the_list():
+    """What decoding says becomes a line of the skipped list."""
+    made = to_square(Prepare(**SECTION), Entry("k", None, b""), b"text")
+    assert made == Skipped("k", "bad", "not_an_image", "4 bytes that begin with b'text'")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "found", "warned"), [(True, 1, True), (True, 3_033_042, False), (False, 1, False)]
+)
+def test_upstreams_count_is_compared(capsys, upstream, found, warned):
+    """Only an archive that is upstream's by its checksum is expected to hold upstream's number of pictures."""
+    name = "bedroom_train_lmdb.zip"
+    described = Description("archive", name, 1, "", found, upstream, "raw", "lmdb")
+    squares._compare_count(described, found)
+    assert ("known for 3,033,042" in capsys.readouterr().err) == warned

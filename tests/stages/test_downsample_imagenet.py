@@ -1,0 +1,71 @@
+"""The command `downsample-imagenet`: workers, kill -9, and the same bytes all the same."""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PROFILE = """
+acquire:
+  imagenet: {source: archive, archive: train.tar, checksum: any, keep_archive: true, count: 1, planted_share: 0.0}
+prepare:
+  imagenet: {side: 32, resize: cv2-bilinear, chunk_keys: 8, max_bad: 0.1, max_pixels: 10000000}
+"""
+PICTURES = 320
+CHUNKS = PICTURES // 8
+
+
+def folder_bytes(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def options(run_stage, tmp_path, write_imagenet_tar, encode):
+    """Options that name a raw folder of 40 chunks, some of whose pictures are broken."""
+    large = [encode(number, shape=(500, 400)) for number in range(8)]
+    pictures = [large[number % 8] + bytes([number % 251]) for number in range(PICTURES)]
+    pictures[100] = b"broken"
+    synsets = {
+        f"n{synset:08}": {f"n{synset:08}_{number}.JPEG": pictures[synset * 32 + number] for number in range(32)}
+        for synset in range(PICTURES // 32)
+    }
+    write_imagenet_tar(tmp_path / "archives" / "train.tar", synsets)
+    (tmp_path / "profile.yaml").write_text(PROFILE)
+    common = ["--set", "imagenet", "--params", tmp_path / "profile.yaml", "--archives", tmp_path / "archives"]
+    done = run_stage("download_imagenet", *common, "--seed", 1, "--to", tmp_path / "raw")
+    assert done.returncode == 0, done.stderr
+    return [*common, "--raw", tmp_path / "raw"]
+
+
+def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path, options):
+    """kill -9 in the middle, then again: what was done is taken over, counted, and nothing differs."""
+    for workers in (1, 2):
+        done = run_stage("downsample_imagenet", *options, "-j", workers, "--to", tmp_path / f"j{workers}")
+        assert done.returncode == 0, done.stderr
+        assert "319 of 320 pictures cut to 32×32; 1 unreadable" in done.stderr
+    assert folder_bytes(tmp_path / "j1") == folder_bytes(tmp_path / "j2")
+
+    scratch = tmp_path / ".killed.partial" / "scratch"
+    command = [sys.executable, "-m", "stages.downsample_imagenet", *options, "-j", "1", "--to", tmp_path / "killed"]
+    running = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(scratch.glob("*.json"))) < 3 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    survived = {path.name: path.stat().st_mtime_ns for path in scratch.glob("*.json")}
+    assert 3 <= len(survived) < CHUNKS and not (tmp_path / "killed").exists()
+
+    done = run_stage("downsample_imagenet", *options, "-j", "1", "--to", tmp_path / "killed")
+    assert done.returncode == 0, done.stderr
+    (count, total) = re.search(r"(\d+) of (\d+) chunks were done before", done.stderr).groups()
+    assert (int(count), int(total)) == (len(survived), CHUNKS)
+    assert folder_bytes(tmp_path / "killed") == folder_bytes(tmp_path / "j1")
+    assert not list(tmp_path.glob(".*.partial"))
