@@ -109,6 +109,7 @@ def train(
 
 def history_tsv(history: History) -> str:
     """The history as tab-separated text with a header, six significant digits, for `dvc plots`."""
-    names = list(history[0])
+    # Sorted: entries that went through a checkpoint's JSON have lost the order of their figures.
+    names = ["epoch", "step", *sorted(history[0].keys() - {"epoch", "step"})]
     lines = ["\t".join(names), *("\t".join(f"{entry[name]:.6g}" for name in names) for entry in history)]
     return "\n".join(lines) + "\n"

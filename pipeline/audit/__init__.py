@@ -1,0 +1,1 @@
+"""Show what was removed, and measure how right it was."""

@@ -1,0 +1,90 @@
+"""Show and count what deduplication removed."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline import files, params
+from pipeline.audit import gallery, planted
+from pipeline.dedup import codes, manifest
+from pipeline.imageset import ImageSet
+
+FORMAT = 1
+"""Raised whenever the same inputs would give another page or other metrics."""
+
+
+class Audit(params.Section):
+    """Section `audit.SET`."""
+
+    largest: int = Field(ge=0, description="groups shown for their size")
+    random: int = Field(ge=0, description="groups drawn at random among the others")
+    random_seed: int = Field(ge=0, description="of that draw")
+
+
+def audit_duplicates(
+    images_folder: Path,
+    codes_folder: Path,
+    dedup_folder: Path,
+    raw_folder: Path,
+    parameters: Audit,
+    *,
+    name: str,
+    to: Path,
+) -> dict[str, Any]:
+    """Write `gallery.html`, for eyes, and `metrics.json`.
+
+    Args:
+        raw_folder: what the set was made from: `source.json`, and `planted.csv` where duplicates were planted.
+        name: of the set.
+
+    Returns:
+        What stands in `metrics.json`: source, counts, the quality of the bits, and precision and recall if there is a
+        truth.
+
+    Raises:
+        MissingInput, CorruptData: of the image set, the codes, the manifest or the list of planted copies.
+    """
+    images = ImageSet(images_folder)
+    _, bits = codes.load_codes(codes_folder, images)
+    table, made_from = manifest.read(dedup_folder, images)
+    truth_file = raw_folder / "planted.csv"
+    source = files.read_json(raw_folder / "source.json")
+    inputs = {
+        "format": FORMAT,
+        "source": source,
+        "images": images.digest,
+        "manifest": files.sha256_file(dedup_folder / "manifest.parquet"),
+        "planted": files.sha256_file(truth_file) if truth_file.is_file() else None,
+        "parameters": parameters.model_dump(),
+        "set": name,
+    }
+    with files.workspace(to, files.digest(inputs)) as work:
+        if work is None:
+            return dict(files.read_json(to / "metrics.json"))
+        metrics = manifest.summarise(table) | {
+            "source": source,
+            "counts": images.counts,
+            "detector": made_from["detector"],
+            "constant_bits": len(bits["constant_bits"]),
+            "dead_bits": len(bits["dead_bits"]),
+            "effective_bits": bits["effective_bits"],
+            "mean_entropy": round(bits["effective_bits"] / codes.BITS, 4),
+            "zero_codes": bits["zero_codes"],
+        }
+        if truth_file.is_file():
+            removed = table.filter(pc.equal(table.column("status"), "removed"))
+            metrics["planted"] = planted.measure(
+                planted.read_planted(truth_file),
+                groups=dict(zip(images.keys, table.column("group").to_pylist(), strict=True)),
+                removed_for=dict(
+                    zip(removed.column("key").to_pylist(), removed.column("kept_key").to_pylist(), strict=True)
+                ),
+            )
+        shown = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
+        page = gallery.render(images, table, shown, name=name, metrics=metrics, bits=bits, made_from=made_from)
+        files.write_text(work.result / "gallery.html", page)
+        files.write_json(work.result / "metrics.json", metrics)
+        work.publish()
+    return metrics

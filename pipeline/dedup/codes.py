@@ -1,0 +1,236 @@
+"""128-bit codes in exact integer arithmetic: the same bytes on any processor, thread count and batch.
+
+A unit's bit is set when its int8 weights times the picture's bytes exceed its int32 threshold. The products are summed
+as float32 matrix products over blocks of inputs so short that every partial sum is a whole number below 2**24: whatever
+order a processor sums in, nothing is rounded.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from pipeline import files, progress
+from pipeline.errors import CorruptData, MissingInput
+from pipeline.imageset import Images, ImageSet
+
+SIDE = 32
+INPUTS = 3 * SIDE * SIDE
+BITS = 128
+SCHEMA_VERSION = 1
+
+_BLOCK = 512
+assert _BLOCK * 255 * 127 < 1 << 24, "a float32 holds every whole number up to 2**24"
+
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A quantised code layer.
+
+    Attributes:
+        weight: int8 (128, 3072) in -127..127; inputs are channels first.
+        threshold: int32 (128,).
+    """
+
+    weight: npt.NDArray[np.int8]
+    threshold: npt.NDArray[np.int32]
+
+
+def save_encoder(path: Path, encoder: Encoder) -> None:
+    """Write `encoder.safetensors` atomically."""
+    with files.atomic_path(path) as temporary:
+        save_file({"weight": encoder.weight, "threshold": encoder.threshold}, temporary)
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Read `encoder.safetensors`.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it does not hold an encoder.
+    """
+    if not path.is_file():
+        raise MissingInput(f"--encoder {path}: no such file; run train-autoencoder first")
+    try:
+        tensors = load_file(path)
+        encoder = Encoder(tensors["weight"], tensors["threshold"])
+    except (SafetensorError, KeyError) as error:
+        raise CorruptData(f"--encoder {path}: not a whole encoder ({error}); run train-autoencoder again") from None
+    for name, tensor, dtype, shape in (
+        ("weight", encoder.weight, np.int8, (BITS, INPUTS)),
+        ("threshold", encoder.threshold, np.int32, (BITS,)),
+    ):
+        if tensor.dtype != dtype or tensor.shape != shape:
+            found, expected = f"{tensor.dtype} {tensor.shape}", f"{np.dtype(dtype)} {shape}"
+            raise CorruptData(f"--encoder {path}: {name} is {found}, expected {expected}; run train-autoencoder again")
+    if encoder.weight.min() < -127:
+        raise CorruptData(f"--encoder {path}: weight has -128, expected -127 to 127; run train-autoencoder again")
+    return encoder
+
+
+def to_32(images: Images) -> Bytes:
+    """Area-average whole pictures to 32×32, in whole numbers, halves rounded up.
+
+    Args:
+        images: uint8 (n, side, side, 3), side at most 2,896; a side that 32 does not divide is averaged by exact
+            shares of pixels.
+
+    Returns:
+        uint8 (n, 3072), channels first.
+    """
+    side = images.shape[1]
+    if side % SIDE == 0:
+        width, sums = side // SIDE, np.zeros((len(images), SIDE, SIDE, 3), np.uint32)
+        for y in range(width):
+            for x in range(width):
+                sums += images[:, y::width, x::width]
+    else:
+        width, sums = side, _shared_sums(_shared_sums(images, 1), 2)
+    sums = (2 * sums + width * width) // (2 * width * width)
+    return np.ascontiguousarray(sums.astype(np.uint8).transpose(0, 3, 1, 2)).reshape(len(images), INPUTS)
+
+
+def _shared_sums(values: npt.NDArray[Any], axis: int) -> npt.NDArray[np.uint32]:
+    """Sums along an axis over each of 32 equal intervals; a value that two of them share counts in parts to each.
+
+    In units of 1/32 of a value, a value is 32 wide and an interval as wide as there are values.
+    """
+    span = values.shape[axis]
+    starts = np.arange(SIDE) * span
+    ends = starts + span
+    broadcast = [1] * values.ndim
+    broadcast[axis] = SIDE
+    total = np.zeros((*values.shape[:axis], SIDE, *values.shape[axis + 1 :]), np.uint32)
+    for offset in range(span // SIDE + 2):
+        at = starts // SIDE + offset
+        overlap = np.maximum(np.minimum(ends, (at + 1) * SIDE) - np.maximum(starts, at * SIDE), 0)
+        taken = values.take(np.minimum(at, span - 1), axis)
+        total += taken * overlap.astype(np.uint32).reshape(broadcast)
+    return total
+
+
+def encode(images: Images, encoder: Encoder) -> Codes:
+    """Codes of pictures; row by row independent of what else is in the batch.
+
+    Args:
+        images: uint8 (n, side, side, 3).
+
+    Returns:
+        uint8 (n, 16); bit i of the code, the highest bit of a byte first, is unit i.
+    """
+    pixels = to_32(images)
+    sums = np.zeros((len(pixels), BITS), np.int32)
+    for start in range(0, INPUTS, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        product = pixels[:, block].astype(np.float32) @ encoder.weight[:, block].astype(np.float32).T
+        sums += product.astype(np.int32)
+    return np.packbits(sums > encoder.threshold, axis=1, bitorder="big")
+
+
+def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str, Any]:
+    """Write `codes.npy`, uint8 (n, 16) in row order, and `codes.json`, what the codes are of and how good their bits.
+
+    Returns:
+        What stands in `codes.json`.
+
+    Raises:
+        MissingInput, CorruptData: of the image set or the encoder.
+    """
+    images = ImageSet(images_folder)
+    encoder = load_encoder(encoder_folder / "encoder.safetensors")
+    description = {
+        "schema_version": SCHEMA_VERSION,
+        "encoder": files.sha256_file(encoder_folder / "encoder.safetensors"),
+        "images": images.digest,
+        "count": len(images),
+    }
+    with files.workspace(to, files.digest(description)) as work:
+        if work is None:
+            return dict(files.read_json(to / "codes.json"))
+        codes = np.empty((len(images), BITS // 8), np.uint8)
+        with progress.bar("hash-images", len(images)) as advance:
+            for start, block in images.blocks():
+                codes[start : start + len(block)] = encode(block, encoder)
+                advance(len(block))
+        description |= bit_statistics(codes)
+        np.save(work.result / "codes.npy", codes)
+        files.write_json(work.result / "codes.json", description)
+        work.publish()
+    return description
+
+
+def bit_statistics(codes: Codes) -> dict[str, Any]:
+    """How well the bits divide the pictures.
+
+    Returns:
+        active_share: per bit, the share of pictures that set it, 0..1, to six decimals.
+        entropy: per bit, in bits, 0 (the same for every picture) to 1 (set for half of them).
+        dead_bits: numbers of the bits that no picture sets.
+        constant_bits: numbers of the bits that are the same for every picture, dead ones included.
+        effective_bits: sum of the entropies: an upper bound of what a code tells, for bits may tell the same.
+        distinct_codes: how many different codes there are.
+        zero_codes: pictures whose code has no bit set.
+    """
+    count = len(codes)
+    set_by = np.zeros(BITS, np.int64)
+    for start in range(0, count, 1 << 16):
+        set_by += np.unpackbits(codes[start : start + (1 << 16)], axis=1, bitorder="big").sum(axis=0, dtype=np.int64)
+    shares = [int(number) / count for number in set_by]
+    entropies = [binary_entropy(share) for share in shares]
+    return {
+        "active_share": [round(share, 6) for share in shares],
+        "entropy": [round(entropy, 6) for entropy in entropies],
+        "dead_bits": np.flatnonzero(set_by == 0).tolist(),
+        "constant_bits": np.flatnonzero((set_by == 0) | (set_by == count)).tolist(),
+        "effective_bits": round(math.fsum(entropies), 3),
+        "distinct_codes": len(np.unique(as_items(codes))),
+        "zero_codes": int((~codes.any(axis=1)).sum()),
+    }
+
+
+def binary_entropy(share: float) -> float:
+    """Entropy of one bit that is set with this share, in bits."""
+    return -math.fsum(p * math.log2(p) for p in (share, 1 - share) if p > 0)
+
+
+def as_items(codes: Bytes) -> npt.NDArray[np.void]:
+    """Rows of bytes, uint8 (n, k), as n items that compare as a whole."""
+    return np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel()
+
+
+def load_codes(folder: Path, images: ImageSet) -> tuple[Codes, dict[str, Any]]:
+    """Read what `hash_images` wrote for this very image set.
+
+    Returns:
+        The codes, uint8 (n, 16), and their description.
+
+    Raises:
+        MissingInput: there are no codes in `folder`.
+        CorruptData: they are of other pictures, or their parts do not belong together.
+    """
+    path = folder / "codes.npy"
+    again = "run hash-images again"
+    if not path.is_file():
+        raise MissingInput(f"--codes {path}: no such file; run hash-images first")
+    description = files.read_json(folder / "codes.json")
+    try:
+        codes = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptData(f"--codes {path}: not readable ({error}); {again}") from None
+    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8 or codes.shape[1:] != (BITS // 8,):
+        raise CorruptData(f"--codes {path}: expected rows of {BITS // 8} bytes; {again}")
+    if len(codes) != len(images):
+        raise CorruptData(f"--codes {path}: {len(codes):,} codes for {len(images):,} pictures; {again}")
+    if not isinstance(description, dict) or description.get("schema_version") != SCHEMA_VERSION:
+        raise CorruptData(f"--codes {folder / 'codes.json'}: expected schema version {SCHEMA_VERSION}; {again}")
+    if description.get("images") != images.digest:
+        raise CorruptData(f"--codes {path}: codes of another image set than {images.folder}; {again}")
+    return codes, description

@@ -1,0 +1,135 @@
+"""People's verdicts on pairs of pictures, in a CSV file that is kept in git.
+
+    sha256_a,sha256_b,key_a,key_b,label,keep,rater,sample
+
+A verdict is about contents (SHA-256 of the source bytes), not about names, and its two sides have no order; the keys
+are there for people. A row without `sha256_b` means that a picture is always kept.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from urllib.parse import unquote
+
+from pipeline import files
+from pipeline.errors import CorruptData, MissingInput
+
+LABELS = {
+    "same_bytes": "the same file",
+    "same_pixels": "the same picture, stored in another way",
+    "near": "the same shot, edited or encoded again",
+    "mirrored": "a mirrored copy",
+    "similar": "another shot of the same subject",
+    "different": "nothing to do with each other",
+}
+"""The words of a verdict, from closest to farthest."""
+
+APART = frozenset({"mirrored", "similar", "different"})
+"""Labels that forbid removing one picture of the pair for the other."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One row.
+
+    Attributes:
+        sha256_a, sha256_b: 64 hex characters; `sha256_b` and `label` are empty for "always keep a".
+        key_a, key_b: names, as they stand in an index.
+        label: one of `LABELS`.
+        keep: empty, or the one of the two contents that ranks first in its group.
+        rater: who judged.
+        sample: the draw that the pair was part of, or empty.
+    """
+
+    sha256_a: str
+    sha256_b: str
+    key_a: str
+    key_b: str
+    label: str
+    keep: str
+    rater: str
+    sample: str
+
+    @property
+    def always_keep(self) -> bool:
+        """Whether the row is about one picture."""
+        return not self.sha256_b
+
+
+HEADER = [field.name for field in fields(Verdict)]
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
+
+
+def encode_key(key: str) -> str:
+    """A key for a machine-read CSV: one line, no quotes, and no formula when a spreadsheet opens it.
+
+    Control characters and line separators, `%`, `,`, `"`, and `=`, `+`, `-` or `@` in front, are percent-encoded.
+    """
+    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), key)
+
+
+def decode_key(text: str) -> str:
+    """The key that `encode_key` was given."""
+    return unquote(text)
+
+
+def read_verdicts(path: Path) -> list[Verdict]:
+    """Read and check verdicts.
+
+    Raises:
+        MissingInput: there is no such file. (An empty one has the header alone.)
+        CorruptData: a row is not a verdict; the message gives its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+    except FileNotFoundError:
+        raise MissingInput(
+            f"--verdicts {path}: no such file; make one with this line alone: {','.join(HEADER)}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise CorruptData(f"--verdicts {path}: not UTF-8 ({error}); save it as UTF-8") from None
+    verdicts = []
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for row in rows:
+            if rows.line_num == 1:
+                if row != HEADER:
+                    raise ValueError(f"header {','.join(row)!r}, expected {','.join(HEADER)!r}")
+            elif row:
+                verdicts.append(_parse(row))
+        if rows.line_num == 0:
+            raise ValueError(f"nothing, expected the header {','.join(HEADER)!r}")
+    except (ValueError, csv.Error) as error:
+        raise CorruptData(f"--verdicts {path}, line {max(1, rows.line_num)}: {error}; mend or drop the line") from None
+    return verdicts
+
+
+def _parse(row: list[str]) -> Verdict:
+    """One row as a verdict; `ValueError` says what is wrong."""
+    if len(row) != len(HEADER):
+        raise ValueError(f"{len(row)} fields, expected {len(HEADER)}")
+    verdict = Verdict(row[0], row[1], decode_key(row[2]), decode_key(row[3]), *row[4:])
+    pair = {verdict.sha256_a} if verdict.always_keep else {verdict.sha256_a, verdict.sha256_b}
+    for sha256 in sorted(pair):
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValueError(f"{sha256!r}, expected a SHA-256 of 64 lower-case hex characters")
+    if verdict.keep and verdict.keep not in pair:
+        raise ValueError(f"keep is {verdict.keep!r}, expected nothing or one of the row's SHA-256")
+    if verdict.always_keep:
+        if verdict.label:
+            raise ValueError(f"label {verdict.label!r} without a second picture, expected none")
+    elif verdict.label not in LABELS:
+        raise ValueError(f"label {verdict.label!r}, expected one of {', '.join(LABELS)}")
+    return verdict
+
+
+def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
+    """Write verdicts atomically, each once, sorted; the same verdicts in any order give the same bytes."""
+    lines = {
+        ",".join(encode_key(value) for value in astuple(verdict)) for verdict in verdicts
+    }  # only keys hold what needs encoding, and the rest is unchanged by it
+    files.write_text(path, "\n".join([",".join(HEADER), *sorted(lines)]) + "\n")

@@ -1,0 +1,35 @@
+"""Give every picture its 128-bit code."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, stage
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def hash_images(
+    images: ImagesOption,
+    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
+    to: ToOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Give every picture its 128-bit code."""
+    with stage("hash-images", quiet, as_json) as report:
+        from pipeline.dedup import codes
+
+        summary = codes.hash_images(images, encoder, to)
+        report(
+            summary,
+            f"{summary['count']:,} pictures hashed, which were only read; {summary['distinct_codes']:,} different "
+            f"codes, {summary['effective_bits']:.0f} of 128 bits in use; next: dcgan remove-duplicates",
+        )
+
+
+if __name__ == "__main__":
+    app()

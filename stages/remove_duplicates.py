@@ -1,0 +1,49 @@
+"""Decide which pictures stay, one of each group of duplicates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def remove_duplicates(
+    name: SetOption,
+    parameters: ParamsOption,
+    images: ImagesOption,
+    codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
+    verdicts: Annotated[Path, typer.Option(help="People's verdicts (CSV).")],
+    to: ToOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Decide which pictures stay, one of each group of duplicates."""
+    with stage("remove-duplicates", quiet, as_json) as report:
+        from pipeline.dedup import exact
+        from pipeline.params import load_section
+
+        section = load_section(parameters, f"dedup.{name}.remove", exact.Remove)
+        summary = exact.remove_duplicates(images, codes, verdicts, section, to)
+        report(
+            summary,
+            f"{summary['kept']:,} of {summary['pictures']:,} pictures stay, left out: {summary['removed']:,} (groups: "
+            f"{summary['groups']:,}); no picture was deleted; next: dcgan audit-duplicates",
+        )
+
+
+if __name__ == "__main__":
+    app()

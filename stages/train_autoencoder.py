@@ -1,0 +1,46 @@
+"""Train the 3072-128-3072 denoising autoencoder."""
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def train_autoencoder(
+    name: SetOption,
+    parameters: ParamsOption,
+    images: ImagesOption,
+    seed: SeedOption,
+    to: ToOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Train the 3072-128-3072 denoising autoencoder."""
+    with stage("train-autoencoder", quiet, as_json) as report:
+        from pipeline.dedup import autoencoder
+        from pipeline.params import load_section
+
+        section = load_section(parameters, f"dedup.{name}.autoencoder", autoencoder.Autoencoder)
+        summary = autoencoder.train_autoencoder(images, section, name=name, seed=seed, to=to)
+        report(
+            summary,
+            f"{summary['steps']:,} steps on {summary['pictures']:,} pictures, which were only read; loss "
+            f"{summary['final_loss']:.4f}, {len(summary['constant_bits'])} of 128 bits idle; next: dcgan hash-images",
+        )
+
+
+if __name__ == "__main__":
+    app()

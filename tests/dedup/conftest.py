@@ -1,0 +1,77 @@
+"""What the tests of deduplication share: small sets of made pictures, and an encoder that needs no training."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import imageset
+from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
+from pipeline.imageset import Images
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    """Random weights that sum to about nothing, so that about half of the bits are set by any picture."""
+    rng = np.random.default_rng(5)
+    weight = rng.integers(-127, 128, (BITS, INPUTS)).astype(np.int8)
+    return Encoder(weight, (weight.sum(axis=1, dtype=np.int64) * 128).astype(np.int32))
+
+
+@pytest.fixture
+def blobs() -> Callable[[int], Images]:
+    """A function that makes n smooth, different pictures, uint8 (n, 64, 64, 3)."""
+
+    def make(count: int, seed: int = 0) -> Images:
+        coarse = np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8)
+        return coarse.repeat(8, axis=1).repeat(8, axis=2)
+
+    return make
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes an image set whose keys, source bytes and boxes can be chosen."""
+
+    def make(
+        images: Images,
+        name: str = "set",
+        sources: Sequence[str] | None = None,
+        boxes: Sequence[tuple[int, int, int, int] | None] | None = None,
+        keys: Sequence[str] | None = None,
+    ) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        count = len(images)
+        pictures = [
+            imageset.Picture(
+                keys[n] if keys else f"k{n:03d}",
+                640,
+                480,
+                1000 + n,
+                hashlib.sha256((sources[n] if sources else f"source {n}").encode()).hexdigest(),
+                boxes[n] if boxes else None,
+            )
+            for n in range(count)
+        ]
+        imageset.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [])
+        imageset.join_chunks(tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
+    """A function that hashes an image set and gives the folder of its codes."""
+
+    def make(images: Path) -> Path:
+        folder = tmp_path / "encoder"
+        folder.mkdir(exist_ok=True)
+        save_encoder(folder / "encoder.safetensors", encoder)
+        hash_images(images, folder, tmp_path / f"{images.name}-codes")
+        return tmp_path / f"{images.name}-codes"
+
+    return make

@@ -1,0 +1,73 @@
+"""`remove-duplicates` and `audit-duplicates` as processes, one after the other."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
+from pipeline.dedup.verdicts import HEADER
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def images(tmp_path: Path, make_imageset: Callable[..., Path]) -> Path:
+    """Ten pictures, the last of which is the first again; its codes and an empty list of verdicts lie beside it."""
+    pictures = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
+    pictures[9] = pictures[0]
+    folder = make_imageset(pictures)
+    weight = np.random.default_rng(5).integers(-127, 128, (BITS, INPUTS)).astype(np.int8)
+    (tmp_path / "encoder").mkdir()
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", Encoder(weight, np.zeros(BITS, np.int32)))
+    hash_images(folder, tmp_path / "encoder", tmp_path / "codes")
+    (tmp_path / "verdicts.csv").write_text(",".join(HEADER) + "\n")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "source.json").write_text('{"source": "archive"}')
+    (tmp_path / "profile.yaml").write_text(
+        "dedup: {drawn: {remove: {mode: exact, keep: first}}}\n"
+        "audit: {drawn: {largest: 2, random: 2, random_seed: 1}}\n"
+    )
+    return folder
+
+
+def options(folder: Path, images: Path) -> list[object]:
+    return ["--set", "drawn", "--params", folder / "profile.yaml", "--images", images, "--codes", folder / "codes"]
+
+
+def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> None:
+    """Both say what they did, that no picture was touched, and what is next."""
+    verdicts = ["--verdicts", tmp_path / "verdicts.csv"]
+    removed = run_stage(
+        "remove_duplicates", *options(tmp_path, images), *verdicts, "--to", tmp_path / "dedup", "--json"
+    )
+    assert removed.returncode == 0, removed.stderr
+    assert json.loads(removed.stdout) == json.loads((tmp_path / "dedup" / "summary.json").read_text())
+    assert (
+        "9 of 10 pictures stay, left out: 1 (groups: 1)" in removed.stderr
+        and "no picture was deleted" in removed.stderr
+    )
+    inputs = ["--dedup", tmp_path / "dedup", "--raw", tmp_path / "raw"]
+    audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
+    assert audited.returncode == 0, audited.stderr
+    assert "gallery.html" in audited.stderr and "train-dcgan" in audited.stderr
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == {"gallery.html", "metrics.json"}
+
+
+def test_mismatched_codes_are_one_line(
+    tmp_path: Path, images: Path, make_imageset: Callable[..., Path], run_stage: Run
+) -> None:
+    """Codes of another set, and a mode that does not exist: exit status 1, no traceback, nothing written."""
+    verdicts = ["--verdicts", tmp_path / "verdicts.csv", "--to", tmp_path / "dedup"]
+    other = make_imageset(np.zeros((3, 32, 32, 3), np.uint8), "other")
+    failed = run_stage("remove_duplicates", *options(tmp_path, other), *verdicts)
+    assert failed.returncode == 1 and failed.stderr.count("\n") == 1
+    assert "10 codes for 3 pictures; run hash-images again" in failed.stderr
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(profile.read_text().replace("mode: exact", "mode: exactly"))
+    failed = run_stage("remove_duplicates", *options(tmp_path, images), *verdicts)
+    assert failed.returncode == 1 and "dedup.drawn.remove.mode: 'exactly'" in failed.stderr
+    assert not (tmp_path / "dedup").exists()
