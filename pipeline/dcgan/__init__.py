@@ -1,0 +1,1 @@
+"""The DCGAN: networks, training, saved models and samples."""

@@ -1,0 +1,172 @@
+"""Train a DCGAN on the pictures that stayed (the paper's section 4)."""
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from pipeline import files, loop, params, progress
+from pipeline.dcgan import model
+from pipeline.dcgan.networks import PRESETS, PresetName
+from pipeline.dcgan.trainer import Trainer, spread
+from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline.imageset import ImageSet, Rows
+from pipeline.seeding import derive, deterministic
+
+COLLAPSED = 0.1
+"""Samples that vary less than this share of what pictures vary are reported as collapsed."""
+
+
+class Training(params.Section):
+    """Section `dcgan.SET.training`."""
+
+    preset: PresetName = Field(description="which networks")
+    base_width: int = Field(gt=0, description="channels of the layer next to the image")
+    epochs: int = Field(gt=0, description="passes over the pictures")
+    batch: int = Field(gt=1, description="pictures a minibatch; batch norm needs two")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
+    beta1: float = Field(ge=0, lt=1, description="Adam's")
+    beta2: float = Field(ge=0, lt=1, description="Adam's")
+    weight_decay: float = Field(ge=0, allow_inf_nan=False, description="times each weight, added to its gradient")
+    schedule: Literal["paired", "alternate"] = Field(
+        description="paired: each minibatch updates D, then G; alternate: G and D take turns, a minibatch each, G first"
+    )
+    channels_last: bool = Field(description="memory layout; decides speed and the last bits")
+    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    checkpoint_every: int = Field(gt=0, description="steps between checkpoints; there is one after each epoch too")
+    grid: int = Field(gt=0, description="samples drawn after each epoch, always from the same z")
+
+
+def load_kept(path: Path, pictures: int) -> Rows:
+    """The row numbers that deduplication kept: int64 (n,), rising.
+
+    Args:
+        path: `kept.npy`.
+        pictures: how many the image set has.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not such a list, or not one of this image set.
+    """
+    again = "run remove-duplicates again"
+    try:
+        with path.open("rb") as file:
+            rows: Rows = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInput(f"--kept {path}: no such file; run remove-duplicates first") from None
+    except (OSError, ValueError) as error:
+        raise CorruptData(f"--kept {path}: not readable as an array ({error}); {again}") from None
+    if rows.dtype != np.int64 or rows.ndim != 1:
+        raise CorruptData(f"--kept {path}: {rows.dtype} of shape {rows.shape}, expected a list of int64; {again}")
+    if (np.diff(rows) <= 0).any():
+        raise CorruptData(f"--kept {path}: rows are not rising, so some stand twice or out of order; {again}")
+    if len(rows) and not 0 <= rows[0] <= rows[-1] < pictures:
+        raise CorruptData(
+            f"--kept {path}: rows {rows[0]} to {rows[-1]}, but --images has {pictures} pictures; {again} on this set"
+        )
+    return rows
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device to train on.
+
+    Args:
+        wanted: `auto` (a CUDA device if torch sees one, else the processor), `cpu` or `cuda`.
+
+    Raises:
+        BadParameters: `cuda`, and torch sees none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise BadParameters("--device cuda: torch sees no CUDA device; use --device cpu, or a build of torch for CUDA")
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+def train(
+    images_folder: Path, kept: Path, parameters: Training, *, name: str, seed: int, to: Path, device: str = "auto"
+) -> dict[str, Any]:
+    """Train and write a model folder: both networks, `model.json`, `history.tsv`, `samples/epoch-NNN.png`.
+
+    The same inputs, parameters, seed, torch build, device type and instruction set give the same bytes, also when the
+    training was interrupted and resumed.
+
+    Args:
+        images_folder: image set; one stored larger than the preset's side is read centre-cropped.
+        kept: `kept.npy` of that set.
+        name: of the set; with the seed it names every draw.
+        device: see `choose_device`.
+
+    Returns:
+        The content of `model.json`.
+
+    Raises:
+        MissingInput, CorruptData: an input is not there or not whole.
+        BadParameters: the pictures are smaller than the preset's, fewer than a batch, or there is no such device.
+        TrainingDiverged: a loss is no longer finite; the last checkpoint is kept.
+    """
+    deterministic(parameters.threads)
+    preset = PRESETS[parameters.preset]
+    stored = ImageSet(images_folder).stored_side
+    if stored < preset.side:
+        raise BadParameters(
+            f"--images {images_folder}: pictures are {stored} pixels wide, preset {parameters.preset} needs "
+            f"{preset.side}; choose another preset or crop again at that side"
+        )
+    images = ImageSet(images_folder, side=preset.side)
+    rows = load_kept(kept, len(images))
+    where = choose_device(device)
+    record: dict[str, Any] = {
+        "preset": parameters.preset,
+        "base_width": parameters.base_width,
+        "latent": preset.latent,
+        "parameters": parameters.model_dump(),
+        "seed": seed,
+        "data": {"images": images.digest, "kept": files.sha256_file(kept), "pictures": len(rows)},
+        # All that decides the bits beside the parameters: a checkpoint is only continued where these are the same.
+        "numerics": {
+            "torch": torch.__version__,
+            "device": where.type,
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "precision": "float32",
+            "tf32": False,
+            "deterministic_algorithms": True,
+        },
+    }
+    with files.workspace(to, files.digest({**record, "format": 1, "name": name})) as work:
+        if work is None:
+            return model.describe(to)
+        trainer = Trainer(images, parameters, derive(seed, "train-dcgan", name), where)
+        samples = work.scratch / "samples"
+        samples.mkdir(exist_ok=True)
+        history = loop.train(
+            trainer,
+            rows,
+            epochs=parameters.epochs,
+            batch=trainer.rows_a_step,
+            seed=trainer.seed,
+            scratch=work.scratch,
+            checkpoint_every=parameters.checkpoint_every,
+            title=f"train-dcgan {name}",
+            end_of_epoch=lambda epoch: trainer.end_epoch(epoch, samples),
+        )
+        history = [{**entry, "sample_spread": s} for entry, s in zip(history, trainer.spreads, strict=True)]
+        last, pictures_spread = history[-1], spread(images.read(rows[: parameters.grid]))
+        record |= {
+            "epochs": parameters.epochs,
+            "steps": int(last["step"]),
+            "last": last,
+            "picture_spread": pictures_spread,
+        }
+        if last["sample_spread"] < COLLAPSED * pictures_spread:
+            progress.warn(
+                f"train-dcgan {name}: the samples hardly differ (spread {last['sample_spread']:.1f}, pictures "
+                f"{pictures_spread:.1f}): the generator has collapsed; look at {to}/samples"
+            )
+        model.save(work.result, trainer.generator, trainer.discriminator, record)
+        files.write_text(work.result / "history.tsv", loop.history_tsv(history))
+        shutil.copytree(samples, work.result / "samples")
+        work.publish()
+    return model.describe(to)

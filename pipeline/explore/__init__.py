@@ -1,0 +1,1 @@
+"""The paper's looks into the latent space."""

@@ -1,0 +1,39 @@
+"""Draw pictures from a trained generator: a grid and single files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import JsonOption, ParamsOption, QuietOption, SeedOption, SetOption, ToOption, VersionOption, stage
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def sample(
+    name: SetOption,
+    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Draw pictures from a trained generator: a grid and single files."""
+    from pipeline.dcgan import sampling
+    from pipeline.params import load_section
+
+    with stage("sample", quiet, as_json) as report:
+        parameters = load_section(params, f"dcgan.{name}.sample", sampling.Sample)
+        summary = sampling.sample(model, parameters, name=name, seed=seed, to=to)
+        report(
+            summary,
+            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them as files of their own; "
+            f"next: dcgan walk-latent, dcgan write-report",
+        )
+
+
+if __name__ == "__main__":
+    app()

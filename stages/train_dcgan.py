@@ -1,0 +1,64 @@
+"""Train a DCGAN on the pictures that stayed."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+class Device(StrEnum):
+    """What to train on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@app.command()
+def train_dcgan(
+    name: SetOption,
+    images: ImagesOption,
+    kept: Annotated[Path, typer.Option(help="Row numbers to train on: kept.npy of remove-duplicates.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    device: Annotated[
+        Device, typer.Option(help="Where to train; auto takes a CUDA device if there is one.")
+    ] = Device.auto,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Train a DCGAN on the pictures that stayed."""
+    from pipeline.dcgan import training
+    from pipeline.params import load_section
+
+    with stage("train-dcgan", quiet, as_json) as report:
+        parameters = load_section(params, f"dcgan.{name}.training", training.Training)
+        summary = training.train(images, kept, parameters, name=name, seed=seed, to=to, device=device)
+        last = summary["last"]
+        report(
+            summary,
+            f"{summary['steps']:,} steps on {summary['data']['pictures']:,} pictures in {summary['epochs']} epochs; "
+            f"losses D {last['d_loss']:.2f}, G {last['g_loss']:.2f}; samples after each epoch in {to}/samples; "
+            f"next: dcgan sample, dcgan walk-latent",
+        )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,39 @@
+"""Walk between latents, as in the paper's Figure 4."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import JsonOption, ParamsOption, QuietOption, SeedOption, SetOption, ToOption, VersionOption, stage
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def walk_latent(
+    name: SetOption,
+    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Walk between latents, as in the paper's Figure 4."""
+    from pipeline.explore import latent_walk
+    from pipeline.params import load_section
+
+    with stage("walk-latent", quiet, as_json) as report:
+        parameters = load_section(params, f"explore.{name}.walk", latent_walk.Walk)
+        summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
+        report(
+            summary,
+            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; a step moves a pixel by "
+            f"{summary['smoothness']['mean_step']:.1f} of 255 on average; next: dcgan write-report",
+        )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,89 @@
+"""`train-dcgan` as a process: killed in the middle it goes on from its checkpoint to the same bytes."""
+
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import checkpoints
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PROFILE = """
+dcgan:
+  drawn:
+    training:
+      preset: imagenet32
+      base_width: 4
+      epochs: 4
+      batch: 16
+      learning_rate: 2.0e-4
+      beta1: 0.5
+      beta2: 0.999
+      weight_decay: 1.0e-5
+      schedule: paired
+      channels_last: true
+      threads: 1
+      checkpoint_every: 3
+      grid: 4
+"""
+
+
+@pytest.fixture
+def options(make_imageset: Callable[..., Path], tmp_path: Path) -> list[object]:
+    """The options of a training of 64 steps on 256 pictures, but for `--to`."""
+    images = np.random.default_rng(3).integers(0, 256, (256, 32, 32, 3), dtype=np.uint8)
+    np.save(tmp_path / "kept.npy", np.arange(256))
+    (tmp_path / "profile.yaml").write_text(PROFILE)
+    return [
+        *("--set", "drawn", "--params", tmp_path / "profile.yaml", "--images", make_imageset(images)),
+        *("--kept", tmp_path / "kept.npy", "--seed", 1, "--device", "cpu"),
+    ]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.long
+def test_killed_in_the_middle(options: list[object], run_stage: Run, tmp_path: Path) -> None:
+    """kill -9, then the same command: resumed at the last checkpoint, and every output byte as if undisturbed."""
+    whole = run_stage("train_dcgan", *options, "--to", tmp_path / "whole", "--json")
+    assert whole.returncode == 0, whole.stderr
+    assert "64 steps on 256 pictures in 4 epochs" in whole.stderr and "next: dcgan sample" in whole.stderr
+    assert json.loads(whole.stdout) == json.loads((tmp_path / "whole" / "model.json").read_text())
+    command = [sys.executable, "-m", "stages.train_dcgan", *map(str, options), "--to", str(tmp_path / "parts")]
+    checkpoint = tmp_path / ".parts.partial" / "scratch" / "checkpoint.safetensors"
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() or checkpoints.load(checkpoint)[1]["step"] < 10:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL and not (tmp_path / "parts").exists()
+    saved = checkpoints.load(checkpoint)[1]["step"]
+    rest = run_stage("train_dcgan", *options, "--to", tmp_path / "parts")
+    assert rest.returncode == 0, rest.stderr
+    resumed = re.search(r"resumed at step (\d+) of 64", rest.stderr)
+    assert resumed and int(resumed[1]) == saved >= 10
+    assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
+    assert not checkpoint.parent.parent.exists()
+
+
+def test_wrong_input_is_one_line(options: list[object], run_stage: Run, tmp_path: Path) -> None:
+    """A kept.npy of another image set: exit 1, one line, no traceback, nothing written."""
+    np.save(tmp_path / "kept.npy", np.arange(257))
+    done = run_stage("train_dcgan", *options, "--to", tmp_path / "model")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: --kept \S+: rows 0 to 256, but --images has 256 pictures; [^\n]*\n", done.stderr)
+    assert not (tmp_path / "model").exists()

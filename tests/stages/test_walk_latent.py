@@ -1,0 +1,32 @@
+"""`walk-latent` as a process."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pipeline.dcgan import model
+from pipeline.dcgan.networks import PRESETS, Discriminator, Generator, build
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
+    """Files, summary and the sentence for a person; a model that is not there is one line and exit 1."""
+    rng = torch.Generator().manual_seed(1)
+    preset = PRESETS["imagenet32"]
+    (tmp_path / "model").mkdir()
+    networks = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
+    model.save(tmp_path / "model", *networks, {"preset": "imagenet32", "base_width": 4})
+    (tmp_path / "profile.yaml").write_text("explore: {drawn: {walk: {rows: 2, columns: 3, threads: 1}}}")
+    options = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--seed", 1, "--to", tmp_path / "out"]
+    done = run_stage("walk_latent", *options, "--model", tmp_path / "model", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"walk.png", "walk.json"}
+    assert len(json.loads(done.stdout)["model_sha256"]) == 64
+    assert "2 rows of 3 pictures" in done.stderr and "next: dcgan" in done.stderr
+    missing = run_stage("walk_latent", *options, "--model", tmp_path / "nowhere")
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("error: ") and missing.stderr.count("\n") == 1 and "model.json" in missing.stderr
