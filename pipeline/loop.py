@@ -90,9 +90,10 @@ def train(
                 figures = model.step(order[position * batch : (position + 1) * batch], number)
                 for name, value in figures.items():
                     if not math.isfinite(value):
+                        kept = f"the last checkpoint before it is {path}" if path.exists() else "no checkpoint yet"
                         raise TrainingDiverged(
-                            f"{title}: {name} is {value} at step {number} (epoch {epoch + 1}); the last good "
-                            f"checkpoint is {path}. Lower the learning rate or change the seed"
+                            f"{title}: {name} is {value} at step {number} (epoch {epoch + 1}); {kept}. "
+                            "Lower the learning rate or change the seed"
                         )
                     sums[name] = sums.get(name, 0.0) + value
                 number += 1

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 from pydantic import Field
-from torchvision.utils import make_grid
 
 from pipeline import files, params
 from pipeline.dcgan import model
@@ -75,14 +74,17 @@ def _pictures(generator: Generator, z: torch.Tensor) -> Images:
 def grid(images: Images, columns: int | None = None) -> Images:
     """Pictures side by side, row by row and without gaps, as in the paper: uint8 (height, width, 3).
 
+    The same as `torchvision.utils.make_grid` with no padding, whose import alone takes two seconds.
+
     Args:
         images: uint8 (n, side, side, 3).
         columns: pictures a row; None for a square, or nearly one.
     """
     columns = columns or math.isqrt(len(images) - 1) + 1
-    sheet = make_grid(torch.from_numpy(images).permute(0, 3, 1, 2), nrow=columns, padding=0)
-    laid: Images = sheet.permute(1, 2, 0).contiguous().numpy()
-    return laid
+    rows, side = -(-len(images) // columns), images.shape[1]
+    cells = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
+    cells[: len(images)] = images
+    return cells.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
 
 
 def write_png(path: Path, image: Images) -> None:

@@ -106,6 +106,15 @@ def test_grid_lays_pictures_row_by_row(count: int, columns: int | None, shape: t
     assert np.array_equal(cells[:count], images) and not cells[count:].any()
 
 
+def test_grid_is_that_of_torchvision() -> None:
+    """The same sheet as the reference, `make_grid` without padding."""
+    from torchvision.utils import make_grid
+
+    images = np.random.default_rng(2).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
+    reference = make_grid(torch.from_numpy(images).permute(0, 3, 1, 2), nrow=3, padding=0)
+    assert np.array_equal(sampling.grid(images, 3), reference.permute(1, 2, 0).numpy())
+
+
 @pytest.mark.parametrize("batch_statistics", [False, True])
 def test_files_repeat_to_the_byte(saved: Path, tmp_path: Path, batch_statistics: bool) -> None:
     """A grid, the first pictures alone, and where they come from; a second run gives the same bytes."""

@@ -1,0 +1,40 @@
+# `make help` lists what there is. The virtual environment in .venv is made when it is first needed.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := bash
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo test test-long check docs clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, or say PYTHON=/path/to/python"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned requirements into $(VENV) (about 6 GB; some minutes)"
+	@started=$$SECONDS; $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	  && echo "install took $$((SECONDS - started)) s" | tee $@
+
+demo: $(VENV)/ready ## install, run the whole pipeline on drawn pictures, say where the report lies
+	@started=$$SECONDS; dvc repro && cat $(VENV)/ready && echo "dvc repro took $$((SECONDS - started)) s" \
+	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report.html"
+
+test: $(VENV)/ready ## the tests, without the long ones but for a seeded subset (at most 10 minutes)
+	@python -m pytest
+
+test-long: $(VENV)/ready ## all tests (at most 60 minutes)
+	@python -m pytest --all
+
+check: $(VENV)/ready ## format, lint, types
+	@ruff format --check . && ruff check . && mypy
+
+docs: $(VENV)/ready ## write docs/commands.md from the commands' own help
+	@python docs/make_commands.py
+
+clean: ## drop the environment and work in progress; data, models and reports stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

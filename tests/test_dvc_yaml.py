@@ -1,0 +1,127 @@
+"""dvc.yaml against the code: dependencies are what a stage imports, and DVC's traps are avoided."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.params import ROOMS, read_yaml
+from stages.__main__ import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+PIPELINE: dict[str, dict[str, Any]] = read_yaml(ROOT / "dvc.yaml")["stages"]
+PROFILE = read_yaml(ROOT / "profiles" / "miniature.yaml")
+FREE = {"errors.py", "progress.py", "params.py", "engine.py", "files.py"}
+"""Files whose change must not rerun a week of training: they decide no byte of a picture, code or weight."""
+
+
+def imported_files(path: Path) -> Iterator[Path]:
+    """Files of the library that a file imports, directly, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module or ""]
+        for name in names:
+            file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+            if name.startswith("pipeline.") and file.exists():
+                yield file
+
+
+def closure(stage: str) -> set[str]:
+    """What decides a stage's bytes: the folders, and the files of the ground floor, that it reaches by imports."""
+    seen: set[Path] = set()
+    waiting = [ROOT / "stages" / f"{stage}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting.extend(imported_files(path))
+    parts = {path.relative_to(ROOT).parts for path in seen}
+    rooms = {f"pipeline/{p[1]}" for p in parts if len(p) == 3}
+    ground = {f"pipeline/{p[1]}" for p in parts if len(p) == 2 and p[0] == "pipeline" and p[1] not in FREE}
+    return rooms | ground
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_code_dependencies_are_the_import_closure(stage: str) -> None:
+    """A stage reruns when code that decides its bytes changes, and at no other change of code."""
+    listed = {dep for dep in PIPELINE[stage]["deps"] if dep.startswith("pipeline/")}
+    assert listed == closure(stage)
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_commands_are_the_stage_s_own(stage: str) -> None:
+    """A stage runs the module of its name, and what does not change a byte is no part of its command."""
+    command = PIPELINE[stage]["cmd"]
+    assert stage.replace("_", "-") in COMMANDS
+    assert command.startswith(f"python -m stages.{stage} ")
+    assert not re.search(r" (-j|--workers|--engine|--device|-q|--quiet|--json)\b", command)
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_path_of_a_command_is_tracked(stage: str) -> None:
+    """An input that DVC does not see is an input whose change goes unnoticed."""
+    entry = PIPELINE[stage]
+    tracked = [*entry["deps"], *outputs(stage)]
+    for path in re.findall(r"--[a-z-]+ ((?:data|models|reports|audit)/\S+)", entry["cmd"]):
+        assert any(known == path or known.startswith(f"{path}/") for known in tracked), path
+
+
+def outputs(stage: str) -> list[str]:
+    """Paths of a stage's outputs, metrics and plots."""
+    entry = PIPELINE[stage]
+    listed = [*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]
+    return [path if isinstance(path, str) else next(iter(path)) for path in listed]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_outputs_lie_under_the_profile_and_stay_in_the_run_cache(stage: str) -> None:
+    """A demo never replaces a real run; `persist` or an uncached output would take the stage out of the run cache."""
+    assert outputs(stage)
+    for path in outputs(stage):
+        assert "/${profile}/" in path
+    assert "persist" not in str(PIPELINE[stage])
+    assert "cache" not in str(PIPELINE[stage])
+    assert PIPELINE[stage]["deps"]
+
+
+def parameter_paths() -> set[str]:
+    """Sections of a profile that some stage names, with `*` for the set."""
+    named: set[str] = set()
+    for entry in PIPELINE.values():
+        for listed in entry.get("params", []):
+            ((file, sections),) = listed.items()
+            assert file == "profiles/${profile}.yaml"
+            named.update(section.replace("${item.set}", "*") for section in sections)
+    return named
+
+
+def leaf_sections() -> set[str]:
+    """Every place of the profile that holds numbers, as `room.*` or `room.*.section`."""
+    found: set[str] = set()
+    for room, sets in PROFILE.items():
+        for section in sets.values():
+            nested = [key for key, value in section.items() if isinstance(value, dict)]
+            assert not nested or len(nested) == len(section), f"{room}: sections beside numbers"
+            found.update({f"{room}.*.{key}" for key in nested} or {f"{room}.*"})
+    return found
+
+
+def test_every_number_is_a_parameter_of_some_stage() -> None:
+    """No key of a profile can change without a stage running."""
+    assert parameter_paths() == leaf_sections()
+    assert set(PROFILE) == set(ROOMS)
+
+
+def test_sets_are_the_profile_s() -> None:
+    """Every set of params.yaml has its section in every room of every profile."""
+    params = read_yaml(ROOT / "params.yaml")
+    assert set(params["scenes"]) | set(params["natural"]) == set(params["sets"])
+    for name in ("miniature", "workstation", "paper"):
+        for room, sections in read_yaml(ROOT / "profiles" / f"{name}.yaml").items():
+            assert set(sections) == set(params["sets"]), f"{name}: {room}"

@@ -1,0 +1,264 @@
+"""The whole pipeline under DVC: same bytes for any worker count, exact reruns, and kill -9 anywhere.
+
+The checkouts here are copies of this one with the miniature made smaller still; code and dvc.yaml are the real ones.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import checkpoints
+from pipeline.params import read_yaml
+
+ROOT = Path(__file__).parent.parent
+SETS = ("lsun", "imagenet")
+SMALLER: dict[str, Any] = {
+    "acquire.*.count": 160,
+    "dedup.*.autoencoder.epochs": 3,
+    "dedup.*.autoencoder.batch": 32,
+    "dcgan.*.training.base_width": 4,
+    "dcgan.*.training.epochs": 2,
+    "dcgan.*.training.batch": 32,
+    "dcgan.*.training.grid": 4,
+    "dcgan.*.sample.count": 4,
+    "dcgan.*.sample.singles": 2,
+    "explore.*.walk.rows": 2,
+    "explore.*.walk.columns": 2,
+}
+"""Values that make the miniature a matter of seconds; still several chunks a set."""
+
+pytestmark = pytest.mark.long
+
+
+def change(checkout: Path, values: dict[str, Any]) -> None:
+    """Set values in a checkout's miniature profile, given by dotted path; `*` means every set."""
+    yaml = YAML()
+    file = checkout / "profiles" / "miniature.yaml"
+    profile = yaml.load(file)
+    for path, value in values.items():
+        for name in SETS if "*" in path else ("",):
+            *parents, last = path.replace("*", name).split(".")
+            section = profile
+            for key in parents:
+                section = section[key]
+            assert last in section, path
+            section[last] = value
+    yaml.dump(profile, file)
+
+
+def dvc(checkout: Path, *arguments: str, jobs: int = 2, check: bool = True) -> str:
+    """Run dvc in a checkout; what it printed."""
+    done = subprocess.run(
+        ["dvc", *arguments],
+        cwd=checkout,
+        env={**os.environ, "DCGAN_JOBS": str(jobs)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def locked_outputs(checkout: Path) -> dict[str, str]:
+    """The hash of each output in dvc.lock, by path."""
+    stages = read_yaml(checkout / "dvc.lock")["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+
+def ran(output: str) -> set[str]:
+    """Names of the stages that dvc ran."""
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def new_checkout(folder: Path) -> Path:
+    """A copy of what git would commit, with the smaller miniature and nothing made yet."""
+    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists() and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    change(folder, SMALLER)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which everything has been made, by two workers, undisturbed."""
+    checkout = new_checkout(tmp_path_factory.mktemp("reference"))
+    dvc(checkout, "repro")
+    return checkout
+
+
+@pytest.fixture
+def checkout(reference: Path, tmp_path: Path) -> Path:
+    """A copy of `reference` to change."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(reference, copy, symlinks=True)
+    return copy
+
+
+def test_one_worker_and_two_give_the_same_bytes(reference: Path, tmp_path: Path) -> None:
+    """Two checkouts, no shared cache, one worker and two, several chunks a set: the same hash of every output."""
+    other = new_checkout(tmp_path / "other")
+    dvc(other, "repro", jobs=1)
+    assert locked_outputs(other) == locked_outputs(reference)
+    for name in SETS:
+        profile = read_yaml(other / "profiles" / "miniature.yaml")
+        assert profile["acquire"][name]["count"] > 2 * profile["prepare"][name]["chunk_keys"]
+
+
+def test_a_second_repro_does_nothing(reference: Path) -> None:
+    """Nothing that a stage writes or reads makes it run again; `dvc status` is clean."""
+    assert not ran(dvc(reference, "repro"))
+    assert "up to date" in dvc(reference, "status")
+
+
+CHANGES = {
+    "acquire.lsun.keep_archive": {"doctor", "download_lsun"},
+    "prepare.imagenet.max_bad": {"downsample_imagenet"},
+    "dedup.lsun.autoencoder.learning_rate": {
+        *("train_autoencoder", "hash_images", "remove_duplicates", "audit_duplicates", "train_dcgan"),
+        *("sample", "walk_latent", "write_report"),
+    },
+    "audit.imagenet.random": {"audit_duplicates", "write_report"},
+    "dcgan.lsun.training.beta1": {"train_dcgan", "sample", "walk_latent", "write_report"},
+    "dcgan.imagenet.sample.singles": {"sample", "write_report"},
+    "explore.lsun.walk.columns": {"walk_latent", "write_report"},
+}
+"""A value of one set, and the most that may run when it changes: that set's stages from there on."""
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_change_reruns_what_depends_on_it_and_no_more(checkout: Path, path: str) -> None:
+    """The stage that names the value runs, for this set alone; a later one runs only if its input has changed."""
+    room, name, *_ = path.split(".")
+    old = read_yaml(checkout / "profiles" / "miniature.yaml")
+    for key in path.split("."):
+        old = old[key]
+    change(checkout, {path: (not old) if isinstance(old, bool) else old + 1 if isinstance(old, int) else old * 0.9})
+    stages = ran(dvc(checkout, "repro"))
+    allowed = {stage if stage == "write_report" else f"{stage}@{name}" for stage in CHANGES[path]}
+    assert stages <= allowed
+    first = {"acquire": "download_lsun", "prepare": "downsample_imagenet", "dedup": "train_autoencoder"}
+    assert f"{first.get(room, min(CHANGES[path]))}@{name}" in stages or room in ("audit", "dcgan", "explore")
+    assert stages, "nothing ran"
+
+
+def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
+    """Each value of one set, changed alone, makes the stages that name its section run, and marks no other stage.
+
+    It must *run*: DVC's run cache has left parameters out of its key before. Whether the new value is a sensible one is
+    another question, so a failing command counts as well.
+    """
+    profile = (checkout / "profiles" / "miniature.yaml").read_text()
+    sections = {
+        "acquire.lsun": {"doctor@lsun", "download_lsun@lsun"},
+        "prepare.lsun": {"crop_scenes@lsun"},
+        "dedup.lsun.autoencoder": {"train_autoencoder@lsun"},
+        "dedup.lsun.remove": {"remove_duplicates@lsun"},
+        "audit.lsun": {"audit_duplicates@lsun"},
+        "dcgan.lsun.training": {"train_dcgan@lsun"},
+        "dcgan.lsun.sample": {"sample@lsun"},
+        "explore.lsun.walk": {"walk_latent@lsun"},
+    }
+    for section, stages in sections.items():
+        values = read_yaml(checkout / "profiles" / "miniature.yaml")
+        for key in section.split("."):
+            values = values[key]
+        for key, value in values.items():
+            other = (not value) if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
+            change(checkout, {f"{section}.{key}": other})
+            changed = set(re.findall(r"^([a-z_]+(?:@[a-z]+)?):$", dvc(checkout, "status"), re.MULTILINE))
+            assert changed == stages, f"{section}.{key}"
+            last = max(stages)
+            assert ran(dvc(checkout, "repro", "--single-item", last, check=False)) == {last}, f"{section}.{key}"
+            (checkout / "profiles" / "miniature.yaml").write_text(profile)
+
+
+def forget(checkout: Path, stage: str) -> None:
+    """Drop a stage's outputs, its entry in dvc.lock and the run cache, so that it must really run again."""
+    yaml = YAML()
+    lock = yaml.load(checkout / "dvc.lock")
+    for out in lock["stages"].pop(stage)["outs"]:
+        path = checkout / out["path"]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    yaml.dump(lock, checkout / "dvc.lock")
+    shutil.rmtree(checkout / ".dvc" / "cache" / "runs")
+
+
+def chunks_done(scratch: Path) -> int:
+    """How many chunks are finished."""
+    return len(list(scratch.rglob("[0-9]*.json")))
+
+
+def steps_done(scratch: Path) -> int:
+    """The step of the last checkpoint."""
+    path = scratch / "checkpoint.safetensors"
+    return int(checkpoints.load(path)[1]["step"]) if path.exists() else 0
+
+
+KILLED = {
+    "downsample_imagenet": ("data/miniature/sets/imagenet", {"prepare.imagenet.chunk_keys": 2}, chunks_done),
+    "train_autoencoder": (
+        "models/miniature/autoencoder/imagenet",
+        {"dedup.imagenet.autoencoder.epochs": 60, "dedup.imagenet.autoencoder.checkpoint_every": 2},
+        steps_done,
+    ),
+    "train_dcgan": (
+        "models/miniature/dcgan/imagenet",
+        {"dcgan.imagenet.training.epochs": 12, "dcgan.imagenet.training.checkpoint_every": 2},
+        steps_done,
+    ),
+}
+"""Stage: its output, values that give it many small steps, and how many of them are done."""
+
+
+@pytest.mark.parametrize("victim", ["stage", "dvc"])
+@pytest.mark.parametrize("stage", KILLED)
+def test_kill_9_in_the_middle_then_repro(checkout: Path, stage: str, victim: str) -> None:
+    """The same bytes as undisturbed; no finished chunk, and no step before the last checkpoint, is done again."""
+    output, values, done = KILLED[stage]
+    name = f"{stage}@imagenet"
+    change(checkout, values)
+    dvc(checkout, "repro", "--single-item", name, jobs=1)
+    undisturbed = locked_outputs(checkout)
+    forget(checkout, name)
+
+    partial = (checkout / output).with_name(f".{Path(output).name}.partial")
+    process = subprocess.Popen(
+        ["dvc", "repro", "--single-item", name],
+        cwd=checkout,
+        env={**os.environ, "DCGAN_JOBS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    wait_until(lambda: done(partial / "scratch") >= 2)
+    os.kill(process.pid if victim == "dvc" else int((partial / "lock").read_text()), signal.SIGKILL)
+    process.communicate()
+    assert process.returncode != 0
+    kept = done(partial / "scratch")
+    again = dvc(checkout, "repro", "--single-item", name, jobs=1)
+    assert locked_outputs(checkout) == undisturbed
+    if victim == "stage":  # when dvc alone is killed its stage goes on, and the second one takes what it makes
+        assert re.search(rf"resumed at step {kept} of|\b{kept} of \d+ chunks were done before", again), again
+    assert not partial.exists()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Look every few milliseconds until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
