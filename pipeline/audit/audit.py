@@ -3,16 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline import files, params
+from pipeline import files, params, sheets
 from pipeline.audit import gallery, planted
 from pipeline.dedup import codes, manifest
-from pipeline.imageset import ImageSet
+from pipeline.imageset import Images, ImageSet
+from pipeline.seeding import numpy_rng
 
 FORMAT = 1
 """Raised whenever the same inputs would give another page or other metrics."""
+
+KEPT_SHOWN = 64
+"""Pictures in `kept.png`."""
 
 
 class Audit(params.Section):
@@ -33,7 +39,7 @@ def audit_duplicates(
     name: str,
     to: Path,
 ) -> dict[str, Any]:
-    """Write `gallery.html`, for eyes, and `metrics.json`.
+    """Write `gallery.html` and `kept.png`, for eyes, and `metrics.json`.
 
     Args:
         raw_folder: what the set was made from: `source.json`, and `planted.csv` where duplicates were planted.
@@ -85,6 +91,14 @@ def audit_duplicates(
         shown = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
         page = gallery.render(images, table, shown, name=name, metrics=metrics, bits=bits, made_from=made_from)
         files.write_text(work.result / "gallery.html", page)
+        sheets.write_png(work.result / "kept.png", sheets.grid(_some_kept(images, table, parameters.random_seed)))
         files.write_json(work.result / "metrics.json", metrics)
         work.publish()
     return metrics
+
+
+def _some_kept(images: ImageSet, table: pa.Table, seed: int) -> Images:
+    """A seeded draw of the pictures that stay, to lay beside samples: uint8 (n, side, side, 3)."""
+    kept = np.flatnonzero(np.asarray(pc.not_equal(table.column("status"), "removed")))
+    drawn = numpy_rng(seed, "kept").permutation(kept)[:KEPT_SHOWN]
+    return images.read(np.sort(drawn))

@@ -1,7 +1,6 @@
 """One self-contained page of bounded size on which a person can see what was removed, and for what."""
 
 import base64
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
+from pipeline import sheets
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
@@ -184,6 +183,4 @@ def difference(a: Images, b: Images) -> npt.NDArray[np.uint8]:
 
 def data_uri(image: Images) -> str:
     """A picture, uint8 (side, side, 3), as a PNG inside a URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(sheets.png(image)).decode()

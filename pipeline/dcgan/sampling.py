@@ -1,18 +1,15 @@
-"""From z to pictures: uint8 images, grids and single files."""
+"""From z to pictures: uint8 images, and the grid and single files of `dcgan sample`."""
 
 import copy
 import hashlib
-import io
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from pydantic import Field
 
-from pipeline import files, params
+from pipeline import files, params, sheets
 from pipeline.dcgan import model
 from pipeline.dcgan.networks import Generator
 from pipeline.errors import BadParameters
@@ -71,29 +68,6 @@ def _pictures(generator: Generator, z: torch.Tensor) -> Images:
     return pictures
 
 
-def grid(images: Images, columns: int | None = None) -> Images:
-    """Pictures side by side, row by row and without gaps, as in the paper: uint8 (height, width, 3).
-
-    The same as `torchvision.utils.make_grid` with no padding, whose import alone takes two seconds.
-
-    Args:
-        images: uint8 (n, side, side, 3).
-        columns: pictures a row; None for a square, or nearly one.
-    """
-    columns = columns or math.isqrt(len(images) - 1) + 1
-    rows, side = -(-len(images) // columns), images.shape[1]
-    cells = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
-    cells[: len(images)] = images
-    return cells.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
-
-
-def write_png(path: Path, image: Images) -> None:
-    """Write uint8 (height, width, 3) as PNG, atomically."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    files.write_bytes(path, buffer.getvalue())
-
-
 def digest(z: torch.Tensor) -> str:
     """SHA-256 of z as little-endian float32, row by row."""
     return hashlib.sha256(z.numpy().astype("<f4").tobytes()).hexdigest()
@@ -128,10 +102,10 @@ def sample(model_folder: Path, parameters: Sample, *, name: str, seed: int, to: 
             return done
         z = latents(torch_generator(seed, "sample", name), parameters.count, generator.preset.latent)
         images = draw(generator, z, batch_statistics=parameters.batch_statistics)
-        write_png(work.result / "grid.png", grid(images))
+        sheets.write_png(work.result / "grid.png", sheets.grid(images))
         (work.result / "singles").mkdir()
         for number, image in enumerate(images[: parameters.singles]):
-            write_png(work.result / "singles" / f"{number:03d}.png", image)
+            sheets.write_png(work.result / "singles" / f"{number:03d}.png", image)
         record["z_sha256"] = digest(z)
         files.write_json(work.result / "samples.json", record)
         work.publish()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline import checkpoints
+from pipeline import checkpoints, sheets
 from pipeline.dcgan import sampling
 from pipeline.dcgan.networks import PRESETS, Discriminator, Generator, build
 from pipeline.imageset import Images, ImageSet, Rows
@@ -109,7 +109,7 @@ class Trainer:
         images = sampling.draw(self.generator, self.sample_z)
         self.spreads.append(spread(images))
         if grid_wanted(epoch, self.parameters.epochs):
-            sampling.write_png(folder / f"epoch-{epoch:03d}.png", sampling.grid(images))
+            sheets.write_png(folder / f"epoch-{epoch:03d}.png", sheets.grid(images))
 
     def tensors(self) -> checkpoints.Tensors:
         """Weights, running statistics, Adam's moments, and the spread of each epoch's samples."""

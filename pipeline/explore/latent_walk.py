@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from pipeline import files, params
+from pipeline import files, params, sheets
 from pipeline.dcgan import model, sampling
 from pipeline.imageset import Images
 from pipeline.seeding import deterministic, torch_generator
@@ -91,7 +91,7 @@ def walk(model_folder: Path, parameters: Walk, *, name: str, seed: int, to: Path
         rng = torch_generator(seed, "walk-latent", name)
         anchors = sampling.latents(rng, parameters.rows + 1, generator.preset.latent)
         images = sampling.draw(generator, path(anchors, parameters.columns))
-        sampling.write_png(work.result / "walk.png", sampling.grid(images[:-1], parameters.columns))
+        sheets.write_png(work.result / "walk.png", sheets.grid(images[:-1], parameters.columns))
         record["anchors_sha256"] = sampling.digest(anchors)
         record["smoothness"] = smoothness(images, parameters.columns)
         files.write_json(work.result / "walk.json", record)

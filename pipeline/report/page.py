@@ -19,7 +19,7 @@ class Folders:
     """Where the parts of the report lie; each folder has one folder per set.
 
     Attributes:
-        audit: `metrics.json` and `gallery.html`.
+        audit: `metrics.json`, `kept.png` and `gallery.html`.
         models: trained DCGANs: `model.json`, `history.tsv`, `samples/`.
         samples: `grid.png`.
         walks: `walk.png`, `walk.json`.
@@ -73,6 +73,7 @@ def _one_set(name: str, folders: Folders, page_folder: Path) -> dict[str, Any]:
         "provenance": tables.provenance(metrics, model, walk),
         "history": history_plot(folders.models / name / "history.tsv"),
         "epochs": [(epoch, _picture(path)) for epoch, path in _chosen_epochs(folders.models / name / "samples")],
+        "kept": _picture(folders.audit / name / "kept.png"),
         "grid": _picture(folders.samples / name / "grid.png"),
         "walk_grid": _picture(folders.walks / name / "walk.png"),
         "gallery": Path(os.path.relpath(folders.audit / name / "gallery.html", page_folder)).as_posix(),

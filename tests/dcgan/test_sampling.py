@@ -96,25 +96,6 @@ def test_latents_are_uniform() -> None:
     assert z.mean().item() == pytest.approx(0, abs=0.01) and z.var().item() == pytest.approx(1 / 3, rel=0.01)
 
 
-@pytest.mark.parametrize(("count", "columns", "shape"), [(1, None, (1, 1)), (10, None, (3, 4)), (10, 5, (2, 5))])
-def test_grid_lays_pictures_row_by_row(count: int, columns: int | None, shape: tuple[int, int]) -> None:
-    """Picture i stands in row i // columns and column i % columns; what is left of the last row is black."""
-    images = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-    sheet = sampling.grid(images, columns)
-    assert sheet.shape == (8 * shape[0], 8 * shape[1], 3)
-    cells = sheet.reshape(shape[0], 8, shape[1], 8, 3).swapaxes(1, 2).reshape(-1, 8, 8, 3)
-    assert np.array_equal(cells[:count], images) and not cells[count:].any()
-
-
-def test_grid_is_that_of_torchvision() -> None:
-    """The same sheet as the reference, `make_grid` without padding."""
-    from torchvision.utils import make_grid
-
-    images = np.random.default_rng(2).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
-    reference = make_grid(torch.from_numpy(images).permute(0, 3, 1, 2), nrow=3, padding=0)
-    assert np.array_equal(sampling.grid(images, 3), reference.permute(1, 2, 0).numpy())
-
-
 @pytest.mark.parametrize("batch_statistics", [False, True])
 def test_files_repeat_to_the_byte(saved: Path, tmp_path: Path, batch_statistics: bool) -> None:
     """A grid, the first pictures alone, and where they come from; a second run gives the same bytes."""

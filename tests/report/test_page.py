@@ -52,7 +52,12 @@ def write_set(folder: Path, name: str = "rooms", metrics: dict[str, Any] = METRI
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     grids = [folders.models / name / "samples" / f"epoch-{n:03d}.png" for n in range(1, 7)]
-    for path in [*grids, folders.samples / name / "grid.png", folders.walks / name / "walk.png"]:
+    for path in [
+        *grids,
+        folders.audit / name / "kept.png",
+        folders.samples / name / "grid.png",
+        folders.walks / name / "walk.png",
+    ]:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(path)
     return folders
@@ -63,7 +68,7 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
     summary = write_report(write_set(tmp_path), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert summary == {"sets": ["rooms"], "stand_in": ["rooms"]}
-    assert len(re.findall(r'src="data:image/png;base64,', page)) == 5  # samples, walk, three epochs
+    assert len(re.findall(r'src="data:image/png;base64,', page)) == 6  # samples, real ones, walk, three epochs
     assert not re.findall(r'(?:src|href)="(?!data:|#|audit/rooms/gallery\.html")', page)
     assert 'href="audit/rooms/gallery.html"' in page
     for text in ("1,003", "3 of 20", "3.0 % to 38.0 %", "same code", "after epoch 3", "2.5 levels"):
