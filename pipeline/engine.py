@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -138,10 +139,11 @@ def _one_thread(function: Callable[[T], R], chunk: T) -> R:
 
 
 def _start_worker() -> None:
-    """One thread for a worker's libraries, and an end to the worker when its parent is killed."""
+    """One thread for a worker's libraries; Ctrl-C is left to the parent; a killed parent takes its workers along."""
     import cv2
 
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

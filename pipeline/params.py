@@ -86,15 +86,16 @@ def load_section(file: Path, path: str, section: type[S]) -> S:
     try:
         return section.model_validate(value)
     except pydantic.ValidationError as error:
-        raise BadParameters(f"{file}: {explain(error, path)}") from None
+        raise BadParameters(f"{file}: {_explain(error, path, section)}") from None
 
 
-def explain(error: pydantic.ValidationError, path: str) -> str:
-    """The first problem of a validation as `path.key: found, expected` on one line."""
-    problem = error.errors()[0]
+def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> str:
+    """The most telling problem of a validation as `path.key: found, expected`, on one line."""
+    # A misspelt key is unknown, and the right one missing: the first says more.
+    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join([path, *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key"
+        return f"{key}: unknown key, expected one of {', '.join(section.model_fields)}"
     if problem["type"] == "missing":
         return f"{key}: missing key"
     return f"{key}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -35,7 +35,7 @@ def doctor(
     with stage("doctor", quiet, as_json) as report:
         if name is None or to is None:
             found = readiness.overview(params, archives)
-            report(found, readiness.as_text(found))
+            report(found, "\n" + readiness.as_text(found))
             return
         readiness.check_ready(params, name, archives=archives, work=to.parent)
         # Nothing that a parameter can change stands in the note: else every change would rerun the download.

@@ -69,3 +69,20 @@ def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path,
     assert (int(count), int(total)) == (len(survived), CHUNKS)
     assert folder_bytes(tmp_path / "killed") == folder_bytes(tmp_path / "j1")
     assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_ctrl_c_is_one_line_and_loses_nothing(tmp_path, options):
+    """A terminal interrupts the command and its workers at once: no traceback of any of them, and chunks are kept."""
+    scratch = tmp_path / ".out.partial" / "scratch"
+    command = [sys.executable, "-m", "stages.downsample_imagenet", *options, "-j", "2", "--to", tmp_path / "out"]
+    running = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while len(list(scratch.glob("*.json"))) < 3 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert errors == "downsample-imagenet: interrupted; finished work is kept, run it again to go on\n"
+    assert len(list(scratch.glob("*.json"))) >= 3 and not (tmp_path / "out").exists()
