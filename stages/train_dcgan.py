@@ -45,11 +45,11 @@ def train_dcgan(
     version: VersionOption = False,
 ) -> None:
     """Train a DCGAN on the pictures that stayed."""
-    from pipeline.dcgan import training
+    from pipeline.dcgan import trainer, training
     from pipeline.params import load_section
 
     with stage("train-dcgan", quiet, as_json) as report:
-        parameters = load_section(params, f"dcgan.{name}.training", training.Training)
+        parameters = load_section(params, f"dcgan.{name}.training", trainer.Training)
         summary = training.train(images, kept, parameters, name=name, seed=seed, to=to, device=device)
         last = summary["last"]
         report(

@@ -26,21 +26,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run every long test, not a seeded subset")
 
 
+LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--all`, and when no file is named, keep a fixed draw of the long tests and say how many are left out."""
+    """Without `--all`, and when no file is named, keep a seeded draw of the long tests."""
     if config.getoption("--all") or config.args != config.getini("testpaths"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
     chosen = set(random.Random(20151119).sample(range(len(long)), min(LONG_TESTS_IN_A_SHORT_RUN, len(long))))
-    left_out = [item for number, item in enumerate(long) if number not in chosen]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    config.stash[LEFT_OUT] = [item for number, item in enumerate(long) if number not in chosen]
+    config.hook.pytest_deselected(items=config.stash[LEFT_OUT])
+    items[:] = [item for item in items if item not in set(config.stash[LEFT_OUT])]
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    if config.getoption("--all"):
-        return "every test runs; nothing is left out"
-    return f"long tests are left out but for {LONG_TESTS_IN_A_SHORT_RUN}; `make test-long` runs all"
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say what is left out."""
+    left_out = config.stash.get(LEFT_OUT, [])
+    if not left_out:
+        return ["nothing is left out"]
+    return ["left out, `make test-long` runs them:", *(f"  {item.nodeid}" for item in left_out)]
 
 
 @pytest.fixture

@@ -1,23 +1,41 @@
 """The two networks at play: one training step, what a resumed run needs, and samples on the way."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline import checkpoints, sheets
+from pipeline import checkpoints, params, sheets
 from pipeline.dcgan import sampling
-from pipeline.dcgan.networks import PRESETS, Discriminator, Generator, build
+from pipeline.dcgan.networks import PRESETS, Discriminator, Generator, PresetName, build
 from pipeline.imageset import Images, ImageSet, Rows
 from pipeline.seeding import torch_generator
 
-if TYPE_CHECKING:
-    from pipeline.dcgan.training import Training
-
 MOST_GRIDS = 50
 """About how many sample grids a training leaves, so that hundreds of short epochs do not fill the disk."""
+
+
+class Training(params.Section):
+    """Section `dcgan.SET.training`."""
+
+    preset: PresetName = Field(description="which networks")
+    base_width: int = Field(gt=0, description="channels of the layer next to the image")
+    epochs: int = Field(gt=0, description="passes over the pictures")
+    batch: int = Field(gt=1, description="pictures a minibatch; batch norm needs two")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
+    beta1: float = Field(ge=0, lt=1, description="Adam's")
+    beta2: float = Field(ge=0, lt=1, description="Adam's")
+    weight_decay: float = Field(ge=0, allow_inf_nan=False, description="times each weight, added to its gradient")
+    schedule: Literal["paired", "alternate"] = Field(
+        description="paired: each minibatch updates D, then G; alternate: G and D take turns, a minibatch each, G first"
+    )
+    channels_last: bool = Field(description="memory layout; decides speed and the last bits")
+    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    checkpoint_every: int = Field(gt=0, description="steps between checkpoints; there is one after each epoch too")
+    grid: int = Field(gt=0, description="samples drawn after each epoch, always from the same z")
 
 
 class Trainer:
@@ -29,7 +47,7 @@ class Trainer:
         device: where the networks live; all draws are made on the processor.
     """
 
-    def __init__(self, images: ImageSet, parameters: "Training", seed: int, device: torch.device) -> None:
+    def __init__(self, images: ImageSet, parameters: Training, seed: int, device: torch.device) -> None:
         self.images = images
         self.parameters = parameters
         self.seed = seed

@@ -2,42 +2,21 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from pipeline import files, loop, params, progress
+from pipeline import files, loop, progress
 from pipeline.dcgan import model
-from pipeline.dcgan.networks import PRESETS, PresetName
-from pipeline.dcgan.trainer import Trainer, spread
+from pipeline.dcgan.networks import PRESETS
+from pipeline.dcgan.trainer import Trainer, Training, spread
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
 from pipeline.seeding import derive, deterministic
 
 COLLAPSED = 0.1
 """Samples that vary less than this share of what pictures vary are reported as collapsed."""
-
-
-class Training(params.Section):
-    """Section `dcgan.SET.training`."""
-
-    preset: PresetName = Field(description="which networks")
-    base_width: int = Field(gt=0, description="channels of the layer next to the image")
-    epochs: int = Field(gt=0, description="passes over the pictures")
-    batch: int = Field(gt=1, description="pictures a minibatch; batch norm needs two")
-    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
-    beta1: float = Field(ge=0, lt=1, description="Adam's")
-    beta2: float = Field(ge=0, lt=1, description="Adam's")
-    weight_decay: float = Field(ge=0, allow_inf_nan=False, description="times each weight, added to its gradient")
-    schedule: Literal["paired", "alternate"] = Field(
-        description="paired: each minibatch updates D, then G; alternate: G and D take turns, a minibatch each, G first"
-    )
-    channels_last: bool = Field(description="memory layout; decides speed and the last bits")
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
-    checkpoint_every: int = Field(gt=0, description="steps between checkpoints; there is one after each epoch too")
-    grid: int = Field(gt=0, description="samples drawn after each epoch, always from the same z")
 
 
 def load_kept(path: Path, pictures: int) -> Rows:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dcgan.training import Training
+from pipeline.dcgan.trainer import Training
 
 
 @pytest.fixture

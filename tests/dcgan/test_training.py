@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from pipeline import checkpoints
 from pipeline.dcgan import model, training
-from pipeline.dcgan.trainer import MOST_GRIDS, Trainer, grid_wanted, spread
-from pipeline.dcgan.training import Training
+from pipeline.dcgan.trainer import MOST_GRIDS, Trainer, Training, grid_wanted, spread
 from pipeline.errors import BadParameters, CorruptData, MissingInput, TrainingDiverged
 from pipeline.imageset import ImageSet, Rows
 from pipeline.seeding import deterministic, torch_generator
