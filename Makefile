@@ -10,11 +10,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, or say PYTHON=/path/to/python"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } \
+	  || { rm -rf $(VENV); echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3.11-venv"; exit 1; }
 	@echo "installing the pinned requirements into $(VENV) (about 6 GB; some minutes)"
 	@started=$$SECONDS; $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
@@ -22,6 +23,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 demo: $(VENV)/ready ## install, run the whole pipeline on drawn pictures, say where the report lies
 	@started=$$SECONDS; dvc repro && cat $(VENV)/ready && echo "dvc repro took $$((SECONDS - started)) s" \
+	  && echo "to go on by hand: source $(VENV)/bin/activate" \
 	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report.html"
 
 test: $(VENV)/ready ## the tests, without the long ones but for a seeded subset (at most 10 minutes)
@@ -36,5 +38,5 @@ check: $(VENV)/ready ## format, lint, types
 docs: $(VENV)/ready ## write docs/commands.md from the commands' own help
 	@python docs/make_commands.py
 
-clean: ## drop the environment and work in progress; data, models and reports stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+clean: ## drop the environment and the tools' caches; data, models and reports stay
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache

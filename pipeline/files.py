@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -12,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import Busy, CorruptData, MissingInput
+from pipeline.errors import BadParameters, Busy, CorruptData, MissingInput
+
+DESCRIPTIONS = (
+    *("source.json", "imageset.json", "autoencoder.json", "codes.json", "manifest.parquet", "metrics.json"),
+    *("model.json", "samples.json", "walk.json"),
+)
+"""Files that tell a folder which a command has made from one that is somebody's own."""
 
 PATIENCE_SECONDS = 60.0
 """How long a second process waits for the first one's lock before it gives up."""
@@ -73,6 +80,17 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def code_digest(*names: str) -> str:
+    """SHA-256 of the code that decides some work's bytes, so that unfinished work is only resumed by the same code.
+
+    Args:
+        names: modules or packages below `pipeline`, such as `dcgan` or `loop.py`.
+    """
+    here = Path(__file__).parent
+    paths = [path for name in names for path in sorted([here / name, *(here / name).rglob("*.py")]) if path.is_file()]
+    return digest([[path.relative_to(here).as_posix(), sha256_file(path)] for path in paths])
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A folder `.NAME.partial` beside the output NAME, held under an exclusive lock.
@@ -112,8 +130,11 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     over. Yields None when another process was at the very same work and has published it while this one waited.
 
     Raises:
+        BadParameters: `output` is a file, or a folder with other things in it, which publishing would delete.
         Busy: another process has held the folder for more than a minute.
     """
+    output = Path(os.path.abspath(output))  # noqa: PTH100  (no link is to be resolved; "." has no name)
+    _refuse_to_replace_others(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f".{output.name}.partial")
     lock, waited_for = _lock(folder)
@@ -125,7 +146,7 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
         work = Workspace(output, folder)
         if _read_digest(folder) != work_digest:
             shutil.rmtree(work.scratch, ignore_errors=True)
-        left_overs = output.parent.glob(f"{folder.name}.*.tmp")
+        left_overs = output.parent.glob(f"{glob.escape(folder.name)}.*.tmp")
         for left_over in (work.result, folder / "replaced", *left_overs):
             shutil.rmtree(left_over, ignore_errors=True)
         work.scratch.mkdir(exist_ok=True)
@@ -134,6 +155,18 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
         yield work
     finally:
         os.close(lock)
+
+
+def _refuse_to_replace_others(output: Path) -> None:
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise BadParameters(f"--to {output}: is a file; name a folder")
+    names = {path.name for path in output.iterdir()}
+    if names and not names & set(DESCRIPTIONS):
+        raise BadParameters(
+            f"--to {output}: holds things that no command of this project has made ({min(names)}); name a new folder"
+        )
 
 
 def _lock(folder: Path) -> tuple[int, str | None]:
@@ -172,7 +205,7 @@ def _drop(folder: Path) -> None:
     """Delete a held folder. It is renamed first, so that a waiting process never finds it half gone."""
     trash = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     folder.replace(trash)
-    shutil.rmtree(trash)
+    shutil.rmtree(trash, ignore_errors=True)  # the next holder may be sweeping it up as well
 
 
 def _read_digest(folder: Path) -> str | None:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import files
@@ -118,35 +119,38 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
     Raises:
         PipelineError: more than `max_bad` of the sources could not be read, or none could.
     """
-    pictures: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    sizes = []
+    # A dictionary a picture takes several times what a row of a table does: only one chunk has them at a time.
+    index_parts, skipped_parts = [INDEX_SCHEMA.empty_table()], [SKIPPED_SCHEMA.empty_table()]
+    sizes: list[int] = []
+    sources = total = 0
     for number in range(chunk_count):
         record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
-        pictures += record["pictures"]
-        skipped += record["skipped"]
-        sizes.append(len(record["pictures"]))
-    skipped.sort(key=lambda s: (s["key"].encode(), s["reason"]))
-    bad = [s for s in skipped if s["kind"] == "bad"]
-    # A photo with several faces gives several pictures, keyed photo#000 and so on: count photos, not faces.
-    sources = len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures}) + len(skipped)
+        pictures = record["pictures"]
+        index_parts.append(_index_rows(pictures, total))
+        skipped_parts.append(pa.Table.from_pylist(record["skipped"], SKIPPED_SCHEMA))
+        sizes.append(len(pictures))
+        total += len(pictures)
+        # A photo's faces are pictures of their own, keyed photo#000 and so on, all in one chunk: count photos.
+        photos = {p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures}
+        sources += len(photos) + len(record["skipped"])
+    skipped = pa.concat_tables(skipped_parts).combine_chunks().sort_by([("key", "ascending"), ("reason", "ascending")])
+    bad = skipped.filter(pc.equal(skipped.column("kind"), "bad"))
     if sources == 0:
         raise PipelineError("no source pictures were found; look into the folder or archive that was given")
-    if not pictures or len(bad) / sources > max_bad:
-        first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in (bad or skipped)[:3])
+    if not total or len(bad) / sources > max_bad:
+        shown = (bad if len(bad) else skipped).slice(0, 3).to_pylist()
+        first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in shown)
         raise PipelineError(
-            f"{len(bad)} of {sources} sources could not be read and {len(pictures)} pictures were made; at most "
+            f"{len(bad)} of {sources} sources could not be read and {total} pictures were made; at most "
             f"{max_bad:.2%} may be bad (max_bad). The first: {first}"
         )
     shards = _write_shards(chunks_folder, sizes, to, side)
-    index = pa.Table.from_pylist(
-        [{**p, "shard": i // SHARD_PICTURES, "row": i % SHARD_PICTURES} for i, p in enumerate(pictures)], INDEX_SCHEMA
-    )
-    pq.write_table(index, to / "index.parquet", compression="zstd")
-    pq.write_table(pa.Table.from_pylist(skipped, SKIPPED_SCHEMA), to / "skipped.parquet", compression="zstd")
+    # Combined, so that where the chunks were cut cannot show in the bytes.
+    pq.write_table(pa.concat_tables(index_parts).combine_chunks(), to / "index.parquet", compression="zstd")
+    pq.write_table(skipped.combine_chunks(), to / "skipped.parquet", compression="zstd")
     counts = {
         "sources": sources,
-        "pictures": len(pictures),
+        "pictures": total,
         "bad": len(bad),
         "filtered": len(skipped) - len(bad),
     }
@@ -159,6 +163,14 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
     }
     files.write_json(to / "imageset.json", description)
     return counts
+
+
+def _index_rows(pictures: list[dict[str, Any]], start: int) -> pa.Table:
+    """The index's rows of one chunk, whose first picture is number `start` of the set."""
+    return pa.Table.from_pylist(
+        [{**p, "shard": i // SHARD_PICTURES, "row": i % SHARD_PICTURES} for i, p in enumerate(pictures, start)],
+        INDEX_SCHEMA,
+    )
 
 
 def _write_shards(chunks_folder: Path, sizes: list[int], to: Path, side: int) -> dict[str, str]:
@@ -185,6 +197,21 @@ def _write_shards(chunks_folder: Path, sizes: list[int], to: Path, side: int) ->
     return shards
 
 
+def _check_description(path: Path, description: Any) -> None:
+    """Refuse an `imageset.json` that `join_chunks` cannot have written."""
+    version = description.get("schema_version") if isinstance(description, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CorruptData(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make the set again")
+    match description:
+        case {
+            "counts": {"sources": int(), "pictures": int(pictures), "bad": int(), "filtered": int()},
+            "shape": [int(height), int(width), 3],
+            "shards": dict(shards),
+        } if pictures > 0 and height == width > 0 and len(shards) == -(-pictures // SHARD_PICTURES):
+            return
+    raise CorruptData(f"{path}: counts, shape or shards are not those of an image set; make the set again")
+
+
 class ImageSet:
     """Read-only view of an image set folder.
 
@@ -202,11 +229,7 @@ class ImageSet:
         if not (folder / "imageset.json").exists():
             raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
         description = files.read_json(folder / "imageset.json")
-        if description.get("schema_version") != SCHEMA_VERSION:
-            raise CorruptData(
-                f"{folder}/imageset.json: schema version {description.get('schema_version')}, expected "
-                f"{SCHEMA_VERSION}; make the set again"
-            )
+        _check_description(folder / "imageset.json", description)
         self.counts: dict[str, int] = description["counts"]
         self.stored_side: int = description["shape"][0]
         self.side = side or self.stored_side
@@ -221,7 +244,7 @@ class ImageSet:
     @cached_property
     def index(self) -> pa.Table:
         """The index, in row order; see `INDEX_SCHEMA`."""
-        table = pq.read_table(self.folder / "index.parquet")
+        table = self._table("index.parquet", INDEX_SCHEMA)
         if len(table) != len(self):
             raise CorruptData(f"{self.folder}/index.parquet: {len(table)} rows for {len(self)} pictures; make it again")
         return table
@@ -234,7 +257,17 @@ class ImageSet:
     @cached_property
     def skipped(self) -> pa.Table:
         """The sources that gave no picture; see `SKIPPED_SCHEMA`."""
-        return pq.read_table(self.folder / "skipped.parquet")
+        return self._table("skipped.parquet", SKIPPED_SCHEMA)
+
+    def _table(self, name: str, schema: pa.Schema) -> pa.Table:
+        try:
+            table = pq.read_table(self.folder / name)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise CorruptData(f"{self.folder / name}: not readable ({reason}); make the set again") from None
+        if not table.schema.equals(schema):
+            raise CorruptData(f"{self.folder / name}: other columns than expected; make the set again")
+        return table
 
     @cached_property
     def _maps(self) -> list[Images]:

@@ -52,6 +52,18 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return value
 
 
+def read_names(file: Path, key: str) -> list[str]:
+    """The names listed, or mapped, under a key of a YAML file, such as `sets` of params.yaml.
+
+    Raises:
+        MissingInput, BadParameters: there is no such file, or it has no such key; see `read_yaml`.
+    """
+    found = read_yaml(file).get(key)
+    if not isinstance(found, list | dict) or not found:
+        raise BadParameters(f"{file}: {key}: missing, expected names")
+    return [str(name) for name in found]
+
+
 def load_profile(file: Path) -> dict[str, Any]:
     """Read a profile and check the names of its rooms; see `read_yaml` for what else is raised."""
     profile = read_yaml(file)

@@ -1,10 +1,13 @@
 """What all commands share: option types, error lines, the summary, timings."""
 
 import contextlib
+import ctypes
 import errno
 import importlib.metadata
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -64,7 +67,9 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
     progress.set_quiet(quiet)
     # `kill` and a closed terminal end a command as Ctrl-C does: workers stopped, locks released, finished work kept.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
+    _end_with_dvc()
 
     def report(summary: Mapping[str, Any], sentence: str) -> None:
         progress.say(f"{name}: {sentence}")
@@ -86,6 +91,20 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _end_with_dvc() -> None:
+    """When `dvc` runs this stage and is killed, end too, in good order.
+
+    Else the stage would go on unseen, and the next `dvc repro`, which deletes a stage's outputs before it runs, would
+    throw its work away.
+    """
+    if "DVC_STAGE" not in os.environ or not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, see prctl(2)
+    if os.getppid() != parent:  # it was gone before the kernel was told
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _fail(message: str) -> None:

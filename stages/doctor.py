@@ -13,14 +13,15 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def doctor(
     params: ParamsOption,
-    name: Annotated[
-        str | None, typer.Option("--set", help="The set to check; without it, an overview of machine and all sets.")
+    sets_from: Annotated[
+        Path | None, typer.Option(help="YAML file whose key `sets` lists the sets to check; without it, all of them.")
     ] = None,
-    archives: Annotated[
-        Path, typer.Option(help="The set's folder of archives; for the overview, the folder above those of all sets.")
-    ] = Path("data/archives"),
+    archives: Annotated[Path, typer.Option(help="Folder with one folder of archives for each set.")] = Path(
+        "data/archives"
+    ),
     to: Annotated[
-        Path | None, typer.Option("--to", "-o", help="Where to note that the set is ready; needed with --set.")
+        Path | None,
+        typer.Option("--to", "-o", help="Note there that all is ready, and fail if it is not; else an overview."),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -29,19 +30,19 @@ def doctor(
     """Check device, disk and archives before anything runs."""
     from pipeline import files
     from pipeline.acquire import readiness
+    from pipeline.params import read_names
 
-    if (name is None) != (to is None):
-        raise typer.BadParameter("--set and --to belong together")
     with stage("doctor", quiet, as_json) as report:
-        if name is None or to is None:
-            found = readiness.overview(params, archives)
+        names = read_names(sets_from or params, "sets" if sets_from else "acquire")
+        if to is None:
+            found = readiness.overview(params, names, archives)
             report(found, "\n" + readiness.as_text(found))
             return
-        readiness.check_ready(params, name, archives=archives, work=to.parent)
-        # Nothing that a parameter can change stands in the note: else every change would rerun the download.
-        stamp = {"ready": True, "set": name}
+        readiness.check_all(params, names, archives=archives, work=to.parent)
+        # Nothing that a parameter can change stands in the note: else every change would rerun all downloads.
+        stamp = {"ready": True}
         files.write_json(to, stamp)
-        report(stamp, f"{name} is ready: archive and disk are there; nothing was written but {to}; next: the download")
+        report(stamp, f"{', '.join(names)}: archives and disk are there; nothing was written but {to}")
 
 
 if __name__ == "__main__":

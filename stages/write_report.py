@@ -12,6 +12,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def write_report(
+    sets_from: Annotated[Path, typer.Option(help="YAML file whose key `sets` lists the sets to show.")],
     audit: Annotated[Path, typer.Option(help="Folder of audits, one folder a set (metrics.json, gallery.html).")],
     models: Annotated[Path, typer.Option(help="Folder of trained DCGANs, one folder a set.")],
     samples: Annotated[Path, typer.Option(help="Folder of sample grids, one folder a set.")],
@@ -22,10 +23,11 @@ def write_report(
     version: VersionOption = False,
 ) -> None:
     """One HTML page: samples, walks, removals, and how each number was made."""
+    from pipeline.params import read_names
     from pipeline.report import page
 
     with stage("write-report", quiet, as_json) as report:
-        summary = page.write_report(page.Folders(audit, models, samples, walks), to)
+        summary = page.write_report(page.Folders(audit, models, samples, walks), read_names(sets_from, "sets"), to)
         report(summary, f"{len(summary['sets'])} sets; open {to} in a browser")
 
 

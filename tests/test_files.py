@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
-from pipeline.errors import Busy, CorruptData, MissingInput
+from pipeline.errors import BadParameters, Busy, CorruptData, MissingInput
 
 
 def test_atomic_path_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -73,8 +73,24 @@ def test_publishing_replaces_an_older_output(tmp_path: Path) -> None:
         with files.workspace(output, name) as work:
             assert work
             (work.result / name).write_text(name)
+            (work.result / "model.json").write_text("{}")
             work.publish()
-    assert [path.name for path in output.iterdir()] == ["new"]
+    assert sorted(path.name for path in output.iterdir()) == ["model.json", "new"]
+
+
+@pytest.mark.parametrize("place", [".", "mine", "mine/note.txt"])
+def test_somebody_s_own_folder_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A misdirected `--to` is refused before any work; an empty folder is taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "note.txt").write_text("precious")
+    with pytest.raises(BadParameters, match="--to "), files.workspace(Path(place), "work"):
+        pass
+    assert (tmp_path / "mine" / "note.txt").read_text() == "precious"
+    (tmp_path / "empty").mkdir()
+    with files.workspace(Path("empty"), "work") as work:
+        assert work
+        work.publish()
 
 
 HOLD = """

@@ -1,10 +1,14 @@
 """The image set: what is written is read back, and broken sets are found out."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,3 +110,76 @@ def test_broken_sets_are_found_out(make_imageset: Callable[..., Path], tmp_path:
     (folder / "imageset.json").write_text(description.replace('"schema_version": 1', '"schema_version": 0'))
     with pytest.raises(CorruptData, match="schema version 0"):
         ImageSet(folder)
+
+
+@pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 1}])
+def test_a_description_of_another_kind_is_found_out(make_imageset: Callable[..., Path], value: Any) -> None:
+    """JSON that is no description of an image set is said to be broken, without a traceback."""
+    folder = make_imageset(pictures(2))
+    (folder / "imageset.json").write_text(json.dumps(value))
+    with pytest.raises(CorruptData, match=r"imageset\.json: .*make the set again"):
+        ImageSet(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("counts", None),
+        ("counts", [2]),
+        ("counts", {"pictures": "2"}),
+        ("shape", 4),
+        ("shape", []),
+        ("shape", ["4", 4, 3]),
+        ("shards", None),
+        ("shards", {}),
+    ],
+)
+def test_a_description_with_wrong_parts_is_found_out(make_imageset: Callable[..., Path], name: str, value: Any) -> None:
+    """Each part has its type, and a missing one is an error of the file, not of the program."""
+    folder = make_imageset(pictures(2))
+    description = json.loads((folder / "imageset.json").read_text())
+    (folder / "imageset.json").write_text(json.dumps(description | {name: value}))
+    with pytest.raises(CorruptData, match=r"counts, shape or shards are not those of an image set"):
+        ImageSet(folder)
+
+
+@pytest.mark.parametrize("name", ["index", "skipped"])
+def test_broken_tables_are_found_out(make_imageset: Callable[..., Path], name: str) -> None:
+    """Cut short, empty, with other columns, or gone: one line that names the file."""
+    folder = make_imageset(pictures(2))
+    path = folder / f"{name}.parquet"
+    whole = path.read_bytes()
+    for broken in (whole[:-10], whole[: len(whole) // 2], b""):
+        path.write_bytes(broken)
+        with pytest.raises(CorruptData, match=rf"^[^\n]*{name}\.parquet: not readable[^\n]*$"):
+            getattr(ImageSet(folder), name)
+    pq.write_table(pa.table({"other": [1, 2]}), path)
+    with pytest.raises(CorruptData, match=rf"{name}\.parquet: other columns"):
+        getattr(ImageSet(folder), name)
+    path.unlink()
+    with pytest.raises(CorruptData, match=rf"{name}\.parquet: not readable"):
+        getattr(ImageSet(folder), name)
+
+
+def test_chunks_of_any_size_give_the_same_bytes(tmp_path: Path) -> None:
+    """How many keys a chunk has shows in no file: pictures, index, skipped sources and description."""
+    images = pictures(3000, side=1)
+    boxes = [None if number % 3 else (number, 0, number + 4, 4) for number in range(len(images))]
+    listed = [
+        Picture(f"{number:05d}#000", 8, 8, number, hashlib.sha256(image).hexdigest(), box, box and "bed")
+        for number, (image, box) in enumerate(zip(images, boxes, strict=True))
+    ]
+    trees = []
+    for size in (7, 1000, 5000):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        starts = range(0, len(images), size)
+        for number, start in enumerate(starts):
+            cut = slice(start, start + size)
+            skipped = [Skipped(f"{n:05d}", "filtered", "small", "") for n in range(start, start + size) if n % 5 == 0]
+            skipped = [s for s in skipped if int(s.key) < len(images)]
+            imageset.write_chunk(folder / "chunks", number, images[cut], listed[cut], skipped)
+        counts = imageset.join_chunks(folder / "chunks", len(starts), folder, side=1, max_bad=0.0)
+        assert counts == {"sources": 3600, "pictures": 3000, "bad": 0, "filtered": 600}
+        trees.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
+    assert trees[0] == trees[1] == trees[2] and len(trees[0]) == 4

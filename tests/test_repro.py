@@ -149,7 +149,7 @@ def test_a_change_reruns_what_depends_on_it_and_no_more(checkout: Path, path: st
         old = old[key]
     change(checkout, {path: (not old) if isinstance(old, bool) else old + 1 if isinstance(old, int) else old * 0.9})
     stages = ran(dvc(checkout, "repro"))
-    allowed = {stage if stage == "write_report" else f"{stage}@{name}" for stage in CHANGES[path]}
+    allowed = {stage if stage in ("doctor", "write_report") else f"{stage}@{name}" for stage in CHANGES[path]}
     assert stages <= allowed
     first = {"acquire": "download_lsun", "prepare": "downsample_imagenet", "dedup": "train_autoencoder"}
     assert f"{first.get(room, min(CHANGES[path]))}@{name}" in stages or room in ("audit", "dcgan", "explore")
@@ -162,9 +162,10 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
     It must *run*: DVC's run cache has left parameters out of its key before. Whether the new value is a sensible one is
     another question, so a failing command counts as well.
     """
-    profile = (checkout / "profiles" / "miniature.yaml").read_text()
+    profile, lock = (checkout / "profiles" / "miniature.yaml"), checkout / "dvc.lock"
+    before = profile.read_text(), lock.read_text()
     sections = {
-        "acquire.lsun": {"doctor@lsun", "download_lsun@lsun"},
+        "acquire.lsun": {"doctor", "download_lsun@lsun"},
         "prepare.lsun": {"crop_scenes@lsun"},
         "dedup.lsun.autoencoder": {"train_autoencoder@lsun"},
         "dedup.lsun.remove": {"remove_duplicates@lsun"},
@@ -174,7 +175,7 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
         "explore.lsun.walk": {"walk_latent@lsun"},
     }
     for section, stages in sections.items():
-        values = read_yaml(checkout / "profiles" / "miniature.yaml")
+        values = read_yaml(profile)
         for key in section.split("."):
             values = values[key]
         for key, value in values.items():
@@ -184,7 +185,9 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
             assert changed == stages, f"{section}.{key}"
             last = max(stages)
             assert ran(dvc(checkout, "repro", "--single-item", last, check=False)) == {last}, f"{section}.{key}"
-            (checkout / "profiles" / "miniature.yaml").write_text(profile)
+            profile.write_text(before[0])
+            lock.write_text(before[1])
+            dvc(checkout, "checkout", "--force", "--quiet")
 
 
 def forget(checkout: Path, stage: str) -> None:
@@ -248,11 +251,12 @@ def test_kill_9_in_the_middle_then_repro(checkout: Path, stage: str, victim: str
     os.kill(process.pid if victim == "dvc" else int((partial / "lock").read_text()), signal.SIGKILL)
     process.communicate()
     assert process.returncode != 0
-    kept = done(partial / "scratch")
+    kept = done(partial / "scratch")  # a stage whose dvc was killed may finish the chunk in hand
     again = dvc(checkout, "repro", "--single-item", name, jobs=1)
     assert locked_outputs(checkout) == undisturbed
-    if victim == "stage":  # when dvc alone is killed its stage goes on, and the second one takes what it makes
-        assert re.search(rf"resumed at step {kept} of|\b{kept} of \d+ chunks were done before", again), again
+    taken_over = re.search(r"resumed at step (\d+) of|\b(\d+) of \d+ chunks were done before", again)
+    assert taken_over, again
+    assert int(taken_over[1] or taken_over[2]) >= kept > 0
     assert not partial.exists()
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline import files, params
+from pipeline import files, params, progress
 from pipeline.acquire.disk import Checksums, checksums
 from pipeline.acquire.download import download
 from pipeline.datasets.published import Published
@@ -65,6 +65,7 @@ def find(section: Acquire, archives: Path) -> Checksums:
             return download(known.url, archive, length=known.bytes, sha256=known.sha256)
         raise missing(archive, known)
     check_shape(section, archive, known)
+    warn_of_link(archive)
     if archive.is_dir():
         found = read_as(archive)
         return checksums(found.file) if found.file else _folder_checksums(archive)
@@ -93,11 +94,25 @@ def check_shape(section: Acquire, archive: Path, known: Published | None) -> Non
         )
 
 
+def warn_of_link(archive: Path) -> None:
+    """Warn where the archive is a link to a folder: it is read, but `dvc repro` cannot tell when it changes."""
+    if archive.is_symlink() and archive.is_dir():
+        progress.warn(
+            f"{archive}: DVC does not look through a linked folder: changes in it are not noticed; link the file, use "
+            "a bind mount or a tar"
+        )
+
+
 def missing(archive: Path, known: Published | None) -> MissingInput:
     """The error for an archive that is not there: what belongs there, and what is there instead."""
     advice = "put it there, or change `archive`"
     if known:
         advice = f"put it there: {known.bytes:,} bytes, {known.checksum or 'no checksum known'}, from {known.where}"
+    if removed_note(archive).exists():
+        advice = (
+            "it was removed once unpacked (keep_archive: false), and its LMDB may still be in DVC's cache: `dvc "
+            f"checkout`, else fetch the archive again: {advice}"
+        )
     present = sorted(path.name for path in archive.parent.iterdir()) if archive.parent.is_dir() else []
     return MissingInput(f"{archive}: not there; {advice} (the folder holds {', '.join(present[:5]) or 'nothing'})")
 
@@ -112,9 +127,5 @@ def _folder_checksums(folder: Path) -> Checksums:
 
     The list stands in for the contents, which are hashed one by one when the pictures are read anyway.
     """
-    listed = []
-    for entry in Folder(folder).entries():
-        assert isinstance(entry.place, bytes)
-        path = folder / Path(entry.place.decode("utf-8", "surrogateescape"))
-        listed.append((entry.key, path.stat().st_size if path.exists() else 0))
+    listed = [(file.key, file.bytes) for file in Folder(folder).files()]
     return Checksums(sum(length for _, length in listed), files.digest(listed), "")

@@ -3,15 +3,18 @@
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from pipeline import engine, params
-from pipeline.acquire.archives import Acquire, check_shape, missing, published, removed_note
+from pipeline.acquire.archives import Acquire, check_shape, missing, published, removed_note, warn_of_link
 from pipeline.acquire.disk import existing_parent, free_bytes, require_room
 from pipeline.acquire.unpack import unpacked_bytes
+from pipeline.datasets.raw import read_as
+from pipeline.datasets.readers import Folder
 from pipeline.errors import PipelineError
 
 _PICTURE_BYTES = 10_000
@@ -39,7 +42,8 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
 
     Raises:
         MissingInput: the archive is not there.
-        CorruptData: it is there, but is cut off or not of upstream's length where that is demanded.
+        CorruptData: it is there, but is cut off, holds several LMDBs, or is not of upstream's length where that is
+            demanded.
         PipelineError: a disk has too little room.
         BadParameters: the profile lacks the set, or relies on something that upstream does not publish.
     """
@@ -49,6 +53,7 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
     archive = archives / section.archive
     if section.source != "miniature" and archive.exists():
         check_shape(section, archive, known)
+        warn_of_link(archive)
     fetched = unpacked = length = 0
     if section.source == "miniature":
         unpacked = section.count * _DRAWN_BYTES
@@ -56,6 +61,8 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
         length = archive.stat().st_size
         if archive.suffix == ".zip":
             unpacked = unpacked_bytes(archive)
+    elif archive.is_dir():
+        length = _folder_bytes(archive)
     elif section.source == "upstream" and known and known.url:
         part = archive.with_name(f"{archive.name}.part")
         length = unpacked = known.bytes
@@ -75,8 +82,35 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
         require_room(work, written, f"the set {name}")
 
 
-def overview(profile: Path, archives: Path) -> dict[str, Any]:
-    """Machine, libraries and sets of a profile, for a person or a bug report.
+def _folder_bytes(folder: Path) -> int:
+    """Bytes of the LMDB in a folder, or of all its pictures where it has none."""
+    found = read_as(folder)
+    return found.file.stat().st_size if found.file else sum(file.bytes for file in Folder(folder).files())
+
+
+def check_all(profile: Path, names: Sequence[str], *, archives: Path, work: Path) -> None:
+    """`check_ready` for several sets; one error names all that is missing.
+
+    Args:
+        archives: the folder with one folder of archives for each set.
+
+    Raises:
+        PipelineError: see `check_ready`.
+    """
+    problems: list[PipelineError] = []
+    for name in names:
+        try:
+            check_ready(profile, name, archives=archives / name, work=work)
+        except PipelineError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PipelineError("; and ".join(map(str, problems)))
+
+
+def overview(profile: Path, names: Sequence[str], archives: Path) -> dict[str, Any]:
+    """Machine, libraries and sets, for a person or a bug report.
 
     Args:
         archives: the folder with one folder of archives for each set.

@@ -25,10 +25,7 @@ from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.miniature import archives as miniature
 
-FORMAT = 1
-"""Version of what a raw folder holds; part of the digest under which unfinished work is resumed."""
-
-_KINDS: dict[DataSet, tuple[Kind, ...]] = {"lsun": ("lmdb", "folder"), "imagenet": ("tar", "folder")}
+_KINDS: dict[DataSet, tuple[Kind, ...]] = {"lsun": ("lmdb", "folder", "tar"), "imagenet": ("tar", "folder")}
 _DRAW: dict[DataSet, Callable[..., None]] = {"lsun": miniature.draw_lsun, "imagenet": miniature.draw_imagenet}
 
 
@@ -58,7 +55,8 @@ def acquire(
         return kept
     sums = None if drawn else find(section, archives)
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
-    with files.workspace(to, files.digest({"format": FORMAT, "set": data_set, **identity})) as work:
+    code = files.code_digest("acquire", "datasets", "miniature", "seeding.py")
+    with files.workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))
         if sums is None:
@@ -109,7 +107,10 @@ def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksum
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:
-    """What is in `to`, when it is what an archive that is gone was unpacked to."""
+    """What is in `to`, when it is what an archive that is gone was unpacked to.
+
+    This helps outside DVC only, which deletes the output before it runs a stage again.
+    """
     try:
         described: dict[str, Any] = files.read_json(removed_note(archive))
         same = described == files.read_json(to / "source.json") and (to / "data.mdb").exists()

@@ -14,9 +14,6 @@ from pipeline.dedup import codes, manifest
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
-FORMAT = 1
-"""Raised whenever the same inputs would give another page or other metrics."""
-
 KEPT_SHOWN = 64
 """Pictures in `kept.png`."""
 
@@ -58,7 +55,6 @@ def audit_duplicates(
     truth_file = raw_folder / "planted.csv"
     source = files.read_json(raw_folder / "source.json")
     inputs = {
-        "format": FORMAT,
         "source": source,
         "images": images.digest,
         "manifest": files.sha256_file(dedup_folder / "manifest.parquet"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import sheets
+from pipeline.dedup.verdicts import encode_key
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
@@ -35,7 +37,11 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Member:
-    """A picture on the page; what follows `source` is only there for a removed one, and compares it to its keeper."""
+    """A picture on the page; what follows `source` is only there for a removed one, and compares it to its keeper.
+
+    Attributes:
+        verdict: the line of `verdicts.csv` that brings the picture back.
+    """
 
     key: str
     picture: str
@@ -44,6 +50,7 @@ class Member:
     hamming: int | None = None
     similarity: float | None = None
     difference: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,11 +170,26 @@ def _group(images: ImageSet, number: int, kept: Mapping[str, Any], removed: Sequ
                 row["hamming"],
                 row["similarity"],
                 "" if np.array_equal(picture, pictures[0]) else data_uri(difference(pictures[0], picture)),
+                verdict_line(row, kept),
             )
             for row, picture, source in zip(first, pictures[1:], sources[1:], strict=True)
         ],
         len(removed),
     )
+
+
+def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+    """The verdict that a removed picture has nothing to do with the one it was removed for.
+
+    Its contents count; its keys are for people, and so a long one is cut. What does not print is percent-encoded too.
+
+    Args:
+        removed, kept: rows of the manifest.
+    """
+    line = ",".join(
+        [removed["sha256"], kept["sha256"], *(encode_key(row["key"][:TEXT_SHOWN]) for row in (removed, kept))]
+    )
+    return "".join(c if c.isprintable() else quote(c) for c in line) + ",different,,,"
 
 
 def _source(entry: Mapping[str, Any]) -> str:

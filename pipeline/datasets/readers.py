@@ -23,7 +23,8 @@ Place = bytes | tuple[int, int]
 
 Read = Callable[[Place], bytes]
 
-SUFFIXES = (b".jpg", b".jpeg", b".png", b".webp")
+SUFFIXES = (b".jpg", b".jpeg", b".jfif", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff", b".ppm", b".pgm")
+"""Of file names that count as pictures, in lower case."""
 
 
 class Entry(NamedTuple):
@@ -38,6 +39,20 @@ class Entry(NamedTuple):
     key: str
     label: str | None
     place: Place
+
+
+class File(NamedTuple):
+    """What the file system tells of one picture file, without reading it.
+
+    Attributes:
+        key: as in `Entry`.
+        bytes: its length; 0 where it cannot be looked at, such as a link to nothing.
+        changed: time of its last change, in nanoseconds; 0 as above.
+    """
+
+    key: str
+    bytes: int
+    changed: int
 
 
 class Source(Protocol):
@@ -156,6 +171,18 @@ class Folder:
                 return file.read()
 
         yield read
+
+    def files(self) -> list[File]:
+        """The files of all entries, in the same order."""
+        return [self._look_at(entry) for entry in self.entries()]
+
+    def _look_at(self, entry: Entry) -> File:
+        assert isinstance(entry.place, bytes)
+        try:
+            status = os.stat(os.path.join(os.fsencode(self.folder), entry.place))  # noqa: PTH116, PTH118
+        except OSError:
+            return File(entry.key, 0, 0)
+        return File(entry.key, status.st_size, status.st_mtime_ns)
 
     def _walk(self) -> Iterator[bytes]:
         """Relative paths of the picture files."""

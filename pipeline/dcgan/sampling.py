@@ -84,11 +84,13 @@ def sample(model_folder: Path, parameters: Sample, *, name: str, seed: int, to: 
         The content of `samples.json`.
 
     Raises:
-        BadParameters: more single pictures than pictures.
+        BadParameters: more single pictures than pictures, or the statistics of a batch of one.
         MissingInput, CorruptData: the model is not there or not whole.
     """
     if parameters.singles > parameters.count:
         raise BadParameters(f"singles: {parameters.singles}, expected at most count, which is {parameters.count}")
+    if parameters.batch_statistics and parameters.count == 1:
+        raise BadParameters("batch_statistics: true needs a count of at least 2: a single picture has no variance")
     deterministic(parameters.threads)
     generator = model.load_generator(model_folder)
     record = {
@@ -96,7 +98,7 @@ def sample(model_folder: Path, parameters: Sample, *, name: str, seed: int, to: 
         "seed": seed,
         "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
     }
-    with files.workspace(to, files.digest({**record, "format": 1, "name": name})) as work:
+    with files.workspace(to, files.digest({**record, "name": name})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "samples.json")
             return done

@@ -114,7 +114,8 @@ def train(
             "deterministic_algorithms": True,
         },
     }
-    with files.workspace(to, files.digest({**record, "format": 1, "name": name})) as work:
+    code = files.code_digest("dcgan", "loop.py", "checkpoints.py", "imageset.py", "seeding.py", "sheets.py")
+    with files.workspace(to, files.digest({**record, "code": code, "name": name})) as work:
         if work is None:
             return model.describe(to)
         trainer = Trainer(images, parameters, derive(seed, "train-dcgan", name), where)

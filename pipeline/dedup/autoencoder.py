@@ -17,9 +17,6 @@ from pipeline.dedup import codes
 from pipeline.dedup.codes import BITS, INPUTS, Encoder
 from pipeline.imageset import Images, ImageSet, Rows
 
-FORMAT = 1
-"""Raised whenever the same parameters and pictures would give other bytes."""
-
 _COMPARED = 8192  # pictures, evenly spaced, on which whole numbers are compared with floats
 
 
@@ -134,14 +131,21 @@ def train_autoencoder(
     images = ImageSet(images_folder)
     seeding.deterministic(parameters.threads)
     made_from = {
-        "format": FORMAT,
         "images": images.digest,
         "parameters": parameters.model_dump(),
         "seed": seed,
         "set": name,
         "torch": torch.__version__,
     }
-    with files.workspace(to, files.digest(made_from)) as work:
+    # A checkpoint is only continued by the same code on the same instruction set.
+    work_digest = files.digest(
+        {
+            **made_from,
+            "code": files.code_digest("dedup", "loop.py", "checkpoints.py", "imageset.py", "seeding.py"),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+    )
+    with files.workspace(to, work_digest) as work:
         if work is None:
             return dict(files.read_json(to / "autoencoder.json"))
         trainer = Trainer(images, parameters, seeding.derive(seed, "train-autoencoder", name))

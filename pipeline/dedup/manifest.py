@@ -3,7 +3,7 @@
 manifest.parquet   a row a picture, in row order; how it was made stands in the file's metadata
 kept.npy           int64, the kept rows, rising: all that training reads
 summary.json       counts
-removed.csv        for people: each removed picture with its keeper and the reason
+removed.csv        for people: each removed picture with its keeper, the contents of both, and the reason
 kept.txt           for people: the kept keys
 """
 
@@ -121,12 +121,18 @@ def write(folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: 
     files.write_json(folder / "summary.json", summary)
     kept_keys = table.filter(is_kept).column("key").to_pylist()
     files.write_text(folder / "kept.txt", "".join(f"{encode_key(key)}\n" for key in kept_keys))
-    names = ["key", "kept_key", "reason", "hamming", "similarity"]
-    lines = [",".join(names)]
-    for row in table.filter(pc.invert(is_kept)).select(names).to_pylist():
+    files.write_text(folder / "removed.csv", _removed_csv(table, table.filter(pc.invert(is_kept))))
+
+
+def _removed_csv(table: pa.Table, removed: pa.Table) -> str:
+    """The removed rows of a manifest, with all that a verdict on each of them needs."""
+    keepers = pc.index_in(removed.column("kept_key"), value_set=table.column("key"))
+    lines = ["key,kept_key,sha256,kept_sha256,reason,hamming,similarity"]
+    for row, kept_sha256 in zip(removed.to_pylist(), table.column("sha256").take(keepers).to_pylist(), strict=True):
+        keys = f"{encode_key(row['key'])},{encode_key(row['kept_key'])}"
         alike = "" if row["similarity"] is None else _SIMILARITY_TEXT.format(row["similarity"])
-        lines.append(f"{encode_key(row['key'])},{encode_key(row['kept_key'])},{row['reason']},{row['hamming']},{alike}")
-    files.write_text(folder / "removed.csv", "\n".join(lines) + "\n")
+        lines.append(f"{keys},{row['sha256']},{kept_sha256},{row['reason']},{row['hamming']},{alike}")
+    return "\n".join(lines) + "\n"
 
 
 def read(folder: Path, images: ImageSet) -> tuple[pa.Table, dict[str, Any]]:

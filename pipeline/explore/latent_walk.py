@@ -84,7 +84,7 @@ def walk(model_folder: Path, parameters: Walk, *, name: str, seed: int, to: Path
         "seed": seed,
         "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
     }
-    with files.workspace(to, files.digest({**record, "format": 1, "name": name})) as work:
+    with files.workspace(to, files.digest({**record, "name": name})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "walk.json")
             return done

@@ -9,19 +9,19 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+import cv2
+import numpy as np
+import PIL
 from pydantic import Field
 
 from pipeline import files, params, progress
 from pipeline.datasets import imagenet, lsun
 from pipeline.datasets.raw import PUBLISHED, DataSet, Description, open_source
-from pipeline.datasets.readers import Entry
+from pipeline.datasets.readers import Entry, Folder, Source
 from pipeline.imageset import Images, Picture, Skipped
 from pipeline.prepare.chunks import make_image_set
 from pipeline.prepare.decode import MOST_PIXELS, Problem, decode
 from pipeline.prepare.resize import resize
-
-FORMAT = 1
-"""Version of what a chunk holds; part of the digest under which unfinished work is resumed."""
 
 _ENTRIES = {"lsun": lsun.entries, "imagenet": imagenet.entries}
 
@@ -56,7 +56,6 @@ def make_squares(
     source, described = open_source(raw, archives)
     entries = _ENTRIES[data_set](source)
     _compare_count(described, len(entries))
-    decides = section.model_dump(exclude={"max_bad"})  # a higher limit must not cost the finished chunks
     return make_image_set(
         source,
         entries,
@@ -64,7 +63,7 @@ def make_squares(
         side=section.side,
         chunk_keys=section.chunk_keys,
         max_bad=section.max_bad,
-        work_digest=files.digest({"format": FORMAT, "set": data_set, "sha256": described.sha256, **decides}),
+        work_digest=_work_digest(data_set, section, source, described),
         to=to,
         workers=workers,
     )
@@ -80,6 +79,23 @@ def to_square(section: Prepare, entry: Entry, data: bytes) -> tuple[Images, Pict
     image = resize(decoded.image, side=section.side, method=section.resize)
     sha256 = hashlib.sha256(data).hexdigest()
     return image, Picture(entry.key, decoded.width, decoded.height, len(data), sha256, label=entry.label)
+
+
+def _work_digest(data_set: DataSet, section: Prepare, source: Source, described: Description) -> str:
+    """Digest of all that decides a chunk's bytes: sources, parameters, code, and the libraries that decode and scale.
+
+    `described` knows the files of a folder by their lengths alone, so the times of their last changes count as well.
+    """
+    return files.digest(
+        {
+            "code": files.code_digest("prepare", "datasets", "imageset.py"),
+            "libraries": [PIL.__version__, cv2.__version__, np.__version__],
+            "set": data_set,
+            "sha256": described.sha256,
+            "changed": [file.changed for file in source.files()] if isinstance(source, Folder) else [],
+            **section.model_dump(exclude={"max_bad"}),  # a higher limit must not cost the finished chunks
+        }
+    )
 
 
 def _compare_count(described: Description, found: int) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Folders:
     Attributes:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
         models: trained DCGANs: `model.json`, `history.tsv`, `samples/`.
-        samples: `grid.png`.
+        samples: `grid.png`, `samples.json`.
         walks: `walk.png`, `walk.json`.
     """
 
@@ -31,22 +32,20 @@ class Folders:
     walks: Path
 
 
-def write_report(folders: Folders, to: Path) -> dict[str, Any]:
+def write_report(folders: Folders, names: Sequence[str], to: Path) -> dict[str, Any]:
     """Write the page.
 
     Args:
-        folders: what to show; the sets are those with a trained model.
+        folders: what to show.
+        names: the sets, in the order of the page.
         to: the HTML file; its links to the galleries are relative.
 
     Returns:
         `sets`: their names; `stand_in`: those whose pictures are not the paper's.
 
     Raises:
-        MissingInput: no set has been trained, or a part of one is missing.
+        MissingInput: a part of a set is missing.
     """
-    names = sorted(path.parent.name for path in folders.models.glob("*/model.json"))
-    if not names:
-        raise MissingInput(f"{folders.models}: no trained model here; run train-dcgan first")
     sets = [_one_set(name, folders, to.parent) for name in names]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
@@ -57,20 +56,22 @@ def write_report(folders: Folders, to: Path) -> dict[str, Any]:
     )
     environment.filters["share"] = tables.share
     files.write_text(to, environment.get_template("report.html").render(sets=sets))
-    return {"sets": names, "stand_in": [s["name"] for s in sets if not s["metrics"]["source"]["upstream"]]}
+    return {"sets": list(names), "stand_in": [s["name"] for s in sets if not s["metrics"]["source"]["upstream"]]}
 
 
 def _one_set(name: str, folders: Folders, page_folder: Path) -> dict[str, Any]:
     """All that the template needs of one set."""
     metrics = files.read_json(folders.audit / name / "metrics.json")
     model = files.read_json(folders.models / name / "model.json")
+    samples = files.read_json(folders.samples / name / "samples.json")
     walk = files.read_json(folders.walks / name / "walk.json")
     return {
         "name": name,
         "metrics": metrics,
         "model": model,
+        "samples": samples,
         "planted": tables.planted_rows(metrics),
-        "provenance": tables.provenance(metrics, model, walk),
+        "provenance": tables.provenance(metrics, model, samples, walk),
         "history": history_plot(folders.models / name / "history.tsv"),
         "epochs": [(epoch, _picture(path)) for epoch, path in _chosen_epochs(folders.models / name / "samples")],
         "kept": _picture(folders.audit / name / "kept.png"),

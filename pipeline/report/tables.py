@@ -30,7 +30,9 @@ def planted_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def provenance(metrics: dict[str, Any], model: dict[str, Any], walk: dict[str, Any]) -> list[tuple[str, str, str]]:
+def provenance(
+    metrics: dict[str, Any], model: dict[str, Any], samples: dict[str, Any], walk: dict[str, Any]
+) -> list[tuple[str, str, str]]:
     """How each number was made, as (figure, value, made by)."""
     counts, source = metrics["counts"], metrics["source"]
     return [
@@ -50,6 +52,11 @@ def provenance(metrics: dict[str, Any], model: dict[str, Any], walk: dict[str, A
             "generator",
             f"{model['preset']}, base width {model['base_width']}, {model['epochs']} epochs, {model['steps']:,} steps",
             f"train-dcgan, seed {model['seed']}, torch {model['numerics']['torch']} on {model['numerics']['device']}",
+        ),
+        (
+            "samples",
+            f"{samples['count']:,} latents, SHA-256 {samples['z_sha256'][:16]}…",
+            f"sample, seed {samples['seed']}, {'batch' if samples['batch_statistics'] else 'running'} statistics",
         ),
         (
             "walk",

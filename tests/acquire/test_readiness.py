@@ -1,12 +1,17 @@
 """What doctor sees before the first byte is moved."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from pipeline.acquire import disk, readiness
 from pipeline.acquire.readiness import as_text, check_ready, overview
 from pipeline.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput, PipelineError
+from pipeline.params import read_names
+
+Check = Callable[..., Path]
 
 PROFILE = """
 acquire:
@@ -87,6 +92,36 @@ def test_room_on_the_disk(check, tmp_path, free, write_lsun_zip):
         check()
 
 
+@pytest.mark.parametrize("kind", ["lmdb", "folder"])
+def test_a_folder_needs_room_as_well(
+    check: Check, tmp_path: Path, free: Callable[[float], None], write_lmdb: Callable[..., Path], kind: str
+) -> None:
+    """Pictures read in place still become an image set: some 1.2 MB for each MB of JPEGs, twice."""
+    folder = tmp_path / "archives" / "lsun" / "mine"
+    (folder / "a").mkdir(parents=True)
+    if kind == "lmdb":
+        write_lmdb(folder / "mine_lmdb", {b"k": bytes(6_000_000)})
+    else:
+        for name in ("1.jpg", "a/2.png"):
+            (folder / name).write_bytes(bytes(3_000_000))
+    free(20e6)
+    check(archive="mine")
+    free(14e6)
+    with pytest.raises(PipelineError, match=r"the set lsun needs 0\.01 GB"):
+        check(archive="mine")
+
+
+def test_a_linked_folder_is_told_before_anything_runs(
+    check: Check, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Doctor says what DVC will not notice, and lets the set pass."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "archives" / "lsun").mkdir(parents=True)
+    (tmp_path / "archives" / "lsun" / "mine").symlink_to(tmp_path / "disk")
+    check(archive="mine")
+    assert "mine: DVC does not look through a linked folder" in capsys.readouterr().err
+
+
 def test_a_part_that_arrived_is_not_counted_again(check, tmp_path, free):
     """A resumed download needs room for the rest only."""
     folder = tmp_path / "archives" / "lsun"
@@ -111,12 +146,12 @@ def test_a_removed_zip_is_not_asked_for(check, tmp_path):
 def test_overview_of_machine_and_sets(check, tmp_path, monkeypatch):
     """Each set says what it lacks instead of ending the overview; two builds of OpenCV are a warning."""
     profile = check(source="miniature")
-    found = overview(profile, tmp_path / "archives")
+    found = overview(profile, read_names(profile, "acquire"), tmp_path / "archives")
     assert found["sets"] == {"lsun": {"source": "miniature", "state": "ready"}}
     assert found["warnings"] == [] and found["free_bytes"] > 0 and found["workers"] >= 1
     profile.write_text(profile.read_text().replace("miniature", "archive"))
     installed = {"opencv-python": "4.1", "opencv-python-headless": "4.2"}
     monkeypatch.setattr(readiness, "_versions", lambda *names: installed)
-    text = as_text(overview(profile, tmp_path / "archives"))
+    text = as_text(overview(profile, read_names(profile, "acquire"), tmp_path / "archives"))
     assert "bedroom_train_lmdb.zip: not there" in text
     assert "opencv-python and opencv-python-headless overwrite each other" in text

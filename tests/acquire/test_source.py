@@ -3,6 +3,11 @@
 import dataclasses
 import hashlib
 import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +21,7 @@ from pipeline.datasets.raw import open_source
 from pipeline.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput
 
 LSUN_ZIP, IMAGENET_TAR = "bedroom_train_lmdb.zip", "ILSVRC2012_img_train.tar"
+Run = Callable[..., tuple[dict[str, Any], dict[str, bytes]]]
 
 
 @pytest.fixture
@@ -116,6 +122,35 @@ def test_folder_of_pictures_is_read_in_place(run, tmp_path, records):
     assert run(archive="sample")[0]["sha256"] != described["sha256"]
 
 
+def test_tar_of_scenes_is_read_in_place(run: Run, tmp_path: Path, records: dict[bytes, bytes]) -> None:
+    """One file to copy, hash and link instead of millions: it gives the same keys as the folder it was made from."""
+    folder = tmp_path / "sample"
+    for key, data in records.items():
+        (folder / key.decode()[-1]).mkdir(parents=True)
+        (folder / key.decode()[-1] / f"{key.decode()}.jpg").write_bytes(data)
+    with tarfile.open(tmp_path / "archives" / "sample.tar", "w") as archive:
+        archive.add(folder, ".")
+    described, pictures = run(archive="sample.tar", keep_archive=False)
+    assert (described["place"], described["kind"], described["count"]) == ("archives", "tar", 5)
+    assert pictures == {f"{key.decode()[-1]}/{key.decode()}.jpg": data for key, data in records.items()}
+    assert files_in(tmp_path / "archives") == ["sample.tar"]
+
+
+def test_a_linked_folder_is_read_with_a_warning(
+    run: Run, tmp_path: Path, encode: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DVC cannot see into it, so whoever changes it has to know; a link to a file is hashed and needs no warning."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "1.jpg").write_bytes(encode(1))
+    with tarfile.open(tmp_path / "disk.tar", "w") as archive:
+        archive.add(tmp_path / "disk" / "1.jpg", "1.jpg")
+    for name, warned in (("disk.tar", False), ("disk", True)):
+        (tmp_path / "archives" / name).symlink_to(tmp_path / name)
+        assert run(archive=name)[1] == {"1.jpg": encode(1)}
+        lines = capsys.readouterr().err.splitlines()
+        assert [line for line in lines if "DVC does not look through a linked folder" in line] == lines[: int(warned)]
+
+
 def test_imagenet_tar_is_read_in_place(run, tmp_path, write_imagenet_tar, encode):
     """138 GB are not copied."""
     write_imagenet_tar(tmp_path / "archives" / IMAGENET_TAR, {"n00000001": {"n00000001_1.JPEG": encode(1)}})
@@ -204,6 +239,17 @@ def test_an_unpacked_zip_may_go(run, tmp_path, write_lsun_zip, records):
         run(keep_archive=False)
 
 
+def test_a_removed_zip_may_be_in_dvcs_cache(
+    run: Run, tmp_path: Path, write_lsun_zip: Callable[..., Path], records: dict[bytes, bytes]
+) -> None:
+    """DVC deletes the raw folder before a rerun: then nobody is sent for 43 GB that may still lie on the disk."""
+    write_lsun_zip(tmp_path / "archives" / LSUN_ZIP, records)
+    run(keep_archive=False)
+    shutil.rmtree(tmp_path / "raw")
+    with pytest.raises(MissingInput, match="may still be in DVC's cache: `dvc checkout`, else fetch the archive again"):
+        run(keep_archive=False)
+
+
 @pytest.mark.parametrize("name", ["mine", IMAGENET_TAR])
 def test_other_kinds_are_never_removed(run, tmp_path, write_imagenet_tar, encode, name):
     """keep_archive is about zips that were unpacked, not about originals read in place."""
@@ -217,10 +263,10 @@ def test_other_kinds_are_never_removed(run, tmp_path, write_imagenet_tar, encode
     assert files_in(tmp_path / "archives") == [name]
 
 
-def test_the_wrong_kind_of_archive(run, tmp_path, write_lsun_zip, write_imagenet_tar, records):
-    """A tar for LSUN, a zip for ImageNet, an empty folder."""
-    write_imagenet_tar(tmp_path / "archives" / "x.tar", {"n1": {"1.jpg": b"x"}})
-    with pytest.raises(CorruptData, match="a tar; this set is read from lmdb or folder"):
+def test_the_wrong_kind_of_archive(run, tmp_path, write_lsun_zip, records):
+    """What is no tar, a zip for ImageNet, an empty folder."""
+    (tmp_path / "archives" / "x.tar").write_bytes(b"text " * 300)
+    with pytest.raises(CorruptData, match="no tar header"):
         run(archive="x.tar")
     write_lsun_zip(tmp_path / "archives" / "x.zip", records)
     with pytest.raises(CorruptData, match="a lmdb; this set is read from tar or folder"):

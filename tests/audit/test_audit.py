@@ -1,5 +1,6 @@
 """The gallery shows what the manifest says, stays small, and trusts no key."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pipeline.audit import gallery
 from pipeline.audit.audit import Audit, audit_duplicates
 from pipeline.dedup import exact
 from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
-from pipeline.dedup.verdicts import write_verdicts
+from pipeline.dedup.verdicts import read_verdicts, write_verdicts
 from pipeline.errors import CorruptData
 from pipeline.imageset import Images
 
@@ -89,6 +90,22 @@ def test_the_page_shows_what_was_removed(audit: Callable[..., Any]) -> None:
     assert all((picture["src"] or "").startswith("data:image/png;base64,") and picture["alt"] for picture in pictures)
     for text in ("one", "four", "same code; 0 of 128 bits differ; similarity", "source 128×128, 999 bytes"):
         assert text in page
+
+
+def test_a_removed_picture_is_brought_back_by_its_line(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """The line on the page, put into verdicts.csv as it stands, restores the picture, whatever its key is."""
+    key = '=evil,"%\u202e\n<b>'
+    page, _ = audit(copies(1, 2), ["a", key])
+    assert "Add this line to <code>audit/tests/verdicts.csv</code>" in page
+    (line,) = (html.unescape(found) for found in re.findall(r'<code class="line">(.*?)</code>', page))
+    assert line.isprintable()
+    with (tmp_path / "verdicts.csv").open("a") as file:
+        file.write(line + "\n")
+    (verdict,) = read_verdicts(tmp_path / "verdicts.csv")
+    assert (verdict.key_a, verdict.key_b, verdict.label) == (key, "a", "different")
+    removal = exact.Remove(mode="exact", keep="first")
+    inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "verdicts.csv", removal)
+    assert exact.remove_duplicates(*inputs, tmp_path / "again-dedup")["restored"] == 1
 
 
 def test_keys_are_text(audit: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets import lsun
-from pipeline.datasets.readers import Folder, Lmdb, find_lmdb, key_text
+from pipeline.datasets.readers import SUFFIXES, File, Folder, Lmdb, find_lmdb, is_picture_name, key_text
 from pipeline.errors import CorruptData, MissingInput
 
 
@@ -65,6 +65,22 @@ def test_folder_lists_pictures_recursively_in_byte_order(tmp_path):
     assert keys == ["a-b/c.jpeg", "a.webp", "a/z.png", "b.JPG", "ä.jpg"]
     with source.open() as read:
         assert [read(entry.place).decode() for entry in source.entries()] == keys
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_suffix_counts_unless_hidden(suffix: bytes) -> None:
+    """No picture is passed over for its suffix; what a system hides beside one (`._x.jpg`) is none."""
+    assert is_picture_name(b"a/x" + suffix) and is_picture_name(b"x" + suffix.upper())
+    assert not is_picture_name(b"a/._x" + suffix)
+    assert not is_picture_name(suffix)
+
+
+def test_what_a_folder_tells_of_its_files(tmp_path: Path) -> None:
+    """Length and time of the last change, in key order; a link to nothing has neither and stops nothing."""
+    (tmp_path / "b.bmp").write_bytes(b"four")
+    os.utime(tmp_path / "b.bmp", ns=(1, 7_000_000_001))
+    (tmp_path / "a.jfif").symlink_to(tmp_path / "nowhere.jfif")
+    assert Folder(tmp_path).files() == [File("a.jfif", 0, 0), File("b.bmp", 4, 7_000_000_001)]
 
 
 def test_folder_survives_loops_and_follows_links_once(tmp_path):

@@ -127,3 +127,11 @@ def test_more_singles_than_pictures_is_an_error(saved: Path, tmp_path: Path) -> 
     """The message names the key and the limit."""
     with pytest.raises(BadParameters, match="singles: 11, expected at most count, which is 10"):
         sampling.sample(saved, settings(singles=11), name="set", seed=1, to=tmp_path / "out")
+
+
+def test_a_batch_of_one_has_no_statistics(saved: Path, tmp_path: Path) -> None:
+    """The message names the key and what it needs, before torch stops with a traceback."""
+    with pytest.raises(BadParameters, match="batch_statistics: true needs a count of at least 2"):
+        parameters = settings(count=1, singles=0, batch_statistics=True)
+        sampling.sample(saved, parameters, name="set", seed=1, to=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
+import pipeline.files
 from pipeline import checkpoints
 from pipeline.dcgan import model, training
 from pipeline.dcgan.trainer import MOST_GRIDS, Trainer, Training, grid_wanted, spread
@@ -197,6 +198,35 @@ def test_a_change_of_parameters_starts_over(
     for folder in ("changed", "fresh"):
         training.train(*drawn, tiny(beta1=0.4), name="set", seed=1, to=tmp_path / folder, device="cpu")
     assert tree(tmp_path / "changed") == tree(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(pipeline.files, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
+    ids=["code", "instructions"],
+)
+def test_other_code_or_instructions_start_over(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
+    step, seen = Trainer.step, list[int]()
+
+    def stop_at_three(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
+        seen.append(number)
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(trainer, rows, number)
+
+    monkeypatch.setattr(Trainer, "step", stop_at_three)
+    for steps in ([0, 1, 2, 3], [3]):
+        with pytest.raises(KeyboardInterrupt):
+            training.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+        assert seen == steps
+        seen.clear()
+    monkeypatch.setattr(owner, name, lambda *_: "another")
+    with pytest.raises(KeyboardInterrupt):
+        training.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    assert seen == [0, 1, 2, 3]
 
 
 def test_names_and_seeds_give_other_networks(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:

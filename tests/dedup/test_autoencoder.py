@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+import pipeline.files
 from pipeline import params, seeding
 from pipeline.dedup import codes
 from pipeline.dedup.autoencoder import Autoencoder, Trainer, quantise, scale, train_autoencoder
 from pipeline.dedup.codes import BITS, INPUTS
 from pipeline.errors import BadParameters
-from pipeline.imageset import Images, ImageSet
+from pipeline.imageset import Images, ImageSet, Rows
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = Autoencoder(
@@ -108,6 +109,36 @@ def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
     assert one.step(rows, 3) == two.step(rows, 3)
     for name, tensor in one.tensors().items():
         assert torch.equal(tensor, two.tensors()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(pipeline.files, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
+    ids=["code", "instructions"],
+)
+def test_other_code_or_instructions_start_over(
+    smooth: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
+    parameters = PARAMETERS.model_copy(update={"checkpoint_every": 3})
+    step, seen = Trainer.step, list[int]()
+
+    def stop_at_three(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
+        seen.append(number)
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(trainer, rows, number)
+
+    monkeypatch.setattr(Trainer, "step", stop_at_three)
+    for steps in ([0, 1, 2, 3], [3]):
+        with pytest.raises(KeyboardInterrupt):
+            train_autoencoder(smooth.folder, parameters, name="x", seed=1, to=tmp_path / "m")
+        assert seen == steps
+        seen.clear()
+    monkeypatch.setattr(owner, name, lambda *_: "another")
+    with pytest.raises(KeyboardInterrupt):
+        train_autoencoder(smooth.folder, parameters, name="x", seed=1, to=tmp_path / "m")
+    assert seen == [0, 1, 2, 3]
 
 
 def test_fewer_pictures_than_a_batch(smooth: ImageSet, tmp_path: Path) -> None:

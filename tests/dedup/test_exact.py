@@ -163,8 +163,11 @@ def test_the_files_agree(remove: Callable[..., Any], trio: Images, tmp_path: Pat
     assert kept.dtype == np.int64 and kept.tolist() == [0, 3]
     assert (folder / "kept.txt").read_text() == "k000\nk003\n"
     lines = (folder / "removed.csv").read_text().splitlines()
-    assert lines[0] == "key,kept_key,reason,hamming,similarity"
-    assert [line.rpartition(",")[0] for line in lines[1:]] == ["k001,k000,same_code,0", "k002,k000,same_code,0"]
+    assert lines[0] == "key,kept_key,sha256,kept_sha256,reason,hamming,similarity"
+    kept_sha256, *removed_sha256s = (hashlib.sha256(f"source {n}".encode()).hexdigest() for n in range(3))
+    assert [line.rpartition(",")[0] for line in lines[1:]] == [
+        f"k00{n},k000,{sha256},{kept_sha256},same_code,0" for n, sha256 in enumerate(removed_sha256s, 1)
+    ]
     metadata = pq.read_schema(folder / "manifest.parquet").metadata
     assert {"schema_version", "parameters", "detector", "images"} == set(json.loads(metadata[b"dedup"]))
     assert summary["pictures"] == summary["kept"] + summary["removed"] == 4

@@ -5,6 +5,7 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.datasets.readers import SUFFIXES
 from pipeline.prepare.decode import Decoded, Problem, decode
 
 MOST = 1_000_000
@@ -41,6 +43,13 @@ def test_formats_are_told_by_content(encode, file_format):
     found = decode(data, max_pixels=MOST)
     assert (found.width, found.height) == (60, 48)
     assert (found.image == pixels(data)).all() and found.image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_counts_as_a_picture_can_be_read(encode: Callable[..., bytes], suffix: bytes) -> None:
+    """No suffix is listed as a picture's that would only end up among the bad ones."""
+    data = encode(1, file_format=Image.registered_extensions()[suffix.decode()])
+    assert isinstance(decode(data, max_pixels=MOST), Decoded)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "YCbCr", "1", "P"])

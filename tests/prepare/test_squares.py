@@ -1,14 +1,23 @@
 """From encoded pictures to squares: what the index says, and that the profile decides the pixels."""
 
 import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
+import cv2
 import numpy as np
+import PIL
 import pytest
 
 from pipeline.acquire.archives import Acquire
 from pipeline.acquire.source import acquire
 from pipeline.datasets.raw import Description
 from pipeline.datasets.readers import Entry
+from pipeline.datasets.tars import Tar
+from pipeline.errors import PipelineError
 from pipeline.imageset import ImageSet, Skipped
 from pipeline.prepare import squares
 from pipeline.prepare.decode import decode
@@ -79,6 +88,46 @@ def test_folder_and_tar_give_the_same_set(raw, tmp_path, write_imagenet_tar, enc
         make_squares("imagenet", Prepare(**SECTION), **raw("imagenet", name), workers=1)
         made.append({path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()})
     assert made[0] == made[1]
+
+
+def test_a_replaced_picture_of_equal_length_is_seen(
+    raw: Callable[..., dict[str, Path]],
+    tmp_path: Path,
+    encode: Callable[..., bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Chunks that an interrupted run finished are taken over, but not when a file of the folder has changed since."""
+    folder = tmp_path / "archives" / "sample"
+    folder.mkdir(parents=True)
+    for name, number in (("1.bmp", 1), ("2.bmp", 2)):
+        (folder / name).write_bytes(encode(number, file_format="BMP"))
+    (folder / "3.bmp").write_bytes(b"not a picture")
+    places = raw("lsun", "sample")
+    with pytest.raises(PipelineError, match="may be bad"):
+        make_squares("lsun", Prepare(**{**SECTION, "max_bad": 0.0, "chunk_keys": 1}), **places, workers=1)
+    shutil.copytree(tmp_path / ".set.partial", tmp_path / ".other.partial")
+    make_squares("lsun", Prepare(**{**SECTION, "chunk_keys": 1}), **places, workers=1)
+    assert "3 of 3 chunks were done before" in capsys.readouterr().err
+
+    before = (folder / "1.bmp").stat()
+    (folder / "1.bmp").write_bytes(encode(9, file_format="BMP"))
+    os.utime(folder / "1.bmp", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert (folder / "1.bmp").stat().st_size == before.st_size
+    other = {**places, "to": tmp_path / "other"}
+    make_squares("lsun", Prepare(**{**SECTION, "chunk_keys": 1}), **other, workers=1)
+    assert "done before" not in capsys.readouterr().err
+    sha256 = hashlib.sha256(encode(9, file_format="BMP")).hexdigest()
+    assert ImageSet(tmp_path / "other").index.column("sha256")[0].as_py() == sha256
+
+
+@pytest.mark.parametrize("library", [PIL, cv2, np])
+def test_another_library_starts_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: ModuleType) -> None:
+    """Chunks of two versions of a decoder are never joined to one set."""
+    described = Description("archive", "x.tar", 1, "", 1, False, "archives", "tar")
+    found = [squares._work_digest("lsun", Prepare(**SECTION), Tar(tmp_path / "x.tar"), described) for _ in range(2)]
+    monkeypatch.setattr(library, "__version__", "0")
+    found.append(squares._work_digest("lsun", Prepare(**SECTION), Tar(tmp_path / "x.tar"), described))
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize("method", ["area", "cv2-bilinear"])

@@ -34,6 +34,7 @@ MODEL = {
     "seed": 1,
     "numerics": {"torch": "2", "device": "cpu"},
 }
+SAMPLES = {"count": 64, "seed": 5, "z_sha256": "ef" * 32, "batch_statistics": False}
 WALK = {"seed": 1, "smoothness": {"mean_step": 2.5, "largest_step_ratio": 1.4}}
 HISTORY = "epoch\tstep\td_fake\td_loss\td_real\tg_loss\n1\t7\t0.4\t1.3\t0.6\t0.7\n2\t14\t0.3\t1.2\t0.7\t0.9\n"
 
@@ -46,6 +47,7 @@ def write_set(folder: Path, name: str = "rooms", metrics: dict[str, Any] = METRI
         folders.audit / name / "gallery.html": "<p>gallery</p>",
         folders.models / name / "model.json": json.dumps(MODEL),
         folders.models / name / "history.tsv": HISTORY,
+        folders.samples / name / "samples.json": json.dumps(SAMPLES),
         folders.walks / name / "walk.json": json.dumps(WALK),
     }
     for path, text in texts.items():
@@ -65,7 +67,7 @@ def write_set(folder: Path, name: str = "rooms", metrics: dict[str, Any] = METRI
 
 def test_the_page_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
     """Pictures and plot are embedded; nothing is fetched; the gallery is linked relatively; all numbers are there."""
-    summary = write_report(write_set(tmp_path), tmp_path / "report.html")
+    summary = write_report(write_set(tmp_path), ["rooms"], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert summary == {"sets": ["rooms"], "stand_in": ["rooms"]}
     assert len(re.findall(r'src="data:image/png;base64,', page)) == 6  # samples, real ones, walk, three epochs
@@ -78,8 +80,8 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
 def test_the_page_repeats_to_the_byte(tmp_path: Path) -> None:
     """No clock, no random id: plots included."""
     folders = write_set(tmp_path)
-    write_report(folders, tmp_path / "one.html")
-    write_report(folders, tmp_path / "two.html")
+    write_report(folders, ["rooms"], tmp_path / "one.html")
+    write_report(folders, ["rooms"], tmp_path / "two.html")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
@@ -94,29 +96,47 @@ def test_the_page_repeats_to_the_byte(tmp_path: Path) -> None:
 def test_stand_ins_stand_under_a_banner(tmp_path: Path, source: str, upstream: bool, words: str | None) -> None:
     """Nobody takes a drawn picture's figure for one of the paper's data."""
     metrics = {**METRICS, "source": {**METRICS["source"], "source": source, "upstream": upstream}}
-    write_report(write_set(tmp_path, metrics=metrics), tmp_path / "report.html")
+    write_report(write_set(tmp_path, metrics=metrics), ["rooms"], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert ('class="banner"' in page) == (words is not None)
     assert (words or "") in page
 
 
+@pytest.mark.parametrize(
+    ("batch_statistics", "caption", "made_by"),
+    [
+        (False, "Batch norm uses its running statistics", "sample, seed 5, running statistics"),
+        (True, "Batch norm uses the statistics of this very batch", "sample, seed 5, batch statistics"),
+    ],
+)
+def test_samples_say_how_they_were_drawn(tmp_path: Path, batch_statistics: bool, caption: str, made_by: str) -> None:
+    """The caption claims the statistics that were used; seed and latents stand among the provenance."""
+    folders = write_set(tmp_path)
+    record = json.dumps(SAMPLES | {"batch_statistics": batch_statistics})
+    (folders.samples / "rooms" / "samples.json").write_text(record)
+    write_report(folders, ["rooms"], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert caption in page and made_by in page and "64 latents, SHA-256 efefefefefefefef…" in page
+    assert page.count("Batch norm uses") == 1
+
+
 def test_names_are_text(tmp_path: Path) -> None:
     """What comes from files is escaped."""
     metrics = {**METRICS, "source": {**METRICS["source"], "archive": "<script>alert(1)</script>"}}
-    write_report(write_set(tmp_path, metrics=metrics), tmp_path / "report.html")
+    write_report(write_set(tmp_path, metrics=metrics), ["rooms"], tmp_path / "report.html")
     assert "<script" not in (tmp_path / "report.html").read_text()
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
-    """No model at all, no grid, a history without its columns: each its own error."""
-    with pytest.raises(MissingInput, match="no trained model here; run train-dcgan"):
-        write_report(Folders(*[tmp_path / "nothing"] * 4), tmp_path / "report.html")
+    """Nothing at all, no grid, a history without its columns: each its own error."""
+    with pytest.raises(MissingInput, match=r"metrics\.json: no such file"):
+        write_report(Folders(*[tmp_path / "nothing"] * 4), ["rooms"], tmp_path / "report.html")
     folders = write_set(tmp_path)
     (folders.models / "rooms" / "history.tsv").write_text("epoch\tloss\n1\t2\n")
     with pytest.raises(CorruptData, match=r"history\.tsv: not a training history"):
-        write_report(folders, tmp_path / "report.html")
+        write_report(folders, ["rooms"], tmp_path / "report.html")
     folders = write_set(tmp_path)
     (folders.samples / "rooms" / "grid.png").unlink()
     with pytest.raises(MissingInput, match=r"grid\.png"):
-        write_report(folders, tmp_path / "report.html")
+        write_report(folders, ["rooms"], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

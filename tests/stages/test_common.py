@@ -82,6 +82,17 @@ def test_an_interruption_is_one_line_and_exit_130(number: signal.Signals) -> Non
     assert errors == "example: interrupted; finished work is kept, run it again to go on\n"
 
 
+def test_nohup_is_respected() -> None:
+    """A command that was told to outlive its terminal does."""
+    command = ["nohup", sys.executable, "-c", SCRIPT.replace("sleep(60)", "sleep(1)"), "wait"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate(timeout=20)[1].endswith("originals untouched\n")
+    assert process.returncode == 0
+
+
 def test_times_are_kept_beside_a_pipeline_and_nowhere_else(tmp_path: Path) -> None:
     """Used in a folder of one's own, a command leaves nothing but its result."""
     example("nothing", cwd=tmp_path)

@@ -2,26 +2,28 @@
 
 import json
 
-import pytest
-
 from pipeline import files
 
 
 def test_stamp_is_constant_and_failure_is_one_line(run_stage, tmp_path, write_lsun_zip):
-    """Ready: a note that no parameter changes. Not ready: exit 1, one line, no note."""
-    options = ["--set", "lsun", "--params", "profiles/workstation.yaml", "--archives", tmp_path / "archives"]
-    done = run_stage("doctor", *options, "--to", tmp_path / "lsun.json")
-    assert done.returncode == 1 and not (tmp_path / "lsun.json").exists()
+    """Not ready: exit 1, one line that names all sets, no note. Ready: a note that no parameter changes."""
+    (tmp_path / "sets.yaml").write_text("sets: [lsun, imagenet]\n")
+    options = ["--sets-from", tmp_path / "sets.yaml", "--params", "profiles/workstation.yaml"]
+    options += ["--archives", tmp_path / "archives", "--to", tmp_path / "ready.json"]
+    done = run_stage("doctor", *options)
+    assert done.returncode == 1 and not (tmp_path / "ready.json").exists()
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert "bedroom_train_lmdb.zip: not there; put it there: 45,922,737,680 bytes" in done.stderr
-    write_lsun_zip(tmp_path / "archives" / "bedroom_train_lmdb.zip", {b"k": b"v"})
-    done = run_stage("doctor", *options, "--to", tmp_path / "lsun.json")
+    assert "ILSVRC2012_img_train.tar: not there" in done.stderr
+    write_lsun_zip(tmp_path / "archives" / "lsun" / "bedroom_train_lmdb.zip", {b"k": b"v"})
+    (tmp_path / "sets.yaml").write_text("sets: [lsun]\n")
+    done = run_stage("doctor", *options)
     assert done.returncode == 0, done.stderr
-    assert files.read_json(tmp_path / "lsun.json") == {"ready": True, "set": "lsun"}
+    assert files.read_json(tmp_path / "ready.json") == {"ready": True}
 
 
-def test_overview_needs_no_set(run_stage, tmp_path):
-    """Without a set it looks at everything and writes nothing."""
+def test_overview_writes_nothing(run_stage, tmp_path):
+    """Without --to it looks at everything, for a person."""
     done = run_stage("doctor", "--params", "profiles/miniature.yaml", "--archives", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -31,7 +33,9 @@ def test_overview_needs_no_set(run_stage, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("options", [["--set", "lsun"], ["--to", "x.json"]])
-def test_set_and_to_belong_together(run_stage, options):
-    """Wrong usage is exit 2."""
-    assert run_stage("doctor", "--params", "profiles/miniature.yaml", *options).returncode == 2
+def test_a_file_without_sets_is_an_error(run_stage, tmp_path):
+    """A wrong --sets-from is named, not taken for "no sets"."""
+    (tmp_path / "sets.yaml").write_text("set: [lsun]\n")
+    done = run_stage("doctor", "--sets-from", tmp_path / "sets.yaml")
+    assert done.returncode == 1
+    assert "sets.yaml: sets: missing" in done.stderr

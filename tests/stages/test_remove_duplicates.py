@@ -54,7 +54,26 @@ def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> 
     audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
     assert audited.returncode == 0, audited.stderr
     assert "gallery.html" in audited.stderr and "train-dcgan" in audited.stderr
-    assert {path.name for path in (tmp_path / "audit").iterdir()} == {"gallery.html", "metrics.json"}
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == {"gallery.html", "kept.png", "metrics.json"}
+
+
+@pytest.mark.long
+def test_the_same_decisions_on_any_kernel(tmp_path: Path, images: Path, run_stage: Run) -> None:
+    """One thread and an older instruction set change no code, no row of the manifest and nobody who stays."""
+    other = {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "1"}
+    made = []
+    for name, env in (("plain", {}), ("other", other)):
+        codes, dedup = tmp_path / f"{name}-codes", tmp_path / f"{name}-dedup"
+        encoder = ["--encoder", tmp_path / "encoder"]
+        hashed = run_stage("hash_images", "--images", images, *encoder, "--to", codes, env=env)
+        assert hashed.returncode == 0, hashed.stderr
+        inputs = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--images", images, "--codes", codes]
+        verdicts = ["--verdicts", tmp_path / "verdicts.csv"]
+        removed = run_stage("remove_duplicates", *inputs, *verdicts, "--to", dedup, env=env)
+        assert removed.returncode == 0, removed.stderr
+        paths = (codes / "codes.npy", dedup / "manifest.parquet", dedup / "kept.npy")
+        made.append([path.read_bytes() for path in paths])
+    assert made[0] == made[1]
 
 
 def test_mismatched_codes_are_one_line(
