@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 
 from pipeline import files
 from pipeline.errors import CorruptData, MissingInput
@@ -18,8 +18,8 @@ def save(path: Path, tensors: Tensors, state: Any = None) -> None:
     """Write tensors (moved to the processor) and a JSON-like `state`."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # One metadata key only: safetensors does not keep several in a fixed order, and the bytes must repeat.
-    with files.atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata={"state": json.dumps(state, sort_keys=True)})
+    # To bytes first: safetensors' own writing reports a full disk as a corrupt file.
+    files.write_bytes(path, serialise(plain, metadata={"state": json.dumps(state, sort_keys=True)}))
 
 
 def load(path: Path) -> tuple[Tensors, Any]:

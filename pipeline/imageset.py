@@ -98,8 +98,7 @@ def write_chunk(
     Args:
         images: uint8 (n, H, W, 3), row-aligned with `pictures`.
     """
-    with files.atomic_path(folder / f"{number:06d}.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, images)
+    files.write_array(folder / f"{number:06d}.npy", images)
     # The list comes last: its presence says that the chunk is complete.
     record = {"pictures": [asdict(p) for p in pictures], "skipped": [asdict(s) for s in skipped]}
     files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
@@ -182,17 +181,16 @@ def _write_shards(chunks_folder: Path, sizes: list[int], to: Path, side: int) ->
     for start in range(0, total, SHARD_PICTURES):
         path = to / f"images-{start // SHARD_PICTURES:05d}.npy"
         count = min(SHARD_PICTURES, total - start)
-        shard = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, side, side, 3))
-        filled = 0
-        while filled < count:
-            if not len(rest):
-                rest = next(blocks)
-            taken = rest[: count - filled]
-            shard[filled : filled + len(taken)] = taken
-            filled += len(taken)
-            rest = rest[len(taken) :]
-        shard.flush()
-        del shard
+        # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
+        with path.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
+            np.lib.format.write_array_header_1_0(file, header)
+            while count:
+                if not len(rest):
+                    rest = next(blocks)
+                taken, rest = rest[:count], rest[count:]
+                file.write(taken.tobytes())
+                count -= len(taken)
         shards[path.name] = files.sha256_file(path)
     return shards
 

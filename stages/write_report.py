@@ -28,7 +28,7 @@ def write_report(
 
     with stage("write-report", quiet, as_json) as report:
         summary = page.write_report(page.Folders(audit, models, samples, walks), read_names(sets_from, "sets"), to)
-        report(summary, f"{len(summary['sets'])} sets; open {to} in a browser")
+        report(summary, f"{', '.join(summary['sets'])}; open {to} in a browser")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from pipeline import files, progress
 from pipeline.errors import CorruptData, MissingInput
@@ -46,8 +46,7 @@ class Encoder:
 
 def save_encoder(path: Path, encoder: Encoder) -> None:
     """Write `encoder.safetensors` atomically."""
-    with files.atomic_path(path) as temporary:
-        save_file({"weight": encoder.weight, "threshold": encoder.threshold}, temporary)
+    files.write_bytes(path, save({"weight": encoder.weight, "threshold": encoder.threshold}))
 
 
 def load_encoder(path: Path) -> Encoder:
@@ -161,7 +160,7 @@ def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str
                 codes[start : start + len(block)] = encode(block, encoder)
                 advance(len(block))
         description |= bit_statistics(codes)
-        np.save(work.result / "codes.npy", codes)
+        files.write_array(work.result / "codes.npy", codes)
         files.write_json(work.result / "codes.json", description)
         work.publish()
     return description

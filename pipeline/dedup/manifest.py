@@ -117,7 +117,7 @@ def write(folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: 
     metadata = {"dedup": json.dumps(made_from, sort_keys=True)}
     pq.write_table(table.replace_schema_metadata(metadata), folder / "manifest.parquet", compression="zstd")
     is_kept = pc.not_equal(table.column("status"), "removed")
-    np.save(folder / "kept.npy", np.flatnonzero(np.asarray(is_kept)).astype(np.int64))
+    files.write_array(folder / "kept.npy", np.flatnonzero(np.asarray(is_kept)).astype(np.int64))
     files.write_json(folder / "summary.json", summary)
     kept_keys = table.filter(is_kept).column("key").to_pylist()
     files.write_text(folder / "kept.txt", "".join(f"{encode_key(key)}\n" for key in kept_keys))

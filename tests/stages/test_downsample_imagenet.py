@@ -86,3 +86,16 @@ def test_ctrl_c_is_one_line_and_loses_nothing(tmp_path, options):
     assert running.returncode == 130
     assert errors == "downsample-imagenet: interrupted; finished work is kept, run it again to go on\n"
     assert len(list(scratch.glob("*.json"))) >= 3 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("limit", [20_000, 300_000])
+def test_no_room_is_one_line_and_loses_nothing(run_stage, tmp_path, options, limit):
+    """A file that cannot grow (here by a limit, else by a full disk) is an error, in a chunk (3 kB a picture) and in a
+    shard alike; with room again, the run goes on."""
+    command = [sys.executable, "-m", "stages.downsample_imagenet", *options, "-j", "1", "--to", tmp_path / "out"]
+    limited = ["prlimit", f"--fsize={limit}", *map(str, command)]
+    done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "File too large" in done.stderr and not (tmp_path / "out").exists()
+    assert run_stage("downsample_imagenet", *options, "--to", tmp_path / "out").returncode == 0
