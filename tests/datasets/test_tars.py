@@ -87,11 +87,8 @@ def test_what_is_no_plain_picture_is_left_out(tmp_path):
 @pytest.mark.parametrize("form", ["gnu", "posix"])
 def test_sparse_members_are_left_out(tmp_path, form):
     """A sparse member's bytes are not the file's; GNU tar's two ways of writing one are both seen."""
-    import shutil
     import subprocess
 
-    if not shutil.which("tar"):
-        pytest.skip("no tar command here")
     with (tmp_path / "holes.jpg").open("wb") as file:
         for block in range(40):  # enough holes that the old form needs a second header block
             file.seek(block * 100_000)
