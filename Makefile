@@ -24,7 +24,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 demo: $(VENV)/ready ## install, run the whole pipeline on drawn pictures, say where the report lies
 	@started=$$SECONDS; dvc repro && cat $(VENV)/ready && echo "dvc repro took $$((SECONDS - started)) s" \
 	  && echo "to go on by hand: source $(VENV)/bin/activate" \
-	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report.html"
+	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report/index.html"
 
 test: $(VENV)/ready ## the tests, without the long ones but for a seeded subset (at most 10 minutes)
 	@python -m pytest

@@ -21,7 +21,7 @@ from pipeline.errors import BadParameters, Busy, CorruptData, MissingInput
 
 DESCRIPTIONS = (
     *("source.json", "imageset.json", "autoencoder.json", "codes.json", "manifest.parquet", "metrics.json"),
-    *("model.json", "samples.json", "walk.json"),
+    *("model.json", "samples.json", "walk.json", "report.json"),
 )
 """Files that tell a folder which a command has made from one that is somebody's own."""
 

@@ -73,7 +73,7 @@ class Skipped:
     """A source that gave no picture.
 
     Attributes:
-        key: as it would stand in the index.
+        key: as it would stand in the index; a face that is left out is keyed like one that is kept.
         kind: `bad` (could not be read) or `filtered` (left out on purpose); only `bad` counts against `max_bad`.
         reason: a short fixed word, such as `not_an_image`.
         detail: what exactly was found.
@@ -91,16 +91,17 @@ def chunk_done(folder: Path, number: int) -> bool:
 
 
 def write_chunk(
-    folder: Path, number: int, images: Images, pictures: Sequence[Picture], skipped: Sequence[Skipped]
+    folder: Path, number: int, images: Images, pictures: Sequence[Picture], skipped: Sequence[Skipped], *, sources: int
 ) -> None:
     """Write one finished chunk to a scratch folder.
 
     Args:
         images: uint8 (n, H, W, 3), row-aligned with `pictures`.
+        sources: how many source pictures the chunk is made of; a photo gives as many pictures as it has faces.
     """
     files.write_array(folder / f"{number:06d}.npy", images)
     # The list comes last: its presence says that the chunk is complete.
-    record = {"pictures": [asdict(p) for p in pictures], "skipped": [asdict(s) for s in skipped]}
+    record = {"sources": sources, "pictures": [asdict(p) for p in pictures], "skipped": [asdict(s) for s in skipped]}
     files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
 
 
@@ -121,7 +122,7 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
     # A dictionary a picture takes several times what a row of a table does: only one chunk has them at a time.
     index_parts, skipped_parts = [INDEX_SCHEMA.empty_table()], [SKIPPED_SCHEMA.empty_table()]
     sizes: list[int] = []
-    sources = total = 0
+    sources = used = total = 0
     for number in range(chunk_count):
         record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
         pictures = record["pictures"]
@@ -130,8 +131,8 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
         sizes.append(len(pictures))
         total += len(pictures)
         # A photo's faces are pictures of their own, keyed photo#000 and so on, all in one chunk: count photos.
-        photos = {p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures}
-        sources += len(photos) + len(record["skipped"])
+        used += len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures})
+        sources += record["sources"]
     skipped = pa.concat_tables(skipped_parts).combine_chunks().sort_by([("key", "ascending"), ("reason", "ascending")])
     bad = skipped.filter(pc.equal(skipped.column("kind"), "bad"))
     if sources == 0:
@@ -147,12 +148,7 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
     # Combined, so that where the chunks were cut cannot show in the bytes.
     pq.write_table(pa.concat_tables(index_parts).combine_chunks(), to / "index.parquet", compression="zstd")
     pq.write_table(skipped.combine_chunks(), to / "skipped.parquet", compression="zstd")
-    counts = {
-        "sources": sources,
-        "pictures": total,
-        "bad": len(bad),
-        "filtered": len(skipped) - len(bad),
-    }
+    counts = {"sources": sources, "pictures": total, "bad": len(bad), "filtered": sources - used - len(bad)}
     description = {
         "schema_version": SCHEMA_VERSION,
         "counts": counts,

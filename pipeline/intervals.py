@@ -1,6 +1,10 @@
 """The one place for confidence intervals."""
 
-from scipy.stats import beta
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import beta, t
 
 
 def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -23,3 +27,20 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
     low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))
     return low, high
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Two-sided interval of a mean by Student's t, for independent values that are about normal.
+
+    Args:
+        values: at least 2.
+        confidence: coverage, in (0, 1).
+
+    Raises:
+        ValueError: fewer values, or `confidence` not within (0, 1).
+    """
+    if len(values) < 2 or not 0 < confidence < 1:
+        raise ValueError(f"{len(values)} values at confidence {confidence}")
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    return mean - half, mean + half

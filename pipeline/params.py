@@ -9,7 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.errors import BadParameters, MissingInput
 
-ROOMS = ("acquire", "prepare", "dedup", "audit", "dcgan", "explore")
+ROOMS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "explore")
 """The first level of a profile; the second is the set."""
 
 
@@ -59,8 +59,8 @@ def read_names(file: Path, key: str) -> list[str]:
         MissingInput, BadParameters: there is no such file, or it has no such key; see `read_yaml`.
     """
     found = read_yaml(file).get(key)
-    if not isinstance(found, list | dict) or not found:
-        raise BadParameters(f"{file}: {key}: missing, expected names")
+    if not isinstance(found, list | dict):
+        raise BadParameters(f"{file}: {key}: missing, expected a list of names")
     return [str(name) for name in found]
 
 

@@ -12,16 +12,20 @@ COMMANDS = {
     "doctor": "Check device, disk and archives before anything runs.",
     "download-lsun": "Fetch, verify and unpack LSUN scenes.",
     "download-imagenet": "Fetch or find, and verify, ImageNet's training archive.",
+    "download-benchmarks": "Fetch, verify and unpack CIFAR-10, SVHN or MNIST.",
+    "download-faces": "Find and verify an archive of photographs with faces.",
     "crop-scenes": "Scenes to an image set: short side to 64, centre crop.",
     "downsample-imagenet": "ImageNet to an image set: 32×32 min-resize centre crops.",
+    "crop-faces": "Photographs to faces: found by OpenCV, cut out with a margin, 128×128.",
     "train-autoencoder": "Train the 3072-128-3072 denoising autoencoder.",
     "hash-images": "Give every picture its 128-bit code.",
     "remove-duplicates": "Decide which pictures stay, one of each group of duplicates.",
     "audit-duplicates": "Show and count what was removed: a gallery and metrics.",
     "train-dcgan": "Train a DCGAN on the pictures that stayed.",
     "sample": "Draw pictures from a trained generator: a grid and single files.",
+    "evaluate-features": "Classify a benchmark with an L2-SVM on what the discriminator learned.",
     "walk-latent": "Walk between latents, as in the paper's Figure 4.",
-    "write-report": "One HTML page: samples, walks, removals, and how each number was made.",
+    "write-report": "HTML pages: the sets compared, and one of each, with how each number was made.",
 }
 """Every command with its first line of help, in the order of the flow; a test compares them with the modules."""
 

@@ -84,6 +84,8 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
     except OSError as error:
         _fail(_explain(error))
     except KeyboardInterrupt:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # dvc's end and our own may send one each
+            signal.signal(number, signal.SIG_IGN)
         typer.echo(f"{name}: interrupted; finished work is kept, run it again to go on", err=True)
         raise typer.Exit(130) from None
     _note_time(name, time.monotonic() - started)

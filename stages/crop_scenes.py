@@ -34,10 +34,10 @@ def crop_scenes(
     """Scenes to an image set: short side to 64, centre crop."""
     from pipeline import engine
     from pipeline.params import load_section
-    from pipeline.prepare.squares import Prepare, make_squares
+    from pipeline.prepare.squares import Squares, make_squares
 
     with stage("crop-scenes", quiet, as_json) as report:
-        section = load_section(params, f"prepare.{name}", Prepare)
+        section = load_section(params, f"prepare.{name}", Squares)
         counts = make_squares(
             "lsun", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
         )

@@ -23,6 +23,9 @@ def doctor(
         Path | None,
         typer.Option("--to", "-o", help="Note there that all is ready, and fail if it is not; else an overview."),
     ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Folder of evaluations, begun here so that a run without any has one.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -38,10 +41,13 @@ def doctor(
             found = readiness.overview(params, names, archives)
             report(found, "\n" + readiness.as_text(found))
             return
-        readiness.check_all(params, names, archives=archives, work=to.parent)
+        benchmarks = read_names(sets_from, "benchmarks") if sets_from else []
+        readiness.check_all(params, names, benchmarks, archives=archives, work=to.parent)
         # Nothing that a parameter can change stands in the note: else every change would rerun all downloads.
         stamp = {"ready": True}
         files.write_json(to, stamp)
+        if features:
+            files.write_text(features / "README.md", readiness.FEATURES_NOTE)
         report(stamp, f"{', '.join(names)}: archives and disk are there; nothing was written but {to}")
 
 

@@ -34,10 +34,10 @@ def downsample_imagenet(
     """ImageNet to an image set: 32×32 min-resize centre crops."""
     from pipeline import engine
     from pipeline.params import load_section
-    from pipeline.prepare.squares import Prepare, make_squares
+    from pipeline.prepare.squares import Squares, make_squares
 
     with stage("downsample-imagenet", quiet, as_json) as report:
-        section = load_section(params, f"prepare.{name}", Prepare)
+        section = load_section(params, f"prepare.{name}", Squares)
         counts = make_squares(
             "imagenet", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
         )

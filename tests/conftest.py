@@ -60,7 +60,7 @@ def make_imageset(tmp_path: Path) -> Callable[..., Path]:
             imageset.Picture(key, 2 * images.shape[2], 2 * images.shape[1], 999, hashlib.sha256(image).hexdigest())
             for key, image in zip(keys, images, strict=True)
         ]
-        imageset.write_chunk(chunks, 0, images, pictures, [])
+        imageset.write_chunk(chunks, 0, images, pictures, [], sources=len(pictures))
         imageset.join_chunks(chunks, 1, folder, side=images.shape[1], max_bad=0.0)
         return folder
 

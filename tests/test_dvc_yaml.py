@@ -56,10 +56,10 @@ def test_code_dependencies_are_the_import_closure(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_commands_are_the_stage_s_own(stage: str) -> None:
-    """A stage runs the module of its name, and what does not change a byte is no part of its command."""
+    """A stage runs the module of its name, as dvc's own child; what changes no byte is no part of its command."""
     command = PIPELINE[stage]["cmd"]
     assert stage.replace("_", "-") in COMMANDS
-    assert command.startswith(f"python -m stages.{stage} ")
+    assert command.startswith(f"exec python -m stages.{stage} ")
     assert not re.search(r" (-j|--workers|--engine|--device|-q|--quiet|--json)\b", command)
 
 
@@ -95,7 +95,7 @@ def parameter_paths() -> set[str]:
     named: set[str] = set()
     for entry in PIPELINE.values():
         for listed in entry.get("params", []):
-            if listed == "sets":  # of params.yaml
+            if listed in ("sets", "benchmarks", "evaluated"):  # of params.yaml
                 continue
             ((file, sections),) = listed.items()
             assert file == "profiles/${profile}.yaml"
@@ -123,8 +123,10 @@ def test_every_number_is_a_parameter_of_some_stage() -> None:
 def test_sets_are_the_profile_s() -> None:
     """Every set of params.yaml has its section in every room of the profile named there, and its file of verdicts."""
     params = read_yaml(ROOT / "params.yaml")
-    assert set(params["scenes"]) | set(params["natural"]) == set(params["sets"])
+    assert {*params["scenes"], *params["natural"], *params["portraits"]} == set(params["sets"])
+    assert set(params["evaluated"]) <= set(params["sets"])
     for room, sections in read_yaml(ROOT / "profiles" / f"{params['profile']}.yaml").items():
-        assert set(params["sets"]) <= set(sections), room
+        assert set(params["sets"]) <= set(sections) or room == "evaluate", room
+        assert set(params["benchmarks"]) <= set(sections) or room not in ("acquire", "evaluate"), room
     for name in params["sets"]:
         assert (ROOT / "audit" / name / "verdicts.csv").exists()

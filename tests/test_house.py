@@ -16,6 +16,7 @@ from stages.__main__ import COMMANDS, app
 ROOT = Path(__file__).parent.parent
 ORDER = ["datasets", "miniature", "acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "explore", "report"]
 LIBRARY = sorted((ROOT / "pipeline").rglob("*.py"))
+SHIPPED = ("lsun", "imagenet", "faces", "cifar10", "svhn", "mnist")
 STAGES = sorted(path for path in (ROOT / "stages").glob("*.py") if not path.name.startswith("__"))
 PROFILES = {name: read_yaml(ROOT / "profiles" / f"{name}.yaml") for name in ("miniature", "workstation", "paper")}
 
@@ -137,7 +138,7 @@ def scalars(value: object, path: str = "") -> dict[str, object]:
 def test_profiles_have_the_same_keys_and_types(profile: str) -> None:
     """Switching the profile is one word: every profile has every key of the shipped sets, of one type."""
     ours, reference = (
-        {key: value for key, value in scalars(PROFILES[name]).items() if key.split(".")[1] in ("lsun", "imagenet")}
+        {key: value for key, value in scalars(PROFILES[name]).items() if key.split(".")[1] in SHIPPED}
         for name in (profile, "miniature")
     )
     assert set(ours) == set(reference)

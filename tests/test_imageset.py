@@ -40,7 +40,7 @@ def test_chunks_and_shards_of_any_size_give_the_same_pictures(
         for number, size in enumerate(sizes):
             part = images[start : start + size]
             listed = [described(image, f"{start + i:04d}") for i, image in enumerate(part)]
-            imageset.write_chunk(folder / "chunks", number, part, listed, [])
+            imageset.write_chunk(folder / "chunks", number, part, listed, [], sources=size)
             start += size
         counts = imageset.join_chunks(folder / "chunks", len(sizes), folder, side=4, max_bad=0.0)
         read = ImageSet(folder)
@@ -53,18 +53,22 @@ def test_chunks_and_shards_of_any_size_give_the_same_pictures(
 
 
 def test_sources_add_up(tmp_path: Path) -> None:
-    """sources = pictures' sources + bad + filtered; two faces of one photo are one source."""
+    """sources = pictures' sources + bad + filtered; two faces of one photo are one source, a face left out is none."""
     images = pictures(3)
     listed = [
         Picture("a.jpg#000", 8, 8, 9, "0" * 64, box=(0, 0, 4, 4)),
         Picture("a.jpg#001", 8, 8, 9, "0" * 64, box=(4, 4, 8, 8)),
         Picture("b.jpg#000", 8, 8, 9, "1" * 64, box=(0, 0, 4, 4)),
     ]
-    skipped = [Skipped("c.jpg", "filtered", "no_face", ""), Skipped("d.jpg", "bad", "truncated", "at 9")]
-    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, skipped)
+    skipped = [
+        Skipped("b.jpg#001", "filtered", "too_small", "40 pixels"),
+        Skipped("c.jpg", "filtered", "no_face", ""),
+        Skipped("d.jpg", "bad", "truncated", "at 9"),
+    ]
+    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, skipped, sources=4)
     counts = imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=0.3)
     assert counts == {"sources": 4, "pictures": 3, "bad": 1, "filtered": 1}
-    assert ImageSet(tmp_path).skipped.column("reason").to_pylist() == ["no_face", "truncated"]
+    assert ImageSet(tmp_path).skipped.column("reason").to_pylist() == ["too_small", "no_face", "truncated"]
     assert ImageSet(tmp_path).index.column("box").to_pylist()[1] == [4, 4, 8, 8]
 
 
@@ -72,14 +76,15 @@ def test_too_many_bad_pictures_stop_and_are_named(tmp_path: Path) -> None:
     """A broken archive is not silently a small one."""
     images = pictures(2)
     listed = [described(image, str(i)) for i, image in enumerate(images)]
-    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, [Skipped("x.jpg", "bad", "truncated", "at 9")])
+    skipped = [Skipped("x.jpg", "bad", "truncated", "at 9")]
+    imageset.write_chunk(tmp_path / "chunks", 0, images, listed, skipped, sources=3)
     with pytest.raises(PipelineError, match=r"1 of 3 .* at most 1\.00%.*x\.jpg: truncated \(at 9\)"):
         imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=0.01)
 
 
 def test_no_sources_are_an_error(tmp_path: Path) -> None:
     """An empty folder is said to be empty."""
-    imageset.write_chunk(tmp_path / "chunks", 0, pictures(0), [], [])
+    imageset.write_chunk(tmp_path / "chunks", 0, pictures(0), [], [], sources=0)
     with pytest.raises(PipelineError, match="no source pictures"):
         imageset.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=1.0)
 
@@ -178,7 +183,8 @@ def test_chunks_of_any_size_give_the_same_bytes(tmp_path: Path) -> None:
             cut = slice(start, start + size)
             skipped = [Skipped(f"{n:05d}", "filtered", "small", "") for n in range(start, start + size) if n % 5 == 0]
             skipped = [s for s in skipped if int(s.key) < len(images)]
-            imageset.write_chunk(folder / "chunks", number, images[cut], listed[cut], skipped)
+            sources = len(images[cut]) + len(skipped)
+            imageset.write_chunk(folder / "chunks", number, images[cut], listed[cut], skipped, sources=sources)
         counts = imageset.join_chunks(folder / "chunks", len(starts), folder, side=1, max_bad=0.0)
         assert counts == {"sources": 3600, "pictures": 3000, "bad": 0, "filtered": 600}
         trees.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})

@@ -1,11 +1,11 @@
-"""The exact interval, against its definition."""
+"""The exact interval of a share, against its definition, and that of a mean, against scipy."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, ttest_1samp
 
-from pipeline.intervals import binomial_interval
+from pipeline.intervals import binomial_interval, mean_interval
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -30,3 +30,12 @@ def test_nothing_seen_is_nothing_known() -> None:
     assert binomial_interval(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match="3 successes of 2"):
         binomial_interval(3, 2)
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    """Student's t, as scipy has it; one value tells nothing of its spread."""
+    values = [0.3, 0.5, 0.45, 0.6]
+    expected = ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, 0.9) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    with pytest.raises(ValueError, match="1 values"):
+        mean_interval([1.0])

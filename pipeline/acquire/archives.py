@@ -8,9 +8,10 @@ from pydantic import Field
 from pipeline import files, params, progress
 from pipeline.acquire.disk import Checksums, checksums
 from pipeline.acquire.download import download
+from pipeline.datasets.parquets import Parquet
 from pipeline.datasets.published import Published
 from pipeline.datasets.raw import PUBLISHED, read_as
-from pipeline.datasets.readers import Folder
+from pipeline.datasets.readers import Folder, Source
 from pipeline.errors import BadParameters, ChecksumMismatch, MissingInput
 
 
@@ -68,7 +69,7 @@ def find(section: Acquire, archives: Path) -> Checksums:
     warn_of_link(archive)
     if archive.is_dir():
         found = read_as(archive)
-        return checksums(found.file) if found.file else _folder_checksums(archive)
+        return checksums(found.file) if found.file else _folder_checksums(found.source)
     sums = checksums(archive)
     if section.checksum == "upstream" and known and not sums.match(known):
         raise ChecksumMismatch(
@@ -84,12 +85,12 @@ def check_shape(section: Acquire, archive: Path, known: Published | None) -> Non
     Raises:
         ChecksumMismatch: it is a folder, or of another length.
     """
-    if section.checksum == "any" or known is None:
+    if section.checksum == "any" or known is None or (known.bytes is None and archive.is_file()):
         return
     found = "a folder" if archive.is_dir() else f"{archive.stat().st_size:,} bytes"
-    if found != f"{known.bytes:,} bytes":
+    if found != known.length:
         raise ChecksumMismatch(
-            f"{archive}: {found}, upstream's archive has {known.bytes:,} bytes; fetch it again, or, if this one is "
+            f"{archive}: {found}, upstream's archive has {known.length}; fetch it again, or, if this one is "
             "meant, write checksum: any"
         )
 
@@ -107,7 +108,7 @@ def missing(archive: Path, known: Published | None) -> MissingInput:
     """The error for an archive that is not there: what belongs there, and what is there instead."""
     advice = "put it there, or change `archive`"
     if known:
-        advice = f"put it there: {known.bytes:,} bytes, {known.checksum or 'no checksum known'}, from {known.where}"
+        advice = f"put it there: {known.length}, {known.checksum or 'no checksum known'}, from {known.where}"
     if removed_note(archive).exists():
         advice = (
             "it was removed once unpacked (keep_archive: false), and its LMDB may still be in DVC's cache: `dvc "
@@ -122,10 +123,11 @@ def removed_note(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.unpacked.json")
 
 
-def _folder_checksums(folder: Path) -> Checksums:
-    """For a folder of pictures: their total length, and the SHA-256 of the list of (key, length) in key order.
+def _folder_checksums(source: Source) -> Checksums:
+    """For a folder of pictures or parquet files: their total length, and the SHA-256 of the list of (key, length).
 
     The list stands in for the contents, which are hashed one by one when the pictures are read anyway.
     """
-    listed = [(file.key, file.bytes) for file in Folder(folder).files()]
+    assert isinstance(source, Folder | Parquet), "all else is one file"
+    listed = [(file.key, file.bytes) for file in source.files()]
     return Checksums(sum(length for _, length in listed), files.digest(listed), "")

@@ -11,11 +11,18 @@ import pydantic
 
 from pipeline import engine, params
 from pipeline.acquire.archives import Acquire, check_shape, missing, published, removed_note, warn_of_link
+from pipeline.acquire.benchmarks import Benchmark, require_files
 from pipeline.acquire.disk import existing_parent, free_bytes, require_room
 from pipeline.acquire.unpack import unpacked_bytes
+from pipeline.datasets.parquets import Parquet
 from pipeline.datasets.raw import read_as
 from pipeline.datasets.readers import Folder
 from pipeline.errors import PipelineError
+
+FEATURES_NOTE = """\
+One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `benchmarks` of params.yaml is empty.
+"""
+"""What stands in the folder of evaluations from the start."""
 
 _PICTURE_BYTES = 10_000
 """Guess at an encoded picture's length where nobody states how many an archive holds."""
@@ -58,14 +65,12 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
     if section.source == "miniature":
         unpacked = section.count * _DRAWN_BYTES
     elif archive.is_file():
-        length = archive.stat().st_size
-        if archive.suffix == ".zip":
-            unpacked = unpacked_bytes(archive)
+        length, unpacked = archive.stat().st_size, unpacked_bytes(archive)
     elif archive.is_dir():
         length = _folder_bytes(archive)
     elif section.source == "upstream" and known and known.url:
         part = archive.with_name(f"{archive.name}.part")
-        length = unpacked = known.bytes
+        length = unpacked = known.bytes or 0
         fetched = length - (part.stat().st_size if part.exists() else 0)
     elif not archive.exists() and (section.keep_archive or not removed_note(archive).exists()):
         raise missing(archive, known)
@@ -83,13 +88,30 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
 
 
 def _folder_bytes(folder: Path) -> int:
-    """Bytes of the LMDB in a folder, or of all its pictures where it has none."""
+    """Bytes of the LMDB in a folder, or of all its pictures or parquet files where it has none."""
     found = read_as(folder)
-    return found.file.stat().st_size if found.file else sum(file.bytes for file in Folder(folder).files())
+    if found.file:
+        return found.file.stat().st_size
+    assert isinstance(found.source, Folder | Parquet), "all else is one file"
+    return sum(file.bytes for file in found.source.files())
 
 
-def check_all(profile: Path, names: Sequence[str], *, archives: Path, work: Path) -> None:
-    """`check_ready` for several sets; one error names all that is missing.
+def check_benchmark(profile: Path, name: str, archives: Path) -> None:
+    """Fail where a benchmark's archives are neither there nor to be fetched. (They need little room.)
+
+    Args:
+        archives: the benchmark's folder of archives.
+
+    Raises:
+        MissingInput, BadParameters: as for `check_ready`.
+    """
+    section = params.load_section(profile, f"acquire.{name}", Benchmark)
+    if section.source != "miniature":
+        require_files(section, archives)
+
+
+def check_all(profile: Path, names: Sequence[str], benchmarks: Sequence[str], *, archives: Path, work: Path) -> None:
+    """`check_ready` for several sets, `check_benchmark` for several others; one error names all that is missing.
 
     Args:
         archives: the folder with one folder of archives for each set.
@@ -98,9 +120,12 @@ def check_all(profile: Path, names: Sequence[str], *, archives: Path, work: Path
         PipelineError: see `check_ready`.
     """
     problems: list[PipelineError] = []
-    for name in names:
+    for name in [*names, *benchmarks]:
         try:
-            check_ready(profile, name, archives=archives / name, work=work)
+            if name in benchmarks:
+                check_benchmark(profile, name, archives / name)
+            else:
+                check_ready(profile, name, archives=archives / name, work=work)
         except PipelineError as error:
             problems.append(error)
     if len(problems) == 1:
@@ -124,7 +149,10 @@ def overview(profile: Path, names: Sequence[str], archives: Path) -> dict[str, A
     sets = {}
     for name, section in params.load_profile(profile).get("acquire", {}).items():
         try:
-            check_ready(profile, name, archives=archives / name, work=Path.cwd())
+            if isinstance(section, dict) and "data_set" in section:
+                check_benchmark(profile, name, archives / name)
+            else:
+                check_ready(profile, name, archives=archives / name, work=Path.cwd())
             state = "ready"
         except PipelineError as error:
             state = str(error)

@@ -5,8 +5,9 @@ The raw folder says in `source.json` what the pictures come from, and holds only
     an LSUN zip            the LMDB, unpacked                              kind lmdb,   place raw
     a folder with an LMDB  nothing; read where it is                       kind lmdb,   place archives
     a folder of pictures   nothing; read where it is                       kind folder, place archives
-    a tar                  nothing; read where it is                       kind tar,    place archives
-    the miniature          its LMDB or its tar, and the tables of truth    kind as above, place raw
+    a tar or a zip of them nothing; read where it is                       kind tar, zip, place archives
+    parquet file or folder nothing; read where it is                       kind parquet, place archives
+    the miniature          its LMDB, tar or zip, and the tables of truth   kind as above, place raw
 
 There is no fallback: a missing archive is an error, whatever else there may be.
 """
@@ -17,16 +18,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from pipeline import files, progress
 from pipeline.acquire.archives import Acquire, find, published, removed_note
 from pipeline.acquire.disk import Checksums, checksums
-from pipeline.acquire.unpack import unpack_lmdb
+from pipeline.acquire.unpack import unpack_lmdb, unpacked_bytes
+from pipeline.datasets.photos import LISTS, celeba_table
 from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.miniature import archives as miniature
+from pipeline.miniature.photos import draw_faces
 
-_KINDS: dict[DataSet, tuple[Kind, ...]] = {"lsun": ("lmdb", "folder", "tar"), "imagenet": ("tar", "folder")}
-_DRAW: dict[DataSet, Callable[..., None]] = {"lsun": miniature.draw_lsun, "imagenet": miniature.draw_imagenet}
+_KINDS: dict[DataSet, tuple[Kind, ...]] = {
+    "lsun": ("lmdb", "folder", "tar", "zip", "parquet"),
+    "imagenet": ("tar", "folder", "zip", "parquet"),
+    "faces": ("folder", "zip", "tar", "parquet"),
+}
+_DRAW: dict[DataSet, Callable[..., None]] = {
+    "lsun": miniature.draw_lsun,
+    "imagenet": miniature.draw_imagenet,
+    "faces": draw_faces,
+}
 
 
 def acquire(
@@ -55,6 +68,7 @@ def acquire(
         return kept
     sums = None if drawn else find(section, archives)
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
+    identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
     code = files.code_digest("acquire", "datasets", "miniature", "seeding.py")
     with files.workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
         if work is None:
@@ -63,9 +77,11 @@ def acquire(
             archive = _draw(data_set, section, work.scratch / "drawn", seed, workers)
             sums = checksums(archive)
             for path in archive.parent.iterdir():
-                if path.suffix != ".zip":  # a tar stays as it is; the tables of truth go along
+                if path != archive or not unpacked_bytes(path):  # what is unpacked need not be kept as well
                     path.replace(work.result / path.name)
         described = _describe(data_set, section, archive, sums, work.result)
+        if data_set == "faces" and (table := celeba_table(archives)) is not None:
+            pq.write_table(table, work.result / "attributes.parquet", compression="zstd")
         files.write_json(work.result / "source.json", asdict(described))
         work.publish()
     if not drawn and described.place == "raw" and not section.keep_archive:
@@ -92,7 +108,7 @@ def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksum
     place: Place = "archives"
     if (result / archive.name).exists():
         archive, place = result / archive.name, "raw"
-    elif archive.suffix == ".zip" and archive.is_file():
+    elif unpacked_bytes(archive):
         unpack_lmdb(archive, result)
         archive, place = result, "raw"
     found = read_as(archive)

@@ -1,4 +1,4 @@
-"""Take the LMDB out of an LSUN zip, and nothing else."""
+"""Take the LMDB out of an LSUN zip, and nothing else. A zip of pictures is read where it is, see `datasets.zips`."""
 
 import zipfile
 import zlib
@@ -8,15 +8,22 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import progress
 from pipeline.acquire.disk import require_room
+from pipeline.datasets.readers import is_picture_name
 from pipeline.errors import CorruptData
 
 _BLOCK = 1 << 20
 
 
 def unpacked_bytes(archive: Path) -> int:
-    """Length of the LMDB inside a zip, from the zip's directory alone; raises as `unpack_lmdb` does."""
+    """Length of the LMDB inside a zip, from the zip's directory alone; 0 for anything else.
+
+    Raises:
+        CorruptData: a zip holds neither pictures nor one LMDB; see `unpack_lmdb`.
+    """
+    if archive.suffix.lower() != ".zip" or not archive.is_file():
+        return 0
     with _opened(archive) as (_, member):
-        return member.file_size
+        return member.file_size if member else 0
 
 
 def unpack_lmdb(archive: Path, to: Path) -> None:
@@ -29,6 +36,8 @@ def unpack_lmdb(archive: Path, to: Path) -> None:
         PipelineError: the disk has no room.
     """
     with _opened(archive) as (file, member):
+        if member is None:
+            raise CorruptData(f"{archive}: expected one data.mdb, found pictures alone; read them where they are")
         require_room(to, member.file_size, f"unpacking {archive.name}")
         with (
             file.open(member) as source,
@@ -41,8 +50,8 @@ def unpack_lmdb(archive: Path, to: Path) -> None:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
-    """The zip and its one `data.mdb`; errors of reading become `CorruptData`."""
+def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo | None]]:
+    """The zip and its one `data.mdb`, None where it holds pictures; errors of reading become `CorruptData`."""
     try:
         with zipfile.ZipFile(archive) as file:
             yield file, _find_lmdb(archive, file.infolist())
@@ -52,17 +61,21 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
         raise CorruptData(f"{archive}: not an LSUN zip ({error}); download it again") from None
 
 
-def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo | None:
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             raise CorruptData(
-                f"{archive}: member {member.filename!r} leaves its folder; no LSUN zip has one, so delete it"
+                f"{archive}: member {member.filename!r} leaves its folder; no data set has one, so delete it"
             )
     found = [member for member in members if PurePosixPath(member.filename).name == "data.mdb"]
+    if not found and any(is_picture_name(member.filename.encode(errors="replace")) for member in members):
+        return None
     if len(found) != 1:
         names = ", ".join(member.filename for member in members[:5])
-        raise CorruptData(f"{archive}: expected one data.mdb, found {len(found)} among {names or 'no members'}")
+        raise CorruptData(
+            f"{archive}: expected one data.mdb or pictures, found {len(found)} data.mdb among {names or 'no members'}"
+        )
     return found[0]
 
 

@@ -1,15 +1,25 @@
 """ImageNet (ILSVRC2012): its archives, which need an account, and how pictures are keyed and labelled.
 
 The training archive is a tar of one tar for each of 1,000 synsets. A key is `n01440764/n01440764_10026.JPEG`, whether
-the picture comes from the archive or from an unpacked tree of one folder a synset.
+the picture comes from the archive or from an unpacked tree of one folder a synset. The validation archive is flat; what
+its pictures show stands in the development kit, which is read where it lies beside.
 """
 
-from pathlib import PurePosixPath
+import io
+import re
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
 
+import scipy.io
+
+from pipeline import progress
 from pipeline.datasets.published import Published
 from pipeline.datasets.readers import Entry, Source
+from pipeline.errors import CorruptData
 
 _WHERE = "https://image-net.org/download-images (register, then ILSVRC2012: Training images, Task 1 & 2)"
+DEVELOPMENT_KIT = "ILSVRC2012_devkit_t12.tar.gz"
 
 ARCHIVES = {
     "ILSVRC2012_img_train.tar": Published(
@@ -19,7 +29,60 @@ ARCHIVES = {
 }
 """What is known of each archive, by file name."""
 
+_VALIDATION = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+_LONGEST = 1 << 24
+"""Bytes of the kit's members; the longer of the two has 0.2 MB."""
 
-def entries(source: Source) -> list[Entry]:
-    """The pictures of an ImageNet source, in key order, each labelled with its synset: the folder it stands in."""
-    return [entry._replace(label=PurePosixPath(entry.key).parent.name or None) for entry in source.entries()]
+
+def entries(source: Source, beside: Path) -> list[Entry]:
+    """The pictures of an ImageNet source, in key order, each labelled with its synset: the folder it stands in.
+
+    A source with labels of its own keeps them. Pictures of the validation archive get theirs from the development kit
+    in the folder `beside`; without it they have none.
+
+    Raises:
+        CorruptData: the kit is not readable.
+    """
+    found = source.entries()
+    labels: list[str] = []
+    if any(_VALIDATION.fullmatch(entry.key) for entry in found):
+        kit = beside / DEVELOPMENT_KIT
+        if kit.exists():
+            labels = _validation_labels(kit)
+        else:
+            progress.warn(
+                f"{kit}: not there, so the validation pictures have no labels (md5 fa75699e90414af021442c21a62c3abf)"
+            )
+    return [entry if entry.label else entry._replace(label=_label(entry.key, labels)) for entry in found]
+
+
+def _label(key: str, labels: list[str]) -> str | None:
+    match = _VALIDATION.fullmatch(key)
+    if match:
+        number = int(match[1])
+        return labels[number - 1] if 0 < number <= len(labels) else None
+    return PurePosixPath(key).parent.name or None
+
+
+def _validation_labels(kit: Path) -> list[str]:
+    """The synset of each validation picture, in the order of their numbers.
+
+    The kit's `meta.mat` numbers the synsets, its text file has a number for each picture.
+    """
+    members: dict[str, bytes] = {}
+    wanted = {"meta.mat", "ILSVRC2012_validation_ground_truth.txt"}
+    try:
+        with tarfile.open(kit) as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                file = archive.extractfile(member) if name in wanted and member.isreg() else None
+                if file is not None:
+                    members[name] = file.read(_LONGEST)
+        synsets = scipy.io.loadmat(io.BytesIO(members["meta.mat"]), squeeze_me=True)["synsets"]
+        names = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
+        numbers = members["ILSVRC2012_validation_ground_truth.txt"].split()
+        return [names[int(number)] for number in numbers]
+    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError, ValueError, TypeError, IndexError) as error:
+        raise CorruptData(
+            f"{kit}: not the development kit ({type(error).__name__}: {error}); download it again"
+        ) from None

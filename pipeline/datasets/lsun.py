@@ -6,6 +6,7 @@ tensorflow-datasets project, which fetches the same files.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.datasets.published import Published
 from pipeline.datasets.readers import Entry, Source
@@ -53,6 +54,6 @@ ARCHIVES = {**_publish(_TRAIN, "train"), **_publish(_VAL, "val")}
 """What is known of each archive, by file name."""
 
 
-def entries(source: Source) -> list[Entry]:
-    """The pictures of an LSUN source, in key order; they have no labels."""
+def entries(source: Source, beside: Path) -> list[Entry]:
+    """The pictures of an LSUN source, in key order; they have no labels, and nothing lies beside them."""
     return source.entries()

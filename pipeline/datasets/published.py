@@ -8,19 +8,24 @@ class Published:
     """An archive as upstream gives it out.
 
     Attributes:
-        bytes: its length.
+        bytes: its length; None where not known.
         url: where it can be fetched without an account; None where it cannot.
         where: for a person, where it comes from.
         sha256, md5: hex digests; None where not known.
         entries: pictures it holds; None where not known.
     """
 
-    bytes: int
+    bytes: int | None
     where: str
     url: str | None = None
     sha256: str | None = None
     md5: str | None = None
     entries: int | None = None
+
+    @property
+    def length(self) -> str:
+        """The length, for a person."""
+        return "an unpublished length" if self.bytes is None else f"{self.bytes:,} bytes"
 
     @property
     def checksum(self) -> str | None:

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import files
-from pipeline.datasets import imagenet, lsun
+from pipeline.datasets import imagenet, lsun, photos
+from pipeline.datasets.parquets import Parquet
 from pipeline.datasets.readers import Folder, Lmdb, Source, find_lmdb
 from pipeline.datasets.tars import Tar
+from pipeline.datasets.zips import Zip
 from pipeline.errors import CorruptData, MissingInput
 
-DataSet = Literal["lsun", "imagenet"]
-Kind = Literal["lmdb", "folder", "tar"]
+DataSet = Literal["lsun", "imagenet", "faces"]
+Kind = Literal["lmdb", "folder", "tar", "zip", "parquet"]
 Place = Literal["raw", "archives"]
 
-PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES
+PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES | photos.ARCHIVES
 """What upstream says of each archive, by file name."""
 
 
@@ -47,9 +49,9 @@ class Readable:
     """How pictures are read from a path.
 
     Attributes:
-        kind: `lmdb`, `folder` of pictures or `tar`.
+        kind: `lmdb`, `folder` of pictures, `tar`, `zip` or `parquet` (a file or a folder of them).
         source: what reads them.
-        file: the one file they are in; None for a folder of pictures.
+        file: the one file they are in; None for a folder of pictures or of parquet files.
     """
 
     kind: Kind
@@ -58,16 +60,23 @@ class Readable:
 
 
 def read_as(path: Path) -> Readable:
-    """See what `path` is: a folder with an LMDB in it, a folder of pictures, or a tar.
+    """See what `path` is: a folder with an LMDB, parquet files or pictures in it; a zip, a parquet file or a tar.
 
     Raises:
         MissingInput: there is nothing.
     """
     if path.is_dir():
-        lmdb = find_lmdb(path)
-        return Readable("lmdb", Lmdb(lmdb), lmdb / "data.mdb") if lmdb else Readable("folder", Folder(path), None)
+        if lmdb := find_lmdb(path):
+            return Readable("lmdb", Lmdb(lmdb), lmdb / "data.mdb")
+        if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")):
+            return Readable("parquet", Parquet(path), None)
+        return Readable("folder", Folder(path), None)
     if not path.exists():
         raise MissingInput(f"{path}: no longer there; put it back, or run the download again")
+    if path.suffix.lower() == ".zip":
+        return Readable("zip", Zip(path), path)
+    if path.suffix.lower() == ".parquet":
+        return Readable("parquet", Parquet(path), path)
     return Readable("tar", Tar(path), path)
 
 

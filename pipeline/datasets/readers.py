@@ -1,4 +1,4 @@
-"""How a source gives its encoded pictures: an LMDB, a folder, a tar (of tars).
+"""How a source gives its encoded pictures: an LMDB, a folder; see `tars` and `zips` for the others.
 
 A source is a small picklable description. `entries()` lists what it holds, in byte order of the keys; `open()` gives,
 in whichever process asks, a function that reads one entry's bytes by its place. Nothing is ever written.
@@ -19,7 +19,7 @@ import lmdb
 from pipeline.errors import CorruptData, MissingInput
 
 Place = bytes | tuple[int, int]
-"""Where an entry's bytes are: a record's key, a relative path, or (offset, length) in an archive."""
+"""Where an entry's bytes are: a record's key, a relative path, (offset, length) in a tar, or (number, 0) in a zip."""
 
 Read = Callable[[Place], bytes]
 
@@ -55,15 +55,23 @@ class File(NamedTuple):
     changed: int
 
 
+class UnreadableEntry(Exception):
+    """One entry's bytes cannot be had, while the others can; it is listed as a bad picture."""
+
+
 class Source(Protocol):
-    """What `Lmdb`, `Folder` and `tars.Tar` have in common."""
+    """What `Lmdb`, `Folder`, `tars.Tar` and `zips.Zip` have in common."""
 
     def entries(self) -> list[Entry]:
         """All entries in byte order of their keys, those of one key in the order of the source."""
         ...
 
     def open(self) -> AbstractContextManager[Read]:
-        """A function that reads an entry's bytes, usable in this process while the block runs."""
+        """A function that reads an entry's bytes, usable in this process while the block runs.
+
+        It raises `UnreadableEntry`, `FileNotFoundError` or `PermissionError` for an entry that alone cannot be read,
+        and `CorruptData` where the source as a whole is broken.
+        """
         ...
 
 

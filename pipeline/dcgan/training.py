@@ -4,49 +4,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pipeline import files, loop, progress
 from pipeline.dcgan import model
 from pipeline.dcgan.networks import PRESETS
 from pipeline.dcgan.trainer import Trainer, Training, spread
-from pipeline.errors import BadParameters, CorruptData, MissingInput
-from pipeline.imageset import ImageSet, Rows
+from pipeline.errors import BadParameters
+from pipeline.imageset import ImageSet
+from pipeline.kept import load_kept
 from pipeline.seeding import derive, deterministic
 
 COLLAPSED = 0.1
 """Samples that vary less than this share of what pictures vary are reported as collapsed."""
-
-
-def load_kept(path: Path, pictures: int) -> Rows:
-    """The row numbers that deduplication kept: int64 (n,), rising.
-
-    Args:
-        path: `kept.npy`.
-        pictures: how many the image set has.
-
-    Raises:
-        MissingInput: there is no such file.
-        CorruptData: it is not such a list, or not one of this image set.
-    """
-    again = "run remove-duplicates again"
-    try:
-        with path.open("rb") as file:
-            rows: Rows = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingInput(f"--kept {path}: no such file; run remove-duplicates first") from None
-    except (OSError, ValueError) as error:
-        raise CorruptData(f"--kept {path}: not readable as an array ({error}); {again}") from None
-    if rows.dtype != np.int64 or rows.ndim != 1:
-        raise CorruptData(f"--kept {path}: {rows.dtype} of shape {rows.shape}, expected a list of int64; {again}")
-    if (np.diff(rows) <= 0).any():
-        raise CorruptData(f"--kept {path}: rows are not rising, so some stand twice or out of order; {again}")
-    if len(rows) and not 0 <= rows[0] <= rows[-1] < pictures:
-        raise CorruptData(
-            f"--kept {path}: rows {rows[0]} to {rows[-1]}, but --images has {pictures} pictures; {again} on this set"
-        )
-    return rows
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -114,7 +84,7 @@ def train(
             "deterministic_algorithms": True,
         },
     }
-    code = files.code_digest("dcgan", "loop.py", "checkpoints.py", "imageset.py", "seeding.py", "sheets.py")
+    code = files.code_digest("dcgan", "kept.py", "loop.py", "checkpoints.py", "imageset.py", "seeding.py", "sheets.py")
     with files.workspace(to, files.digest({**record, "code": code, "name": name})) as work:
         if work is None:
             return model.describe(to)

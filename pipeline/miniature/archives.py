@@ -37,7 +37,7 @@ _DATE = (2012, 1, 1, 0, 0, 0)
 _DATE_SECONDS = 1_325_376_000
 
 
-def _each(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+def each(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     """`function` of each task, in order, with several tasks to a chunk."""
     chunks = [(function, tasks[start : start + _CHUNK]) for start in range(0, len(tasks), _CHUNK)]
     for results in map_chunks(_do_all, chunks, workers=workers):
@@ -49,7 +49,7 @@ def _do_all(chunk: tuple[Callable[[Task], Result], Sequence[Task]]) -> list[Resu
     return [function(task) for task in tasks]
 
 
-def _write_table(to: Path, header: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def write_table(to: Path, header: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """A CSV file, its rows sorted by their first columns."""
     with to.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -107,22 +107,22 @@ def draw_lsun(to: Path, *, count: int, planted_share: float, seed: int, workers:
         lmdb.open(str(folder), map_size=_MAP_SIZE, lock=False, sync=False) as environment,
         environment.begin(write=True) as transaction,
     ):
-        for index, (data, boxes) in enumerate(_each(_room, tasks, workers)):
+        for index, (data, boxes) in enumerate(each(_room, tasks, workers)):
             key = _lsun_key(seed, index)
             transaction.put(key.encode(), data)
             windows += [(key, *box) for box in boxes]
     with zipfile.ZipFile(to / f"{folder.name}.zip", "w") as archive:
         with (folder / "data.mdb").open("rb") as data_file:
-            _add_to_zip(archive, f"{folder.name}/data.mdb", data_file, (folder / "data.mdb").stat().st_size)
+            add_to_zip(archive, f"{folder.name}/data.mdb", data_file, (folder / "data.mdb").stat().st_size)
         # A reader that locks writes this file anew; any two real ones differ.
-        _add_to_zip(archive, f"{folder.name}/lock.mdb", io.BytesIO(bytes(8192)), 8192)
+        add_to_zip(archive, f"{folder.name}/lock.mdb", io.BytesIO(bytes(8192)), 8192)
     shutil.rmtree(folder)
     rows = [(_lsun_key(seed, copy.index), _lsun_key(seed, copy.original), copy.transform) for copy in planted]
-    _write_table(to / "planted.csv", ("key", "original", "transform"), rows)
-    _write_table(to / "windows.csv", ("key", "x0", "y0", "x1", "y1"), windows)
+    write_table(to / "planted.csv", ("key", "original", "transform"), rows)
+    write_table(to / "windows.csv", ("key", "x0", "y0", "x1", "y1"), windows)
 
 
-def _add_to_zip(archive: zipfile.ZipFile, name: str, source: io.BufferedIOBase, length: int) -> None:
+def add_to_zip(archive: zipfile.ZipFile, name: str, source: io.BufferedIOBase, length: int) -> None:
     """Store a member, uncompressed: WebP does not shrink, and compressors differ in their bytes."""
     info = zipfile.ZipInfo(name, _DATE)
     info.create_system, info.external_attr, info.file_size = 3, 0o644 << 16, length
@@ -147,7 +147,7 @@ def draw_imagenet(to: Path, *, count: int, planted_share: float, seed: int, work
         BadParameters: `count` leaves no room for the odd files or for as many originals as copies.
     """
     synsets, rows = list_members(seed, count, planted_share)
-    drawn = _each(draw_member, [member for members in synsets for member in members], workers)
+    drawn = each(draw_member, [member for members in synsets for member in members], workers)
     with tarfile.open(to / "ILSVRC2012_img_train.tar", "w", format=tarfile.USTAR_FORMAT) as outer:
         for synset, members in zip(SYNSETS, synsets, strict=True):
             inner_bytes = io.BytesIO()
@@ -155,7 +155,7 @@ def draw_imagenet(to: Path, *, count: int, planted_share: float, seed: int, work
                 for member in members:
                     _add_to_tar(inner, member.name, next(drawn))
             _add_to_tar(outer, f"{synset}.tar", inner_bytes.getvalue())
-    _write_table(to / "planted.csv", ("key", "original", "transform"), rows)
+    write_table(to / "planted.csv", ("key", "original", "transform"), rows)
 
 
 def _add_to_tar(archive: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import engine, files, imageset, progress
-from pipeline.datasets.readers import Entry, Source
+from pipeline.datasets.readers import Entry, Source, UnreadableEntry
 from pipeline.imageset import Images, Picture, Skipped
 
-Convert = Callable[[Entry, bytes], tuple[Images, Picture] | Skipped]
-"""One entry and its bytes to a picture, uint8 (side, side, 3), with its line of the index; or why there is none."""
+Made = tuple[Images, Picture] | Skipped
+"""A picture, uint8 (side, side, 3), with its line of the index; or why there is none."""
+
+Convert = Callable[[Entry, bytes], Sequence[Made]]
+"""One entry and its bytes to what is made of it, in key order: mostly one picture, of a photo one for each face."""
 
 Chunk = tuple[int, list[Entry]]
 
@@ -88,15 +91,16 @@ def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: 
                 continue
             try:
                 data = read(entry.place)
-            except (FileNotFoundError, PermissionError) as error:
-                skipped.append(Skipped(entry.key, "bad", "unreadable", str(error.strerror)))
+            except (UnreadableEntry, FileNotFoundError, PermissionError) as error:
+                detail = str(error.strerror if isinstance(error, OSError) else error)
+                skipped.append(Skipped(entry.key, "bad", "unreadable", detail))
                 continue
-            made = convert(entry, data)
-            if isinstance(made, Skipped):
-                skipped.append(made)
-            else:
-                images.append(made[0])
-                pictures.append(made[1])
+            for made in convert(entry, data):
+                if isinstance(made, Skipped):
+                    skipped.append(made)
+                else:
+                    images.append(made[0])
+                    pictures.append(made[1])
     stack = np.stack(images) if images else np.empty((0, side, side, 3), np.uint8)
-    imageset.write_chunk(folder, number, stack, pictures, skipped)
+    imageset.write_chunk(folder, number, stack, pictures, skipped, sources=len(entries))
     return len(entries)

@@ -1,1 +1,1 @@
-"""One page that shows what was made and how."""
+"""Pages that show what was made and how: a comparison of the sets, and one of each."""

@@ -1,52 +1,108 @@
-"""One self-contained HTML page: samples, walks, removals, and how each number was made."""
+"""The report: a page that compares the sets, and one of each, with how each number was made.
 
-import base64
+Every page is one file with its pictures in it; links between them, and to the galleries, are relative.
+"""
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
 from pipeline import files
-from pipeline.errors import MissingInput
-from pipeline.report import tables
-from pipeline.report.plots import history_plot
+from pipeline.errors import BadParameters, MissingInput
+from pipeline.report import evaluations, pictures, records, tables
+from pipeline.report.evaluations import Evaluation
+from pipeline.report.plots import history_plot, read_history
+
+INDEX = "index"
+"""Name of the comparison's page."""
+
+WALK_ROWS = 3
+"""Rows of each latent walk that the comparison shows."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the parts of the report lie; each folder has one folder per set.
+    """Where the parts of the report lie; each folder but `features` has one folder a set.
 
     Attributes:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
         models: trained DCGANs: `model.json`, `history.tsv`, `samples/`.
         samples: `grid.png`, `samples.json`.
         walks: `walk.png`, `walk.json`.
+        features: a folder `SET-BENCHMARK` for each set that was evaluated and each benchmark: `metrics.json`,
+            `features.svg`.
     """
 
     audit: Path
     models: Path
     samples: Path
     walks: Path
+    features: Path
 
 
-def write_report(folders: Folders, names: Sequence[str], to: Path) -> dict[str, Any]:
-    """Write the page.
+def write_report(
+    folders: Folders, names: Sequence[str], evaluated: Sequence[str], benchmarks: Sequence[str], to: Path
+) -> dict[str, Any]:
+    """Write the folder `to`: `index.html`, `SET.html` for each set, and `report.json`.
 
     Args:
         folders: what to show.
-        names: the sets, in the order of the page.
-        to: the HTML file; its links to the galleries are relative.
+        names: the sets, in the order of the pages.
+        evaluated: those whose discriminators were tested.
+        benchmarks: what each of them was tested on.
 
     Returns:
-        `sets`: their names; `stand_in`: those whose pictures are not the paper's.
+        The content of `report.json`: `sets`: their names; `stand_in`: those whose pictures are not upstream's;
+        `evaluations`: as SET-BENCHMARK.
 
     Raises:
-        MissingInput: a part of a set is missing.
+        BadParameters: a set cannot have a page of its name, or one was evaluated that is not among the sets.
+        MissingInput: a part is missing.
+        CorruptData: one does not hold what it must.
     """
-    sets = [_one_set(name, folders, to.parent) for name in names]
+    _check_names(names, evaluated)
+    to = Path(os.path.abspath(to))  # noqa: PTH100  (links are relative to where the pages will lie)
+    sets = [_read_set(name, folders) for name in names]
+    learnt_from = {one.name: one.audit.source for one in sets}
+    found = [
+        evaluations.read_evaluation(folders.features / f"{model}-{name}", model, name, learnt_from[model])
+        for model in evaluated
+        for name in benchmarks
+    ]
+    summary = {
+        "sets": list(names),
+        "stand_in": [name for name, source in learnt_from.items() if not source.upstream],
+        "evaluations": [f"{entry.model}-{entry.name}" for entry in found],
+    }
+    environment = _environment()
+    pages = {INDEX: _index(environment, sets, found, folders, to)}
+    for one in sets:
+        own = [entry for entry in found if entry.model == one.name]
+        pages[one.name] = _page(environment, one, names, own, folders, to)
+    with files.workspace(to, files.digest({**summary, "pages": pages})) as work:
+        if work is not None:
+            for name, page in pages.items():
+                files.write_text(work.result / f"{name}.html", page)
+            files.write_json(work.result / "report.json", summary)
+            work.publish()
+    return summary
+
+
+def _check_names(names: Sequence[str], evaluated: Sequence[str]) -> None:
+    for name in names:
+        if name == INDEX or Path(name).name != name:
+            raise BadParameters(f"sets: {name}: no name for a page of a set; call it otherwise")
+    for name in evaluated:
+        if name not in names:
+            raise BadParameters(f"evaluated: {name}: not among the sets, which are {', '.join(names)}")
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
         autoescape=True,
@@ -54,31 +110,91 @@ def write_report(folders: Folders, names: Sequence[str], to: Path) -> dict[str, 
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["share"] = tables.share
-    files.write_text(to, environment.get_template("report.html").render(sets=sets))
-    return {"sets": list(names), "stand_in": [s["name"] for s in sets if not s["metrics"]["source"]["upstream"]]}
+    environment.filters.update(
+        share=tables.share,
+        count=lambda number: f"{number:,}",
+        page=lambda name: quote(f"{name}.html", safe=""),
+        notes=evaluations.notes,
+        tables=evaluations.result_tables,
+    )
+    return environment
 
 
-def _one_set(name: str, folders: Folders, page_folder: Path) -> dict[str, Any]:
-    """All that the template needs of one set."""
-    metrics = files.read_json(folders.audit / name / "metrics.json")
-    model = files.read_json(folders.models / name / "model.json")
-    samples = files.read_json(folders.samples / name / "samples.json")
-    walk = files.read_json(folders.walks / name / "walk.json")
-    return {
-        "name": name,
-        "metrics": metrics,
-        "model": model,
-        "samples": samples,
-        "planted": tables.planted_rows(metrics),
-        "provenance": tables.provenance(metrics, model, samples, walk),
-        "history": history_plot(folders.models / name / "history.tsv"),
-        "epochs": [(epoch, _picture(path)) for epoch, path in _chosen_epochs(folders.models / name / "samples")],
-        "kept": _picture(folders.audit / name / "kept.png"),
-        "grid": _picture(folders.samples / name / "grid.png"),
-        "walk_grid": _picture(folders.walks / name / "walk.png"),
-        "gallery": Path(os.path.relpath(folders.audit / name / "gallery.html", page_folder)).as_posix(),
-    }
+def _read_set(name: str, folders: Folders) -> tables.Set:
+    history = read_history(folders.models / name / "history.tsv")
+    return tables.Set(
+        name,
+        records.read(folders.audit / name / "metrics.json", records.Audit, "audit-duplicates"),
+        records.read(folders.models / name / "model.json", records.Model, "train-dcgan"),
+        records.read(folders.samples / name / "samples.json", records.Samples, "sample"),
+        records.read(folders.walks / name / "walk.json", records.Walk, "walk-latent"),
+        (history["d_loss"][-1], history["g_loss"][-1]),
+    )
+
+
+def _index(
+    environment: jinja2.Environment,
+    sets: Sequence[tables.Set],
+    found: Sequence[Evaluation],
+    folders: Folders,
+    to: Path,
+) -> str:
+    """The comparison of all sets."""
+    shown = [
+        {
+            "set": one,
+            "gallery": _gallery(one.name, folders, to),
+            "grid": pictures.png(folders.samples / one.name / "grid.png", "sample"),
+            "kept": pictures.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+            "walk": pictures.first_rows(folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"),
+        }
+        for one in sets
+    ]
+    return environment.get_template("index.html").render(
+        names=[one.name for one in sets],
+        here=None,
+        shown=shown,
+        comparison=tables.comparison(sets),
+        removals=tables.removals(sets),
+        evaluations=found,
+    )
+
+
+def _page(
+    environment: jinja2.Environment,
+    one: tables.Set,
+    names: Sequence[str],
+    found: Sequence[Evaluation],
+    folders: Folders,
+    to: Path,
+) -> str:
+    """The page of one set."""
+    model = folders.models / one.name
+    return environment.get_template("set.html").render(
+        names=list(names),
+        here=one.name,
+        set=one,
+        removals=tables.by_reason(one.audit),
+        planted=tables.planted(one.audit),
+        provenance=tables.made_by(
+            [*tables.provenance(one), *(row for entry in found for row in evaluations.provenance(entry))]
+        ),
+        history=history_plot(read_history(model / "history.tsv")),
+        epochs=[(epoch, pictures.png(path, "train-dcgan")) for epoch, path in _chosen_epochs(model / "samples")],
+        kept=pictures.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+        grid=pictures.png(folders.samples / one.name / "grid.png", "sample"),
+        walk=pictures.png(folders.walks / one.name / "walk.png", "walk-latent"),
+        gallery=_gallery(one.name, folders, to),
+        evaluations=[(entry, pictures.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
+    )
+
+
+def _gallery(name: str, folders: Folders, to: Path) -> str:
+    """Link from a page to the gallery of what was removed from a set."""
+    gallery = folders.audit / name / "gallery.html"
+    if not gallery.exists():
+        raise MissingInput(f"{gallery}: no such page; run audit-duplicates again")
+    return quote(Path(os.path.relpath(gallery, to)).as_posix())
 
 
 def _chosen_epochs(folder: Path) -> list[tuple[int, Path]]:
@@ -88,10 +204,3 @@ def _chosen_epochs(folder: Path) -> list[tuple[int, Path]]:
         raise MissingInput(f"{folder}: no sample grids here; run train-dcgan again")
     chosen = sorted({0, len(grids) // 3, len(grids) - 1})
     return [(int(grids[number].stem.removeprefix("epoch-")), grids[number]) for number in chosen]
-
-
-def _picture(path: Path) -> str:
-    """A PNG as a data URI, so that the page is one file."""
-    if not path.exists():
-        raise MissingInput(f"{path}: no such picture; run the command that makes it again")
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -10,24 +10,31 @@ from matplotlib.figure import Figure
 
 from pipeline.errors import CorruptData, MissingInput
 
+History = dict[str, list[float]]
+"""Columns of a `history.tsv`, a value for each epoch."""
 
-def history_plot(history: Path) -> Markup:
-    """Losses and mean outputs of the discriminator by epoch, from a `history.tsv`.
+
+def read_history(path: Path) -> History:
+    """The columns of a `history.tsv` that the report shows.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: a column is missing or holds no numbers.
+        CorruptData: a column is missing or holds no numbers, or there are no rows.
     """
-    if not history.exists():
-        raise MissingInput(f"{history}: no training history here; run train-dcgan again")
+    if not path.exists():
+        raise MissingInput(f"{path}: no training history here; run train-dcgan again")
     try:
-        with history.open(newline="") as file:
+        with path.open(newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-        columns = {
-            name: [float(row[name]) for row in rows] for name in ("epoch", "d_loss", "g_loss", "d_real", "d_fake")
-        }
+        if not rows:
+            raise ValueError("it has no rows")
+        return {name: [float(row[name]) for row in rows] for name in ("epoch", "d_loss", "g_loss", "d_real", "d_fake")}
     except (KeyError, ValueError, TypeError) as error:
-        raise CorruptData(f"{history}: not a training history ({error}); run train-dcgan again") from None
+        raise CorruptData(f"{path}: not a training history ({error}); run train-dcgan again") from None
+
+
+def history_plot(columns: History) -> Markup:
+    """Losses and mean outputs of the discriminator by epoch."""
     # A fixed salt for the ids and no date: the same history gives the same bytes.
     with rc_context({"svg.hashsalt": "dcgan-pipeline", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(7.2, 2.6), layout="constrained")

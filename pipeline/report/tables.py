@@ -1,6 +1,40 @@
 """The rows of the report's tables."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.report.records import Audit, Model, Samples, Share, Smoothness, Walk
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under a title of their own, which may be empty; the first cell of each names it."""
+
+    title: str
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Table:
+    caption: str
+    header: tuple[str, ...]
+    groups: list[Group]
+
+
+@dataclass(frozen=True)
+class Set:
+    """A set and what the commands before said of it.
+
+    Attributes:
+        losses: of discriminator and generator, at the last epoch.
+    """
+
+    name: str
+    audit: Audit
+    model: Model
+    samples: Samples
+    walk: Walk
+    losses: tuple[float, float]
 
 
 def share(value: float) -> str:
@@ -8,67 +42,166 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def planted_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Recall per planted transform, then precision, as (figure, found of how many, share, 95 % interval).
+def reasons(audits: Sequence[Audit]) -> dict[str, str]:
+    """Why pictures were removed from any of these sets, strongest reason first: name, and words for it."""
+    found = {reason for audit in audits for reason in audit.by_reason}
+    known = [reason for reason in ("same_bytes", "same_pixels", "same_code") if reason in found]
+    return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
 
-    Args:
-        metrics: an audit's metrics; only the drawn miniature has a `planted` part.
-    """
-    planted = metrics.get("planted")
-    if planted is None:
-        return []
-    rows = [(f"recall, {name}", entry) for name, entry in planted["recall"].items()]
-    rows.append(("precision", planted["precision"]))
-    return [
+
+def comparison(sets: Sequence[Set]) -> Table:
+    """Counts, models and walks of all sets, a column each."""
+    return _side_by_side(
+        "From sources to a trained generator",
+        sets,
+        {
+            "pictures": {
+                "sources": lambda one: f"{one.audit.counts.sources:,}",
+                "unreadable": lambda one: f"{one.audit.counts.bad:,}",
+                "left out on purpose": lambda one: f"{one.audit.counts.filtered:,}",
+                "pictures": lambda one: f"{one.audit.counts.pictures:,}",
+                "near-duplicates removed": lambda one: f"{one.audit.removed:,} ({share(one.audit.share_removed)})",
+                "kept": lambda one: f"{one.audit.kept:,}",
+            },
+            "model": {
+                "preset": lambda one: one.model.preset,
+                "base width": lambda one: f"{one.model.base_width:,}",
+                "epochs": lambda one: f"{one.model.epochs:,}",
+                "steps": lambda one: f"{one.model.steps:,}",
+                "loss of the discriminator, last epoch": lambda one: f"{one.losses[0]:.2f}",
+                "loss of the generator, last epoch": lambda one: f"{one.losses[1]:.2f}",
+            },
+            "latent walk": {
+                "mean change of a pixel in a step, grey levels": lambda one: f"{one.walk.smoothness.mean_step:.1f}",
+                "largest step, times the mean": lambda one: _ratio(one.walk.smoothness),
+            },
+        },
+    )
+
+
+def removals(sets: Sequence[Set]) -> Table:
+    """What was removed and why, and how right that was where planted copies tell; a column a set."""
+    by_reason = {words: _removed_for(reason) for reason, words in reasons([one.audit for one in sets]).items()}
+    return _side_by_side(
+        "Near-duplicates removed, by the strongest reason that holds, and how right that was",
+        sets,
+        {
+            "removed for": {**by_reason, "all reasons": lambda one: f"{one.audit.removed:,}"},
+            "against planted copies": {
+                "precision": lambda one: _share_of(_precision(one)),
+                "precision, 95 % interval": lambda one: _interval(_precision(one)),
+                "recall": lambda one: _share_of(_recall(one)),
+                "recall, 95 % interval": lambda one: _interval(_recall(one)),
+            },
+        },
+    )
+
+
+def _side_by_side(caption: str, sets: Sequence[Set], groups: dict[str, dict[str, Callable[[Set], str]]]) -> Table:
+    return Table(
+        caption,
+        ("", *(one.name for one in sets)),
+        [
+            Group(title, [(figure, *(text(one) for one in sets)) for figure, text in figures.items()])
+            for title, figures in groups.items()
+        ],
+    )
+
+
+def _removed_for(reason: str) -> Callable[[Set], str]:
+    return lambda one: f"{one.audit.by_reason.get(reason, 0):,}"
+
+
+def _precision(one: Set) -> Share | None:
+    return one.audit.planted.precision if one.audit.planted else None
+
+
+def _recall(one: Set) -> Share | None:
+    return one.audit.planted.recall.get("all") if one.audit.planted else None
+
+
+def _share_of(entry: Share | None) -> str:
+    if entry is None:
+        return "not known"
+    return "–" if entry.share is None else f"{share(entry.share)} ({entry.found:,} of {entry.of:,})"
+
+
+def _interval(entry: Share | None) -> str:
+    return "not known" if entry is None else f"{share(entry.low)} to {share(entry.high)}"
+
+
+def by_reason(audit: Audit) -> Table:
+    """What was removed from a set, and why."""
+    rows = [(words, f"{audit.by_reason[reason]:,}") for reason, words in reasons([audit]).items()]
+    return Table("Removed, by the strongest reason that holds", ("reason", "pictures"), [Group("", rows)])
+
+
+def planted(audit: Audit) -> Table:
+    """Recall per planted transform, then precision; no rows but for a drawn set, which alone has planted copies."""
+    entries = {f"recall, {name}": entry for name, entry in audit.planted.recall.items()} if audit.planted else {}
+    if audit.planted:
+        entries["precision"] = audit.planted.precision
+    rows = [
         (
-            name,
-            f"{entry['found']} of {entry['of']}",
-            share(entry["share"]) if entry["of"] else "–",
-            f"{share(entry['low'])} to {share(entry['high'])}",
+            figure,
+            f"{entry.found:,} of {entry.of:,}",
+            "–" if entry.share is None else share(entry.share),
+            _interval(entry),
         )
-        for name, entry in rows
+        for figure, entry in entries.items()
     ]
+    return Table(
+        "Against the planted truth of the drawn set; two-sided 95 % intervals (Clopper and Pearson)",
+        ("figure", "found", "share", "interval"),
+        [Group("", rows)],
+    )
 
 
-def provenance(
-    metrics: dict[str, Any], model: dict[str, Any], samples: dict[str, Any], walk: dict[str, Any]
-) -> list[tuple[str, str, str]]:
+def made_by(rows: list[tuple[str, ...]]) -> Table:
+    """How each number was made."""
+    return Table("Value, command and file of each figure", ("figure", "value", "made by"), [Group("", rows)])
+
+
+def provenance(one: Set) -> list[tuple[str, ...]]:
     """How each number was made, as (figure, value, made by)."""
-    counts, source = metrics["counts"], metrics["source"]
+    counts, source, model, samples, walk = one.audit.counts, one.audit.source, one.model, one.samples, one.walk
     return [
-        ("source", f"{source['archive']}, SHA-256 {source['sha256'][:16]}…", "download stage, source.json"),
+        ("source", f"{source.archive}, SHA-256 {source.sha256[:16]}…", "download stage, source.json"),
         (
             "pictures",
-            f"{counts['sources']:,} sources = {counts['pictures']:,} pictures + {counts['bad']:,} unreadable "
-            f"+ {counts['filtered']:,} filtered",
+            f"{counts.sources:,} sources = {counts.pictures:,} pictures + {counts.bad:,} unreadable "
+            f"+ {counts.filtered:,} filtered",
             "crop stage, imageset.json",
         ),
         (
             "removed",
-            f"{metrics['removed']:,} in {metrics['groups']:,} groups",
-            f"remove-duplicates, detector {metrics['detector'][:16]}…",
+            f"{one.audit.removed:,} in {one.audit.groups:,} groups",
+            f"remove-duplicates, detector {one.audit.detector[:16]}…",
         ),
         (
             "generator",
-            f"{model['preset']}, base width {model['base_width']}, {model['epochs']} epochs, {model['steps']:,} steps",
-            f"train-dcgan, seed {model['seed']}, torch {model['numerics']['torch']} on {model['numerics']['device']}",
+            f"{model.preset}, base width {model.base_width}, {model.epochs} epochs, {model.steps:,} steps",
+            f"train-dcgan, seed {model.seed}, torch {model.numerics.torch} on {model.numerics.device}",
         ),
         (
             "samples",
-            f"{samples['count']:,} latents, SHA-256 {samples['z_sha256'][:16]}…",
-            f"sample, seed {samples['seed']}, {'batch' if samples['batch_statistics'] else 'running'} statistics",
+            f"{samples.count:,} latents, SHA-256 {samples.z_sha256[:16]}…",
+            f"sample, seed {samples.seed}, {'batch' if samples.batch_statistics else 'running'} statistics",
         ),
         (
             "walk",
-            _walk(walk["smoothness"]),
-            f"walk-latent, seed {walk['seed']}, straight lines between uniform anchors",
+            _walk(walk.smoothness),
+            f"walk-latent, seed {walk.seed}, straight lines between uniform anchors",
         ),
     ]
 
 
-def _walk(smoothness: dict[str, Any]) -> str:
+def _ratio(smoothness: Smoothness) -> str:
+    return "–" if smoothness.largest_step_ratio is None else f"{smoothness.largest_step_ratio:.1f}"
+
+
+def _walk(smoothness: Smoothness) -> str:
     """How smooth the walk is, against a cross-fade and a jump."""
-    step, ratio = smoothness["mean_step"], smoothness["largest_step_ratio"]
-    return f"a step changes a pixel by {step:.1f} levels on average" + (
-        f"; the largest step is {ratio:.1f} times the mean" if ratio else ""
+    return f"a step changes a pixel by {smoothness.mean_step:.1f} levels on average" + (
+        f"; the largest step is {_ratio(smoothness)} times the mean" if smoothness.largest_step_ratio else ""
     )

@@ -155,3 +155,23 @@ def test_overview_of_machine_and_sets(check, tmp_path, monkeypatch):
     text = as_text(overview(profile, read_names(profile, "acquire"), tmp_path / "archives"))
     assert "bedroom_train_lmdb.zip: not there" in text
     assert "opencv-python and opencv-python-headless overwrite each other" in text
+
+
+def test_benchmarks_are_looked_for_as_well(tmp_path):
+    """Missing files are named, with what upstream publishes of them; `upstream` fetches, the miniature draws them."""
+    profile = tmp_path / "profile.yaml"
+
+    def check(source):
+        profile.write_text(
+            f"acquire:\n  svhn: {{data_set: svhn, source: {source}, checksum: any, train: 10, test: 10}}\n"
+        )
+        readiness.check_all(profile, [], ["svhn"], archives=tmp_path / "archives", work=tmp_path)
+
+    check("miniature")
+    check("upstream")
+    with pytest.raises(MissingInput, match=r"train_32x32\.mat: not there; .*182,040,794 bytes.*so is test_32x32\.mat"):
+        check("archive")
+    (tmp_path / "archives" / "svhn").mkdir(parents=True)
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        (tmp_path / "archives" / "svhn" / name).write_bytes(b"looked at later")
+    check("archive")

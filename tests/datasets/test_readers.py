@@ -17,7 +17,7 @@ def test_lmdb_gives_records_in_key_order_and_leaves_no_trace(tmp_path, write_lmd
     folder = write_lmdb(tmp_path / "scenes_lmdb", records)
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     source = pickle.loads(pickle.dumps(Lmdb(folder)))
-    entries = lsun.entries(source)
+    entries = lsun.entries(source, tmp_path)
     assert [entry.key.encode() for entry in entries] == sorted(records)
     with source.open() as read:
         assert all(read(entry.place) == records[entry.key.encode()] for entry in entries)

@@ -40,7 +40,7 @@ def members(*infos: tarfile.TarInfo | tuple[str, bytes], form: int = tarfile.GNU
 def test_tar_of_tars_in_key_order(tmp_path, write_imagenet_tar):
     """Keys, labels and bytes come out in byte order though the archive is not in it."""
     source = Tar(write_imagenet_tar(tmp_path / "train.tar", SYNSETS))
-    entries = imagenet.entries(source)
+    entries = imagenet.entries(source, tmp_path)
     assert [entry.key for entry in entries] == KEYS
     assert [entry.label for entry in entries] == [key.split("/")[0] for key in KEYS]
     with source.open() as read:
@@ -53,7 +53,7 @@ def test_an_unpacked_tree_has_the_same_keys_and_labels(tmp_path):
         (tmp_path / synset).mkdir()
         for name, data in pictures.items():
             (tmp_path / synset / name).write_bytes(data)
-    entries = imagenet.entries(Folder(tmp_path))
+    entries = imagenet.entries(Folder(tmp_path), tmp_path)
     assert [(entry.key, entry.label) for entry in entries] == [(key, key.split("/")[0]) for key in KEYS]
 
 

@@ -56,7 +56,7 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
             )
             for n in range(count)
         ]
-        imageset.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [])
+        imageset.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [], sources=count)
         imageset.join_chunks(tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0)
         return folder
 

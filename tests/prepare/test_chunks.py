@@ -17,9 +17,9 @@ from pipeline.prepare.chunks import cut, make_image_set
 def flat(entry, data):
     """A flat picture in the shade of the first byte; `bad` has none."""
     if data == b"bad":
-        return Skipped(entry.key, "bad", "not_an_image", "said so")
+        return [Skipped(entry.key, "bad", "not_an_image", "said so")]
     image = np.full((4, 4, 3), data[0], np.uint8)
-    return image, Picture(entry.key, 8, 8, len(data), hashlib.sha256(data).hexdigest(), label=entry.label)
+    return [(image, Picture(entry.key, 8, 8, len(data), hashlib.sha256(data).hexdigest(), label=entry.label))]
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_other_parameters_start_over(make, capsys):
     def failing(entry, data):
         if entry.key == "12.jpg":
             raise KeyboardInterrupt
-        return np.zeros((4, 4, 3), np.uint8), flat(entry, b"1")[1]
+        return [(np.zeros((4, 4, 3), np.uint8), flat(entry, b"1")[0][1])]
 
     with pytest.raises(KeyboardInterrupt):
         make(convert=failing, digest="other")

@@ -1,88 +1,120 @@
-"""The report: one file that opens from disk, says what it rests on, and names what is missing."""
+"""The report: pages that open from disk, say what they rest on, and name what is missing."""
 
+import base64
+import html
+import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.report.page import Folders, write_report
+from tests.conftest import folder_bytes
+from tests.report.conftest import METRICS, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set
 
-METRICS: dict[str, Any] = {
-    "source": {"source": "miniature", "archive": "bedroom_train_lmdb.zip", "sha256": "ab" * 32, "upstream": False},
-    "counts": {"sources": 1003, "pictures": 1000, "bad": 2, "filtered": 1},
-    "detector": "cd" * 32,
-    "removed": 90,
-    "kept": 910,
-    "share_removed": 0.09,
-    "groups": 80,
-    "by_reason": {"same_bytes": 10, "same_pixels": 20, "same_code": 60},
-    "planted": {
-        "recall": {"cropped": {"found": 3, "of": 20, "share": 0.15, "low": 0.03, "high": 0.38}},
-        "precision": {"found": 90, "of": 90, "share": 1.0, "low": 0.96, "high": 1.0},
-    },
-}
-MODEL = {
-    "preset": "paper64",
-    "base_width": 16,
-    "epochs": 3,
-    "steps": 21,
-    "seed": 1,
-    "numerics": {"torch": "2", "device": "cpu"},
-}
-SAMPLES = {"count": 64, "seed": 5, "z_sha256": "ef" * 32, "batch_statistics": False}
-WALK = {"seed": 1, "smoothness": {"mean_step": 2.5, "largest_step_ratio": 1.4}}
-HISTORY = "epoch\tstep\td_fake\td_loss\td_real\tg_loss\n1\t7\t0.4\t1.3\t0.6\t0.7\n2\t14\t0.3\t1.2\t0.7\t0.9\n"
+NAMES = ("rooms", "faces & more", "natural")
 
 
-def write_set(folder: Path, name: str = "rooms", metrics: dict[str, Any] = METRICS) -> Folders:
-    """The parts of one set's report, as the stages before write them."""
-    folders = Folders(folder / "audit", folder / "models", folder / "samples", folder / "walks")
-    texts = {
-        folders.audit / name / "metrics.json": json.dumps(metrics),
-        folders.audit / name / "gallery.html": "<p>gallery</p>",
-        folders.models / name / "model.json": json.dumps(MODEL),
-        folders.models / name / "history.tsv": HISTORY,
-        folders.samples / name / "samples.json": json.dumps(SAMPLES),
-        folders.walks / name / "walk.json": json.dumps(WALK),
-    }
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    grids = [folders.models / name / "samples" / f"epoch-{n:03d}.png" for n in range(1, 7)]
-    for path in [
-        *grids,
-        folders.audit / name / "kept.png",
-        folders.samples / name / "grid.png",
-        folders.walks / name / "walk.png",
-    ]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(path)
-    return folders
+@pytest.fixture
+def three(tmp_path: Path) -> Folders:
+    """Three sets, one of them evaluated."""
+    for name in NAMES:
+        write_set(tmp_path, name)
+    write_evaluation(tmp_path, evaluation())
+    return folders_in(tmp_path)
 
 
-def test_the_page_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
-    """Pictures and plot are embedded; nothing is fetched; the gallery is linked relatively; all numbers are there."""
-    summary = write_report(write_set(tmp_path), ["rooms"], tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
-    assert summary == {"sets": ["rooms"], "stand_in": ["rooms"]}
-    assert len(re.findall(r'src="data:image/png;base64,', page)) == 6  # samples, real ones, walk, three epochs
-    assert not re.findall(r'(?:src|href)="(?!data:|#|audit/rooms/gallery\.html")', page)
-    assert 'href="audit/rooms/gallery.html"' in page
-    for text in ("1,003", "3 of 20", "3.0 % to 38.0 %", "same code", "after epoch 3", "2.5 levels"):
+def make(folders: Folders, to: Path, benchmarks: tuple[str, ...] = ()) -> str:
+    """The text of the page of the one set, `rooms`."""
+    write_report(folders, ["rooms"], ["rooms"] if benchmarks else [], benchmarks, to)
+    return (to / "rooms.html").read_text()
+
+
+def test_every_set_has_its_page_and_links_lead_somewhere(three: Folders, tmp_path: Path) -> None:
+    """Pictures and plots are embedded; nothing is fetched; galleries and pages are linked relatively, and are there."""
+    to = tmp_path / "pages" / "report"
+    summary = write_report(three, NAMES, ["rooms"], ["cifar10"], to)
+    assert summary == {"sets": list(NAMES), "stand_in": list(NAMES), "evaluations": ["rooms-cifar10"]}
+    assert summary == json.loads((to / "report.json").read_text())
+    assert {path.name for path in to.iterdir()} == {"index.html", "report.json", *(f"{name}.html" for name in NAMES)}
+    for path in to.glob("*.html"):
+        page = path.read_text()
+        assert not re.search(r"<script|<link|<iframe|@import|url\((?!#)", page)
+        links = re.findall(r'(?:src|href)="(?!data:)([^"]*)"', page)
+        assert {"index.html", "rooms.html", "faces%20%26%20more.html", "natural.html"} <= set(links)
+        for link in links:
+            file, _, anchor = html.unescape(link).partition("#")
+            target = to / unquote(file) if file else path
+            assert ":" not in file and not file.startswith("/") and target.exists(), link
+            assert not anchor or f'id="{anchor}"' in target.read_text(), link
+        assert page.count("<h1>") == 1 and page.count('aria-current="page"') == 1
+    middle = (to / "faces & more.html").read_text()
+    assert '<a rel="prev" href="rooms.html">' in middle and '<a rel="next" href="natural.html">' in middle
+    assert 'rel="prev"' not in (to / "rooms.html").read_text() and 'rel="next"' not in (to / "natural.html").read_text()
+
+
+def test_a_set_s_page_has_all_of_it(three: Folders, tmp_path: Path) -> None:
+    """Samples, real pictures, walk, three epochs, plots, counts, and features where the set was evaluated."""
+    write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / "report")
+    page = (tmp_path / "report" / "rooms.html").read_text()
+    assert len(re.findall(r'src="data:image/png;base64,', page)) == 6
+    assert len(re.findall(r'src="data:image/svg\+xml;base64,', page)) == 1
+    assert 'href="../audit/rooms/gallery.html"' in page
+    for text in ("1,003", "3 of 20", "3.0 % to 38.0 %", "same code", "after epoch 3", "2.5 levels", "28,672 features"):
         assert text in page, text
+    assert "28,672 features" not in (tmp_path / "report" / "natural.html").read_text()
 
 
-def test_the_page_repeats_to_the_byte(tmp_path: Path) -> None:
-    """No clock, no random id: plots included."""
+def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
+    """Three pictures of each; a column a set; precision and recall only where they are known."""
+    write_set(tmp_path, "natural", upstream())
+    write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert len(re.findall(r'src="data:image/png;base64,', page)) == 9
+    assert page.count('<p class="banner">Drawn pictures') == 2
+    for row in (
+        ("sources", *["1,003"] * 3),
+        ("unreadable", *["2"] * 3),
+        ("left out on purpose", *["1"] * 3),
+        ("near-duplicates removed", *["90 (9.0 %)"] * 3),
+        ("kept", *["910"] * 3),
+        ("preset", *["paper64"] * 3),
+        ("loss of the discriminator, last epoch", *["1.20"] * 3),
+        ("largest step, times the mean", *["1.4"] * 3),
+        ("same pixels", *["20"] * 3),
+        ("precision", *["100.0 % (90 of 90)"] * 2, "not known"),
+        ("recall, 95 % interval", *["51.0 % to 73.1 %"] * 2, "not known"),
+    ):
+        cells = "".join(f"<td>{cell}</td>" for cell in row[1:])
+        assert f'<tr><th scope="row">{row[0]}</th>{cells}</tr>' in page, row
+    assert page.index("same bytes") < page.index("same pixels") < page.index("same code")  # the strongest first
+    assert "28,672 features" in page and 'href="rooms.html#features"' in page
+
+
+def test_the_comparison_shows_the_beginning_of_the_walk(tmp_path: Path) -> None:
+    """Three of the four rows; the set's page has all."""
     folders = write_set(tmp_path)
-    write_report(folders, ["rooms"], tmp_path / "one.html")
-    write_report(folders, ["rooms"], tmp_path / "two.html")
-    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    rows = np.repeat(np.arange(4, dtype=np.uint8), 2)[:, None, None]
+    Image.fromarray(np.broadcast_to(rows, (8, 8, 3)).copy()).save(folders.walks / "rooms" / "walk.png")
+    make(folders, tmp_path / "report")
+    index = (tmp_path / "report" / "index.html").read_text()
+    found = re.search(r'src="data:image/png;base64,([^"]*)" alt="The first rows of the latent walk', index)
+    assert found is not None
+    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
+        assert picture.size == (8, 6) and np.asarray(picture).max() == 2
+
+
+def test_the_pages_repeat_to_the_byte(three: Folders, tmp_path: Path) -> None:
+    """No clock, no random id: plots included; and a report is replaced by the next one."""
+    for name in ("one", "two", "one"):
+        write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / name)
+    assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "two")
+    assert not list(tmp_path.glob(".*.partial"))
 
 
 @pytest.mark.parametrize(
@@ -96,10 +128,11 @@ def test_the_page_repeats_to_the_byte(tmp_path: Path) -> None:
 def test_stand_ins_stand_under_a_banner(tmp_path: Path, source: str, upstream: bool, words: str | None) -> None:
     """Nobody takes a drawn picture's figure for one of the paper's data."""
     metrics = {**METRICS, "source": {**METRICS["source"], "source": source, "upstream": upstream}}
-    write_report(write_set(tmp_path, metrics=metrics), ["rooms"], tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
-    assert ('class="banner"' in page) == (words is not None)
-    assert (words or "") in page
+    make(write_set(tmp_path, metrics=metrics), tmp_path / "report")
+    for name in ("rooms", "index"):
+        page = (tmp_path / "report" / f"{name}.html").read_text()
+        assert ('class="banner"' in page) == (words is not None)
+        assert (words or "") in page
 
 
 @pytest.mark.parametrize(
@@ -114,29 +147,120 @@ def test_samples_say_how_they_were_drawn(tmp_path: Path, batch_statistics: bool,
     folders = write_set(tmp_path)
     record = json.dumps(SAMPLES | {"batch_statistics": batch_statistics})
     (folders.samples / "rooms" / "samples.json").write_text(record)
-    write_report(folders, ["rooms"], tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
+    page = make(folders, tmp_path / "report")
     assert caption in page and made_by in page and "64 latents, SHA-256 efefefefefefefef…" in page
     assert page.count("Batch norm uses") == 1
 
 
-def test_names_are_text(tmp_path: Path) -> None:
-    """What comes from files is escaped."""
-    metrics = {**METRICS, "source": {**METRICS["source"], "archive": "<script>alert(1)</script>"}}
-    write_report(write_set(tmp_path, metrics=metrics), ["rooms"], tmp_path / "report.html")
-    assert "<script" not in (tmp_path / "report.html").read_text()
+def test_what_comes_from_files_is_text(tmp_path: Path) -> None:
+    """Names of archives, reasons, transforms, networks, benchmarks and sets are escaped; a plot cannot act."""
+    bad = "<script>alert(1)</script>"
+    planted = {**METRICS["planted"], "recall": {f"all{bad}": METRICS["planted"]["recall"]["all"]}}
+    metrics = {**METRICS, "planted": planted, "by_reason": {bad: 3}}
+    metrics["source"] = {**METRICS["source"], "archive": bad}
+    name = "<b>rooms"
+    write_set(tmp_path, name, metrics)
+    found = evaluation(data_set=bad, archives=[{"name": bad, "bytes": 1, "sha256": bad}])
+    found["networks"][f"untrained-{bad}"] = found["networks"].pop("untrained-2")
+    found["parameters"]["norm"] = found["model"]["preset"] = bad
+    folder = write_evaluation(tmp_path, found, model=name, name="<i>")
+    (folder / "features.svg").write_text(f"<svg>{bad}</svg>")
+    write_report(folders_in(tmp_path), [name], [name], ["<i>"], tmp_path / "report")
+    for path in (tmp_path / "report").glob("*.html"):
+        page = path.read_text()
+        assert "&lt;script&gt;alert(1)" in page and "&lt;b&gt;rooms" in page
+        assert not re.search(r"<script|<b>rooms|<i>", page)
+        assert 'href="%3Cb%3Erooms.html"' in page
 
 
-def test_missing_parts_are_named(tmp_path: Path) -> None:
-    """Nothing at all, no grid, a history without its columns: each its own error."""
-    with pytest.raises(MissingInput, match=r"metrics\.json: no such file"):
-        write_report(Folders(*[tmp_path / "nothing"] * 4), ["rooms"], tmp_path / "report.html")
+@pytest.mark.parametrize(
+    ("names", "evaluated", "words"),
+    [
+        (["index"], [], "sets: index: no name for a page"),
+        (["../rooms"], [], r"sets: \.\./rooms: no name for a page"),
+        (["rooms"], ["faces"], "evaluated: faces: not among the sets, which are rooms"),
+    ],
+)
+def test_names_that_cannot_be(tmp_path: Path, names: list[str], evaluated: list[str], words: str) -> None:
+    """A set called as the comparison, one that leaves the folder, one that is evaluated and not shown."""
+    with pytest.raises(BadParameters, match=words):
+        write_report(write_set(tmp_path), names, evaluated, ["cifar10"], tmp_path / "report")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("audit/rooms/metrics.json", "audit/rooms/kept.png", "audit/rooms/gallery.html", "models/rooms/model.json"),
+        *("models/rooms/history.tsv", "models/rooms/samples", "samples/rooms/samples.json", "samples/rooms/grid.png"),
+        *("walks/rooms/walk.json", "walks/rooms/walk.png"),
+        *("features/rooms-cifar10/metrics.json", "features/rooms-cifar10/features.svg"),
+    ],
+)
+def test_a_missing_part_is_named(tmp_path: Path, part: str) -> None:
+    """One line that says which; nothing is written."""
     folders = write_set(tmp_path)
-    (folders.models / "rooms" / "history.tsv").write_text("epoch\tloss\n1\t2\n")
-    with pytest.raises(CorruptData, match=r"history\.tsv: not a training history"):
-        write_report(folders, ["rooms"], tmp_path / "report.html")
+    write_evaluation(tmp_path, evaluation())
+    (tmp_path / part).rename(tmp_path / "elsewhere")
+    with pytest.raises(MissingInput, match=re.escape(part)) as raised:
+        make(folders, tmp_path / "report", ("cifar10",))
+    assert "\n" not in str(raised.value) and not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "keys", "maker"),
+    [
+        ("audit/rooms/metrics.json", "planted.precision.low", "audit-duplicates"),
+        ("audit/rooms/metrics.json", "source.upstream", "audit-duplicates"),
+        ("models/rooms/model.json", "preset", "train-dcgan"),
+        ("samples/rooms/samples.json", "z_sha256", "sample"),
+        ("walks/rooms/walk.json", "smoothness.largest_step_ratio", "walk-latent"),
+        ("features/rooms-cifar10/metrics.json", "benchmark.source.upstream", "evaluate-features"),
+        ("features/rooms-cifar10/metrics.json", "networks.trained", "evaluate-features"),
+        ("features/rooms-cifar10/metrics.json", "networks.untrained-1.whole", "evaluate-features"),
+        ("features/rooms-cifar10/metrics.json", "networks.untrained-2.few.held_out.spread", "evaluate-features"),
+    ],
+)
+def test_a_missing_key_is_named(tmp_path: Path, part: str, keys: str, maker: str) -> None:
+    """File, key, and what to run again; a key of another type is told apart from a missing one."""
     folders = write_set(tmp_path)
-    (folders.samples / "rooms" / "grid.png").unlink()
-    with pytest.raises(MissingInput, match=r"grid\.png"):
-        write_report(folders, ["rooms"], tmp_path / "report.html")
-    assert not (tmp_path / "report.html").exists()
+    write_evaluation(tmp_path, evaluation())
+    content = json.loads((tmp_path / part).read_text())
+    *parents, last = keys.split(".")
+    section = content
+    for key in parents:
+        section = section[key]
+    del section[last]
+    (tmp_path / part).write_text(json.dumps(content))
+    with pytest.raises(CorruptData, match=re.escape(f"{part}: {keys}: missing key; run {maker} again")):
+        make(folders, tmp_path / "report", ("cifar10",))
+    section[last] = ["of another type"]
+    (tmp_path / part).write_text(json.dumps(content))
+    with pytest.raises(CorruptData, match=re.escape(f"{part}: {keys}")) as raised:
+        make(folders, tmp_path / "report", ("cifar10",))
+    assert "missing key" not in str(raised.value) and "\n" not in str(raised.value)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "words"),
+    [
+        ("models/rooms/history.tsv", "epoch\tloss\n1\t2\n", "not a training history"),
+        ("models/rooms/history.tsv", "epoch\td_loss\tg_loss\td_real\td_fake\n", "it has no rows"),
+        ("models/rooms/model.json", "[]", "run train-dcgan again"),
+        ("walks/rooms/walk.png", "no picture", "not readable as a picture"),
+    ],
+)
+def test_a_part_that_holds_something_else(tmp_path: Path, part: str, text: str, words: str) -> None:
+    """Each its own error."""
+    folders = write_set(tmp_path)
+    (tmp_path / part).write_text(text)
+    with pytest.raises(CorruptData, match=rf"{re.escape(part)}: .*{words}"):
+        make(folders, tmp_path / "report")
+
+
+def test_a_folder_of_somebody_s_own_is_left_alone(tmp_path: Path) -> None:
+    """The report replaces a report and nothing else."""
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "thesis.tex").write_text("mine")
+    with pytest.raises(BadParameters, match=r"thesis\.tex"):
+        make(write_set(tmp_path), tmp_path / "report")

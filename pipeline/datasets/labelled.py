@@ -1,0 +1,56 @@
+"""Labelled pictures as their owners publish them: small, square, of one size, and split for training and testing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import CorruptData
+
+DIGITS = tuple("0123456789")
+
+MOST_PICTURES = 1_000_000
+"""Pictures in a file above which it is damaged, or a bomb; the largest real one holds 531,131."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The pictures of one split, in upstream's order.
+
+    Attributes:
+        images: uint8 (n, side, side, 3) RGB; may be read-only, and a view of another order in memory.
+        labels: class names, row-aligned with `images`.
+        classes: all class names; a class's number is its place here.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: list[str]
+    classes: tuple[str, ...]
+
+
+def label(
+    images: npt.NDArray[np.uint8], numbers: npt.NDArray[np.int64], classes: Sequence[str], where: Path | str
+) -> Labelled:
+    """Pictures with the names of their classes.
+
+    Args:
+        numbers: int64 (n,), of classes.
+        where: the labels' file, for the message.
+
+    Raises:
+        CorruptData: there are not as many labels as pictures, none at all, or a number that is no class's.
+    """
+    if len(numbers) != len(images):
+        raise CorruptData(
+            f"{where}: {len(numbers):,} labels for {len(images):,} pictures; they are not of one set: get both again"
+        )
+    if not len(numbers):
+        raise CorruptData(f"{where}: holds no pictures; get it again")
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high >= len(classes):
+        raise CorruptData(
+            f"{where}: labels of {low} to {high}, expected 0 to {len(classes) - 1}; download or copy it again"
+        )
+    return Labelled(images, [classes[number] for number in numbers.tolist()], tuple(classes))

@@ -1,0 +1,76 @@
+"""Pictures in a zip, read member by member without unpacking."""
+
+import contextlib
+import functools
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.readers import Entry, Place, Read, UnreadableEntry, in_key_order, is_picture_name, key_text
+from pipeline.errors import CorruptData
+
+_LONGEST = 1 << 28
+"""Bytes of a member above which it is no picture file but a bomb; the longest photographs take a tenth."""
+
+
+@dataclass(frozen=True)
+class Zip:
+    """The pictures of a zip, keyed by their names.
+
+    Members count by the same rule of names as files in a folder. A name is a key and no path; nothing is written.
+    """
+
+    path: Path
+
+    def entries(self) -> list[Entry]:
+        """All pictures, by the zip's directory.
+
+        Raises:
+            CorruptData: it is no zip, or its end is missing.
+        """
+        names = (_raw_name(member) for member in self._archive().infolist())
+        return in_key_order(
+            Entry(key_text(name.removeprefix(b"./")), None, (number, 0))
+            for number, name in enumerate(names)
+            if is_picture_name(name)
+        )
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Read]:
+        archive = self._archive()
+        members = archive.infolist()
+
+        def read(place: Place) -> bytes:
+            assert isinstance(place, tuple)
+            member = members[place[0]]
+            if member.file_size > _LONGEST:
+                raise UnreadableEntry(f"{member.file_size:,} bytes when unpacked, at most {_LONGEST:,} are read")
+            try:
+                with archive.open(member) as file:
+                    return file.read(_LONGEST)
+            # Damaged, encrypted, or of an unknown compression: this picture alone is lost.
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+                raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
+
+        yield read
+
+    def _archive(self) -> zipfile.ZipFile:
+        """The opened zip, kept by the process: a directory of 200,000 names takes seconds to read."""
+        status = self.path.stat()
+        return _opened(os.getpid(), self.path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        raise CorruptData(f"{path}: truncated, or not a zip ({error}); download or copy it again") from None
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes:
+    """The name's own bytes: a name without the UTF-8 flag has been decoded as code page 437."""
+    return member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437", "surrogateescape")

@@ -1,0 +1,216 @@
+"""What the report reads: the keys of other rooms' JSON files that it shows. Further keys may stand beside them."""
+
+import textwrap
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import pydantic
+
+from pipeline import files
+from pipeline.errors import CorruptData
+
+
+class Record(pydantic.BaseModel):
+    """Base of all: a key that is missing, or of another type, is an error; an unknown one is ignored."""
+
+    model_config = pydantic.ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class Source(Record):
+    """Where pictures come from; `upstream`: whether they are what upstream publishes, by checksum."""
+
+    source: Literal["miniature", "archive", "upstream"]
+    upstream: bool
+
+    @property
+    def standing(self) -> str:
+        """What they are instead of upstream's; empty when they are upstream's."""
+        if self.upstream:
+            return ""
+        return "drawn pictures" if self.source == "miniature" else "not upstream's archive"
+
+
+class SetSource(Source):
+    archive: str
+    sha256: str
+
+
+class Counts(Record):
+    sources: int
+    pictures: int
+    bad: int
+    filtered: int
+
+
+class Share(Record):
+    """A share, None of none, and its interval of 95 %."""
+
+    found: int
+    of: int
+    share: float | None
+    low: float
+    high: float
+
+
+class Planted(Record):
+    recall: dict[str, Share]
+    precision: Share
+
+
+class Audit(Record):
+    """`metrics.json` of audit-duplicates; only drawn sets have `planted`."""
+
+    source: SetSource
+    counts: Counts
+    detector: str
+    removed: int
+    kept: int
+    share_removed: float
+    groups: int
+    by_reason: dict[str, int]
+    planted: Planted | None = None
+
+
+class Numerics(Record):
+    torch: str
+    device: str
+
+
+class Model(Record):
+    """`model.json` of train-dcgan."""
+
+    preset: str
+    base_width: int
+    epochs: int
+    steps: int
+    seed: int
+    numerics: Numerics
+
+
+class Samples(Record):
+    """`samples.json` of sample."""
+
+    count: int
+    seed: int
+    z_sha256: str
+    batch_statistics: bool
+
+
+class Smoothness(Record):
+    mean_step: float
+    largest_step_ratio: float | None
+
+
+class Walk(Record):
+    """`walk.json` of walk-latent."""
+
+    rows: int
+    seed: int
+    smoothness: Smoothness
+
+
+class Archive(Record):
+    name: str
+    bytes: int
+    sha256: str
+
+
+class BenchmarkSource(Source):
+    data_set: str
+    archives: list[Archive]
+
+
+class Benchmark(Record):
+    name: str
+    source: BenchmarkSource
+    train: int
+    test: int
+    classes: list[str]
+
+
+class Tested(Record):
+    """The discriminator that was tested."""
+
+    preset: str
+    base_width: int
+    epochs: int
+    steps: int
+    pictures: int
+    discriminator_sha256: str
+
+
+class Protocol(Record):
+    norm: str
+    statistics_pictures: int
+    held_out: int
+    per_class: int
+    draws: int
+    folds: int
+
+
+class Whole(Record):
+    """Accuracy with all training labels, and its interval of 95 %."""
+
+    c: float
+    correct: int
+    of: int
+    accuracy: float
+    low: float
+    high: float
+    at_end: bool = False
+
+
+class Few(Record):
+    """Accuracies over draws of few labels: `spread` is ± 1.96 standard deviations, the interval is the mean's."""
+
+    c: float | list[float]
+    accuracies: list[float]
+    mean: float
+    spread: float
+    mean_low: float
+    mean_high: float
+    at_end: bool = False
+
+
+class FewLabels(Record):
+    held_out: Few
+    cross_validation: Few | None
+
+
+class Network(Record):
+    whole: Whole | None
+    few: FewLabels
+
+
+class Features(Record):
+    """`metrics.json` of evaluate-features; `networks` always has `trained`."""
+
+    benchmark: Benchmark
+    model: Tested
+    features: int
+    parameters: Protocol
+    seed: int
+    networks: dict[str, Network]
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read(path: Path, kind: type[R], maker: str) -> R:
+    """Read a JSON file.
+
+    Args:
+        maker: the command that writes it, for the message.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not JSON, or a key is missing or of the wrong type.
+    """
+    try:
+        return kind.model_validate(files.read_json(path))
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        found = textwrap.shorten(repr(problem["input"]), 60, placeholder=" …")
+        what = "missing key" if problem["type"] == "missing" else f"{found}: {problem['msg'].lower()}"
+        raise CorruptData(f"{path}: {': '.join(filter(None, [key, what]))}; run {maker} again") from None

@@ -1,0 +1,50 @@
+"""Fetch, verify and unpack CIFAR-10, SVHN or MNIST."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def download_benchmarks(
+    name: SetOption,
+    archives: Annotated[Path, typer.Option(help="The set's folder of archives; what is fetched goes there.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Fetch, verify and unpack CIFAR-10, SVHN or MNIST."""
+    from pipeline.acquire.benchmarks import Benchmark, acquire_benchmark
+    from pipeline.params import load_section
+
+    with stage("download-benchmarks", quiet, as_json) as report:
+        section = load_section(params, f"acquire.{name}", Benchmark)
+        found = acquire_benchmark(section, archives=archives, to=to, seed=seed)
+        counts = ", ".join(f"{count:,} {split}" for split, count in found["count"].items())
+        report(
+            found,
+            f"{counts} pictures of {len(found['classes'])} classes ({found['source']}"
+            f"{', checksum as upstream' if found['upstream'] else ''}) in {to}; archives were only read; "
+            "next: dcgan evaluate-features",
+        )
+
+
+if __name__ == "__main__":
+    app()

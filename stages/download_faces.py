@@ -1,0 +1,55 @@
+"""Find and verify an archive of photographs with faces."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    WorkersOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def download_faces(
+    name: SetOption,
+    archives: Annotated[Path, typer.Option(help="The set's folder of archives; what is fetched goes there.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Find and verify an archive of photographs with faces."""
+    from pipeline import engine
+    from pipeline.acquire.archives import Acquire
+    from pipeline.acquire.source import acquire
+    from pipeline.params import load_section
+
+    with stage("download-faces", quiet, as_json) as report:
+        section = load_section(params, f"acquire.{name}", Acquire)
+        found = acquire(
+            "faces", section, archives=archives, to=to, seed=seed, workers=workers or engine.default_workers()
+        )
+        report(
+            found,
+            f"{found['count']:,} pictures in {found['archive']} ({found['source']}"
+            f"{', checksum as upstream' if found['upstream'] else ''}), read from "
+            f"{to if found['place'] == 'raw' else archives}; next: dcgan crop-faces",
+        )
+
+
+if __name__ == "__main__":
+    app()

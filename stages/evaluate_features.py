@@ -1,0 +1,50 @@
+"""Classify a benchmark with an L2-SVM on what the discriminator learned."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def evaluate_features(
+    name: SetOption,
+    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    images: ImagesOption,
+    kept: Annotated[Path, typer.Option(help="Row numbers the model was trained on: kept.npy of remove-duplicates.")],
+    benchmark: Annotated[Path, typer.Option(help="Folder that download-benchmarks made.")],
+    seed: SeedOption,
+    to: ToOption,
+    params: ParamsOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Classify a benchmark with an L2-SVM on what the discriminator learned."""
+    from pipeline.params import load_section
+
+    with stage("evaluate-features", quiet, as_json) as report:
+        from pipeline.evaluate import benchmark as evaluation
+        from pipeline.evaluate.protocol import Features, sentence
+
+        section = load_section(params, f"evaluate.{name}", Features)
+        found = evaluation.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
+        report(found, f"{sentence(found)}; every draw in {to}/draws.csv; next: dcgan write-report")
+
+
+if __name__ == "__main__":
+    app()

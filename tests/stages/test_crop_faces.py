@@ -1,0 +1,39 @@
+"""The command `crop-faces` (what it makes: tests/prepare/test_face_crops.py)."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def raw(run_stage, tmp_path):
+    """A folder with a raw folder of drawn photographs."""
+    (tmp_path / "archives").mkdir()
+    options = ["--set", "faces", "--params", "profiles/miniature.yaml", "--archives", tmp_path / "archives"]
+    done = run_stage("download_faces", *options, "--seed", 1, "--to", tmp_path / "raw")
+    assert done.returncode == 0, done.stderr
+    return [*options, "--raw", tmp_path / "raw", "--to", tmp_path / "set"]
+
+
+@pytest.mark.long
+def test_the_summary_adds_up(run_stage, raw):
+    """Faces and photos are counted apart; the last line says what to do next."""
+    done = run_stage("crop_faces", *raw, "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert counts["sources"] == 1000 and counts["bad"] == 1 and counts["pictures"] > 1000
+    assert f"{counts['pictures']:,} faces, 128×128, from 1,000 photos; 1 unreadable photos" in done.stderr
+    assert done.stderr.rstrip().endswith("originals untouched; next: dcgan train-autoencoder")
+
+
+def test_a_section_of_another_kind_is_one_line(run_stage, tmp_path):
+    """The section of a set of scenes lacks what faces need."""
+    done = run_stage(
+        *("crop_faces", "--set", "lsun", "--params", "profiles/miniature.yaml", "--archives", tmp_path),
+        *("--raw", tmp_path, "--to", tmp_path / "set"),
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: profiles/miniature.yaml: prepare.lsun.resize: unknown key, expected one of side, chunk_keys, max_bad, "
+        "max_pixels, detector, model, model_sha256, scale, neighbours, score, network_side, smallest, margin\n"
+    )

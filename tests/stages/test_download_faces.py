@@ -1,0 +1,36 @@
+"""The command `download-faces`."""
+
+import zipfile
+
+
+def test_a_missing_archive_says_what_belongs_there(run_stage, tmp_path):
+    """One line: where, and that CelebA is by agreement."""
+    profile = tmp_path / "profile.yaml"
+    for archive, told in (
+        ("photos.zip", "put it there, or change `archive`"),
+        ("img_align_celeba.zip", "by agreement"),
+    ):
+        values = f"source: archive, archive: {archive}, checksum: any, keep_archive: true, count: 1, planted_share: 0.0"
+        profile.write_text(f"acquire:\n  faces: {{{values}}}\n")
+        done = run_stage(
+            *("download_faces", "--set", "faces", "--params", profile, "--seed", 1),
+            *("--archives", tmp_path / "archives", "--to", tmp_path / "raw"),
+        )
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.startswith(f"error: {tmp_path}/archives/{archive}: not there; ") and told in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_zip_of_photos_is_read_in_place(run_stage, tmp_path, encode):
+    """Nothing is copied; the summary says where the pictures are read from and what comes next."""
+    (tmp_path / "archives").mkdir()
+    with zipfile.ZipFile(tmp_path / "archives" / "photos.zip", "w") as archive:
+        archive.writestr("a/1.jpg", encode(1))
+        archive.writestr("read.me", b"not a picture")
+    done = run_stage(
+        *("download_faces", "--set", "faces", "--params", "profiles/workstation.yaml", "--seed", 1),
+        *("--archives", tmp_path / "archives", "--to", tmp_path / "raw"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"1 pictures in photos.zip (archive), read from {tmp_path}/archives; next: dcgan crop-faces" in done.stderr
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["source.json"]
