@@ -112,7 +112,7 @@ def _unpack(path: Path) -> dict[str, bytes]:
 
 
 def _members(path: Path, stream: _Limited) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as archive:
         for member in archive:
             folder, _, name = member.name.removeprefix("./").rpartition("/")
             if folder != FOLDER or name not in MEMBERS:
