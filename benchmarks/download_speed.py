@@ -1,6 +1,6 @@
 """Several connections against one, on a server that gives each connection so much and no more.
 
-    python benchmarks/download_speed.py [--runs 3] [--rate 20] [--megabytes 160] [--to benchmarks/download_speed.json]
+    python benchmarks/download_speed.py [--runs 3] [--rate 20] [--megabytes 320] [--to benchmarks/download_speed.json]
 
 The server stands on this machine and shares its processors, so what is measured is the gain over a limit for each
 connection, as public servers have it, and what the downloader itself can carry (no limit). Verification, one pass over
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="rounds")
     parser.add_argument("--rate", type=float, default=20.0, help="MB a second that a limited connection gets")
-    parser.add_argument("--megabytes", type=int, default=160, help="length of the file")
+    parser.add_argument("--megabytes", type=int, default=320, help="length of the file")
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
     options = parser.parse_args()
     os.environ["NO_PROXY"] = "127.0.0.1"
