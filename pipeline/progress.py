@@ -25,40 +25,37 @@ def warn(message: str) -> None:
 
 
 @contextlib.contextmanager
-def bar(title: str, total: int, unit: str = "pictures", done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Show progress while the block runs.
+def bar(title: str, total: int | None, unit: str = "pictures", done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show progress while the block runs: time left, and for bytes the rate as well.
 
     Args:
         title: what is being done.
-        total: how many units there are.
-        unit: name of the units.
+        total: how many units there are; None where nobody knows.
+        unit: name of the units; `bytes` are shown as MB or GB.
         done: how many were done before (resumed work).
 
     Yields:
-        A function to call with the number of units just finished.
+        A function to call with the number of units just finished; any thread may.
     """
     if _quiet or not sys.stderr.isatty():
         yield lambda count: None
         return
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    counts: tuple[rich_progress.ProgressColumn, ...]
+    if unit == "bytes":
+        counts = (rich_progress.DownloadColumn(), rich_progress.TransferSpeedColumn())
+    else:
+        counts = (rich_progress.MofNCompleteColumn(), rich_progress.TextColumn(unit))
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        *counts,
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=total, completed=done)
-        yield lambda count: progress.advance(task, count)
+    with rich_progress.Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(title, total=total, completed=done)
+        yield lambda count: shown.advance(task, count)

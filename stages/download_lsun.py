@@ -1,5 +1,6 @@
 """Fetch, verify and unpack LSUN scenes."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,45 +10,117 @@ from stages.common import (
     JsonOption,
     ParamsOption,
     QuietOption,
-    SeedOption,
-    SetOption,
     ToOption,
     VersionOption,
     WorkersOption,
     stage,
 )
 
+
+class Category(StrEnum):
+    """Categories of scenes."""
+
+    bedroom = "bedroom"
+    bridge = "bridge"
+    church_outdoor = "church_outdoor"
+    classroom = "classroom"
+    conference_room = "conference_room"
+    dining_room = "dining_room"
+    kitchen = "kitchen"
+    living_room = "living_room"
+    restaurant = "restaurant"
+    tower = "tower"
+
+
+class Split(StrEnum):
+    """Parts of the scenes."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def download_lsun(
-    name: SetOption,
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives; what is fetched goes there.")],
-    seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
+    name: Annotated[
+        str | None, typer.Option("--set", help="Name of the set: picks its section of the profile.")
+    ] = None,
+    category: Annotated[
+        Category | None, typer.Option(help="Instead of --set: fetch this category of scenes from upstream.")
+    ] = None,
+    split: Annotated[
+        Split | None,
+        typer.Option(help="Part of the category (default: train); `test` is of no category.", show_choices=True),
+    ] = None,
+    thing: Annotated[
+        str | None, typer.Option("--object", help="Instead of --set: fetch this category of objects, such as cat.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Mirror, or a folder here, that holds the archive, such as bedroom_train_lmdb.zip."),
+    ] = None,
+    any_checksum: Annotated[
+        bool, typer.Option("--any-checksum", help="Take a rebuilt archive or a subset: compare with no checksum.")
+    ] = False,
+    archives: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of archives; what is fetched goes there and stays (default: `archives` beside --to)."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Root seed; every use of chance derives its own (with --set).")
+    ] = None,
+    connections: Annotated[int, typer.Option(min=1, help="Connections at once, at most, for a large file.")] = 4,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Fetch, verify and unpack LSUN scenes."""
+    """Fetch, verify and unpack LSUN scenes.
+
+    Either --set, with --seed and --archives, takes a section of the profile; or --category with --split, or --object,
+    names an archive of upstream's. torchvision reads the result: with --to lsun/bedroom_train_lmdb it is
+    LSUN("lsun", classes=["bedroom_train"]).
+    """
+    by_name = bool(category or thing or split)
+    if by_name == bool(name) or (bool(thing) and bool(category or split)):
+        raise typer.BadParameter("give one of --set NAME, --category NAME, --split test and --object NAME")
+    if name and (seed is None or archives is None):
+        raise typer.BadParameter("--set needs --seed and --archives as well")
+    if not thing and not name and (split == Split.test) == bool(category):
+        raise typer.BadParameter("--split test is of no category; --split train and --split val need --category")
+
     from pipeline import engine
     from pipeline.acquire.archives import Acquire
+    from pipeline.acquire.lsun_archive import acquire_from, named_section
     from pipeline.acquire.source import acquire
     from pipeline.params import load_section
 
     with stage("download-lsun", quiet, as_json) as report:
-        section = load_section(params, f"acquire.{name}", Acquire)
-        found = acquire(
-            "lsun", section, archives=archives, to=to, seed=seed, workers=workers or engine.default_workers()
-        )
+        folder = archives or to.absolute().parent / "archives"
+        if name:
+            section = load_section(params, f"acquire.{name}", Acquire)
+            section = section.model_copy(update={"checksum": "any"}) if any_checksum else section
+        else:
+            section = named_section(category=category, split=split or "train", thing=thing, any_checksum=any_checksum)
+        jobs = workers or engine.default_workers()
+        if name and not url:
+            found = acquire("lsun", section, archives=folder, to=to, seed=seed or 0, workers=jobs)
+        else:
+            found = acquire_from(
+                url, section, archives=folder, to=to, seed=seed or 0, workers=jobs, connections=connections
+            )
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"
             f"{', checksum as upstream' if found['upstream'] else ''}), read from "
-            f"{to if found['place'] == 'raw' else archives}; next: dcgan crop-scenes",
+            f"{to if found['place'] == 'raw' else folder}; next: dcgan crop-scenes",
         )
 
 

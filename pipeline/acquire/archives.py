@@ -63,7 +63,7 @@ def find(section: Acquire, archives: Path) -> Checksums:
     archive = archives / section.archive
     if not archive.exists():
         if section.source == "upstream" and known and known.url:
-            return download(known.url, archive, length=known.bytes, sha256=known.sha256)
+            return download(known.url, archive, length=known.bytes, sha256=known.sha256, md5=known.md5)
         raise missing(archive, known)
     check_shape(section, archive, known)
     warn_of_link(archive)

@@ -128,7 +128,7 @@ def find_files(section: Benchmark, archives: Path) -> dict[str, Checksums]:
         if not path.is_file():
             known = PUBLISHED[path.name]
             assert known.url is not None
-            found[path.name] = download(known.url, path, length=known.bytes, sha256=known.sha256)
+            found[path.name] = download(known.url, path, length=known.bytes, sha256=known.sha256, md5=known.md5)
         else:
             found[path.name] = checksums(path)
         if section.checksum == "upstream" and not _is_upstream(path.name, found[path.name]):

@@ -1,17 +1,17 @@
-"""LSUN scenes: where its archives are and what they are known to hold.
+"""LSUN: where its archives are and what they are known to hold.
 
 An archive is a zip of one LMDB; a key is 40 hexadecimal characters, a value an encoded picture (short side 256, WebP in
-practice, though JPEG has been announced). LSUN itself states no checksums; lengths and SHA-256 are those of the
-tensorflow-datasets project, which fetches the same files.
+practice, though JPEG has been announced). Ten categories of scenes come in a training and a validation part, with one
+test set of 10,000 pictures for all; twenty categories of objects in one part each. LSUN itself states no checksums;
+lengths and SHA-256 are those of the tensorflow-datasets project, which fetches the same files, all but the test set.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.datasets.published import Published
 from pipeline.datasets.readers import Entry, Source
 
-_SITE = "http://dl.yf.io/lsun/scenes"  # answers plain HTTP only
+_SITE = "http://dl.yf.io/lsun"  # answers plain HTTP only
 _TRAIN = {
     "bedroom": (45_922_737_680, "a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e"),
     "bridge": (16_478_644_518, "2701b2d421bbc4d8a5e9b0652ff7c3b57cd6495da8e0e85c39533275b5a925a3"),
@@ -26,31 +26,72 @@ _TRAIN = {
 }
 _VAL = {
     "bedroom": (4_670_661, "5d022e781b241c25ec2e1f1f769afcdb8091d7fd58362667aec03137b8114b12"),
-    "bridge": (6_176_834, None),
+    "bridge": (6_176_834, "83216a2974d6068c2e1d18086006e7380ff58540216f955ce87fe049b460cb0d"),
     "church_outdoor": (5_957_308, "34635b7547a3e51a15f942a4a4082dd6bc9cca381a953515cb2275c0eed50584"),
-    "classroom": (5_880_261, None),
-    "conference_room": (5_316_084, None),
-    "dining_room": (5_301_030, None),
-    "kitchen": (4_867_891, None),
-    "living_room": (5_167_755, None),
-    "restaurant": (6_232_385, None),
-    "tower": (5_223_709, None),
+    "classroom": (5_880_261, "5e0e9a375d94091dfe1fa3be87d4a92f41c03f1c0b8e376acc7e05651de512d7"),
+    "conference_room": (5_316_084, "927c94df52e10b9b374748c2b83b28b5860e946b3186dfd587985e274834650f"),
+    "dining_room": (5_301_030, "bd604d4b91bb5a9611d4e0b85475efd20758390d1a4eb57b53973fcbb5aa8ab6"),
+    "kitchen": (4_867_891, "329165f35ec61c4cf49f809246de300b8baad3ffcbda1ac30c27bdd32c84369a"),
+    "living_room": (5_167_755, "30a23d9a3db5414e9c97865f60ffb2ee973bfa658a23dbca7188ea514c97c9fc"),
+    "restaurant": (6_232_385, "efaa7bcb898ad6cb73b07b89fec3a9c670f4622912eea22fab3986c2cf9a1c20"),
+    "tower": (5_223_709, "7f5257847bc01f4e40d4a1b3e24dd8fcd37063f12ca8cf31e726c2ee0b1ae104"),
+}
+_OBJECTS = {
+    "airplane": (36_208_964_204, "2ee81354d3e0dcad6951174b553a6de68723195ae8953eb263c54beb733cf62f"),
+    "bicycle": (138_765_790_182, "5e2054d3e7ffe53d39712441e4b9b88df2cb96189c33b458f2f7ecf3d2cafd48"),
+    "bird": (69_904_880_212, "efe761e1f6aea5908e22d86c52c3604800448ac954242e8a486c57cb46d5a40f"),
+    "boat": (91_971_666_516, "3fa0a500c17ac39b58914168d37011ff85e5cb5b5a609fb39b4fcdff87863f10"),
+    "bottle": (68_353_217_120, "7458f010be9a3628e3a36cd51ce876ce6f7e137b7bbb3c89bf53875136118c32"),
+    "bus": (26_125_831_118, "75b97476fac8ff40ed7a9044845df61e750131912dd9d6575f82c98a07d7e5ec"),
+    "car": (185_788_496_846, "e6bd5b23b461177b69a5abd1b301fc41dd1c8fd719f389daf2d10f8b1098ba43"),
+    "cat": (44_765_061_710, "cef7d1926d80f271ccfe2c55a610a1f9958eb2ac0bd188ddbe3cceb571eb9877"),
+    "chair": (124_332_798_554, "7760ee4ee832359373a4564411839f929007dbbb8f0e275e52d95fe89ffce66f"),
+    "cow": (16_039_812_046, "c6ed6cf1bcf96760b08ebaa61e216020ab96bec7f10a7bfc95afdacd59b2da25"),
+    "dining_table": (51_826_252_804, "4c40a17884c7180a8f75a7891fb51c7c2954a02fb32e0ca158d1c2e0b985637e"),
+    "dog": (155_606_131_278, "dab08a84ce3facb2ac7261f58c1eea7f070a6d118b82f9778b6a1cf56ed15db4"),
+    "horse": (73_864_289_242, "2ec7893f3308da7f68cc2bdb1e9a75cde7abf842628feea1c49c30006e9c3a1b"),
+    "motorbike": (44_948_708_338, "76cba2c366269bf86ce57ff496a229b0a237d1095e4bddeec02c9c6b9aa1b9a3"),
+    "person": (511_754_125_920, "4f6c58c308dfde383d77a018eed37a14e328cd7115b40396a38e15db68b00520"),
+    "potted_plant": (45_844_458_500, "98f723f17f256d7ad07018d19b4cb8d78ab17cedd994b49e5de366fec799d4d8"),
+    "sheep": (19_063_172_058, "549234a3cb2608adddea405c0918c64b143ee5636a7d6426a90ccc870f0928d0"),
+    "sofa": (60_484_209_620, "945c1a1a6106b57a47bda7287f223fcb95aa3fbd32fa7294d2a3741e4c143d95"),
+    "train": (45_875_163_738, "da0d4a4c5dbccca62f7f813658c9987b1136fb64e4b733dddafd59b116ca6ec1"),
+    "tv-monitor": (49_065_810_936, "69601a18ceb2ad7f5806d5bfcbe0cece66c4e5a4eae8b18931468f7bee016eda"),
 }
 _ENTRIES = {"bedroom_train_lmdb.zip": 3_033_042}
 """Pictures where the number is known; each category's validation part has 300."""
 
 
-def _publish(table: Mapping[str, tuple[int, str | None]], part: str) -> dict[str, Published]:
+def _publish() -> dict[str, Published]:
     archives = {}
-    for category, (length, sha256) in table.items():
-        name = f"{category}_{part}_lmdb.zip"
-        entries = 300 if part == "val" else _ENTRIES.get(name)
-        url = f"{_SITE}/{name}"
-        archives[name] = Published(length, url, url, sha256, entries=entries)
+    for part, table in (("train", _TRAIN), ("val", _VAL)):
+        for category, (length, sha256) in table.items():
+            name = archive_name(category, part)
+            url = f"{_SITE}/scenes/{name}"
+            archives[name] = Published(length, url, url, sha256, entries=300 if part == "val" else _ENTRIES.get(name))
+    for category, (length, sha256) in _OBJECTS.items():
+        url = f"{_SITE}/objects/{category}.zip"
+        archives[f"{category}.zip"] = Published(length, url, url, sha256)
     return archives
 
 
-ARCHIVES = {**_publish(_TRAIN, "train"), **_publish(_VAL, "val")}
+def archive_name(category: str | None, split: str) -> str:
+    """The file name of a part (`train`, `val`, `test`) of the scenes; the test set is of no category."""
+    return f"{category}_{split}_lmdb.zip" if category else f"{split}_lmdb.zip"
+
+
+def folder_of(archive: str) -> str:
+    """The address of the folder that upstream has an archive in."""
+    return f"{_SITE}/{'scenes' if archive.endswith('_lmdb.zip') else 'objects'}"
+
+
+CATEGORIES = tuple(_TRAIN)
+"""Of scenes; `--category` of `download-lsun`."""
+
+OBJECTS = tuple(_OBJECTS)
+"""Categories of objects."""
+
+ARCHIVES = _publish()
 """What is known of each archive, by file name."""
 
 

@@ -30,6 +30,9 @@ class Server(ThreadingHTTPServer):
         self.answers: list[int] = []
         self.requests: list[dict[str, str]] = []
 
+    def handle_error(self, *_: object) -> None:
+        """Clients that hang up are no news."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"

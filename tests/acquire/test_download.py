@@ -2,16 +2,22 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
+import threading
+import time
+from collections import deque
 
 import pytest
+import rich.console
 
-from pipeline.acquire import disk
+from pipeline import progress
+from pipeline.acquire import attempts, disk, ranges
 from pipeline.acquire.download import TRIES, download
-from pipeline.errors import Busy, ChecksumMismatch, DownloadFailed, PipelineError
+from pipeline.errors import Busy, ChecksumMismatch, CorruptData, DownloadFailed, PipelineError
+from tests.acquire.scripted_server import PAGE, Behaviour, serving, zip_of
 
-CONTENT = os.urandom(3_000_000)
+CONTENT = zip_of(1, 2_999_872)
+OTHER = zip_of(2, 1_999_872)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -21,7 +27,7 @@ def fetch(server, tmp_path):
     server.content = CONTENT
 
     def fetch(**options):
-        return download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.01, **options)
+        return download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.002, **options)
 
     return fetch
 
@@ -69,7 +75,7 @@ def test_a_changed_file_starts_over(fetch, server, tmp_path):
     server.drops, server.answers = [1_000_000], [200, *[500] * TRIES]
     with pytest.raises(DownloadFailed):
         fetch()
-    server.content, server.validators = os.urandom(2_000_000), {"ETag": '"two"'}
+    server.content, server.validators = OTHER, {"ETag": '"two"'}
     fetch()
     assert (tmp_path / "x.zip").read_bytes() == server.content
 
@@ -118,7 +124,7 @@ def test_another_length_is_refused_before_the_first_byte(fetch, tmp_path):
     """46 GB of the wrong file are not fetched to find that out."""
     with pytest.raises(DownloadFailed, match="offers 3,000,000 bytes, expected 4,000,000"):
         fetch(length=4_000_000)
-    assert (tmp_path / "x.zip.part").stat().st_size == 0
+    assert names(tmp_path) == []
 
 
 def test_a_wrong_digest_is_not_kept(fetch, tmp_path):
@@ -168,3 +174,250 @@ def test_files_of_this_machine(tmp_path):
         assert download(address, tmp_path / f"{number}.zip", sha256=SHA256).bytes == len(CONTENT)
     with pytest.raises(DownloadFailed, match="no such file"):
         download(str(tmp_path / "nowhere.zip"), tmp_path / "x.zip")
+
+
+def test_md5_counts_as_a_digest(fetch, tmp_path):
+    """Some owners publish nothing better."""
+    fetch(md5=hashlib.md5(CONTENT).hexdigest().upper())
+    with pytest.raises(ChecksumMismatch, match=r"with md5 .* arrived, expected .* md5 0000"):
+        fetch(md5="0" * 32)
+
+
+def test_a_page_or_half_a_zip_does_not_pass_for_a_zip(fetch, server, tmp_path):
+    """Without a digest, what is called a zip is held against its own checksums."""
+    for content, words in (
+        (PAGE, "a web page, not a zip"),
+        (CONTENT[:-500], "not a whole zip"),
+        (CONTENT[:5000] + b"?" + CONTENT[5001:], "x_lmdb/data.mdb' is damaged"),
+    ):
+        server.content = content
+        with pytest.raises(CorruptData, match=words):
+            fetch()
+        assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("3", 3.0), ("Thu, 01 Jan 2015 00:00:00 GMT", 0.0), ("soon", 0.0)])
+def test_a_pause_that_the_server_asks_for_is_kept(server, tmp_path, monkeypatch, asked, seconds):
+    """Retry-After is a number or a date; a longer one than anyone sits through ends the call with advice."""
+    server.content, server.answers = CONTENT, [429, 429]
+    paused = []
+    monkeypatch.setattr(attempts.time, "sleep", paused.append)
+    original = server.RequestHandlerClass.send_response
+
+    def send_response(self, code, message=None):
+        original(self, code, message)
+        if code == 429:
+            self.send_header("Retry-After", asked)
+
+    monkeypatch.setattr(server.RequestHandlerClass, "send_response", send_response)
+    download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.004)
+    low, high = (seconds, seconds) if seconds else (0.002, 0.008)
+    assert len(paused) == 2 and all(low <= pause <= high for pause in paused)
+    asked, server.answers = "86400", [429]
+    with pytest.raises(DownloadFailed, match="come back in 86,400 s"):
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.001)
+
+
+def test_an_untold_length_needs_another_proof(tmp_path, monkeypatch):
+    """Where only the end of the connection says that this was all, a cut looks the same."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for options, right in (({}, False), ({"sha256": SHA256}, True), ({"length": len(CONTENT)}, True)):
+        with serving(Behaviour([CONTENT], deque([("undelimited", 1.0)]), "none")) as server:
+            if right:
+                assert download(f"{server.url}/x.zip", tmp_path / "x.zip", **options).sha256 == SHA256
+            else:
+                with pytest.raises(DownloadFailed, match="does not say how long"):
+                    download(f"{server.url}/x.zip", tmp_path / "x.zip", **options)
+
+
+def test_an_endless_body_is_cut_off(tmp_path, monkeypatch):
+    """More than was expected is not written until the disk is full."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with (
+        serving(Behaviour([CONTENT], deque([("chunked", 0.4)]), "none")) as server,
+        pytest.raises(DownloadFailed, match="sends more than 1,000 bytes"),
+    ):
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", length=1000)
+
+
+def test_a_trickle_is_a_stall(tmp_path, monkeypatch):
+    """A server that sends a byte now and then keeps nobody waiting for ever."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    content = zip_of(1, 2000)
+    with serving(Behaviour([content], rate=100.0)) as server:
+        monkeypatch.setattr("tests.acquire.scripted_server.Handler.send", _trickle)
+        begun = time.monotonic()
+        with pytest.raises(DownloadFailed, match=r"stalled: \d+ bytes"):
+            download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.001, timeout=0.1)
+        assert time.monotonic() - begun < 10
+
+
+def _trickle(self, body):
+    for number in range(len(body)):
+        if self.server.ended.wait(0.02):
+            return
+        self.wfile.write(body[number : number + 1])
+
+
+def test_another_address_resumes_only_under_a_digest(fetch, server, tmp_path):
+    """Two servers may call different bytes by one name; a digest would tell."""
+    server.drops, server.answers = [1_000_000], [200, *[503] * TRIES]
+    with pytest.raises(DownloadFailed):
+        fetch()
+    server.requests.clear()
+    server.answers.clear()
+    options = {"to": tmp_path / "x.zip", "pause": 0.002}
+    server.drops, server.answers = [0], [200, *[503] * TRIES]
+    with pytest.raises(DownloadFailed):
+        download(f"{server.url}/mirror/x.zip", sha256=SHA256, **options)
+    assert server.requests[0]["Range"]
+    server.requests.clear()
+    server.answers.clear()
+    download(f"{server.url}/third/x.zip", **options)
+    assert "Range" not in server.requests[0]
+    assert (tmp_path / "x.zip").read_bytes() == CONTENT
+
+
+def test_a_whole_part_is_not_fetched_again(fetch, server, tmp_path, monkeypatch):
+    """Killed between the last byte and the final name."""
+    monkeypatch.setattr("pipeline.acquire.download.checksums", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fetch()
+    monkeypatch.undo()
+    server.requests.clear()
+    fetch()
+    assert server.requests == [] and (tmp_path / "x.zip").read_bytes() == CONTENT
+
+
+def test_addresses_that_are_none(tmp_path):
+    """What cannot be fetched is said at once; a password is not repeated."""
+    for address, words in (("ftp://host/x", "ftp is not understood"), ("http://", "correct the address")):
+        with pytest.raises(DownloadFailed, match=words):
+            download(address, tmp_path / "x")
+    with pytest.raises(DownloadFailed) as caught:
+        download("http://me:secret@127.0.0.1:9/x", tmp_path / "x", pause=0.0001)
+    assert "secret" not in str(caught.value) and names(tmp_path) == []
+
+
+def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
+    """As everywhere else on a machine behind one."""
+    server.content = CONTENT
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, server.url)
+    download("http://nowhere.invalid/x.zip", tmp_path / "x.zip", sha256=SHA256)
+    assert server.requests[0]["Host"] == "nowhere.invalid"
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """Let files of this size be fetched in pieces of 100,000 bytes."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(ranges, "LARGE", 1_000_000)
+    monkeypatch.setattr(ranges, "PIECE", 100_000)
+
+
+@pytest.mark.parametrize("validators", ["etag", "date"])
+def test_several_connections_give_the_same_bytes(pieces, tmp_path, validators):
+    """At once, each byte once, over connections that are kept."""
+    with serving(Behaviour([CONTENT], validators=validators, rate=2e6)) as server:
+        begun = time.monotonic()
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
+        assert time.monotonic() - begun < 0.75 * len(CONTENT) / 2e6
+        spans = [tuple(map(int, asked[6:].split("-"))) for asked in server.asked[1:]]
+        assert all(end - start < 100_000 for start, end in spans) and len(spans) == 29
+    assert (tmp_path / "x.zip").read_bytes() == CONTENT and names(tmp_path) == ["x.zip"]
+
+
+def test_whichever_thread_is_quickest(pieces, tmp_path, monkeypatch):
+    """The answer that is already open goes with the piece that it was asked for."""
+    real = ranges._Work.run
+
+    def late(self, *arguments):
+        if arguments:
+            time.sleep(0.2)
+        real(self, *arguments)
+
+    monkeypatch.setattr(ranges._Work, "run", late)
+    with serving(Behaviour([CONTENT], rate=5e6)) as server:
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
+
+
+@pytest.mark.parametrize("validators", ["weak", "none"])
+def test_one_connection_where_nothing_vouches_for_equal_bytes(pieces, tmp_path, validators):
+    """Pieces of two versions would fit together all too well."""
+    with serving(Behaviour([CONTENT], validators=validators)) as server:
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
+        assert server.asked == [None]
+
+
+def test_a_server_that_allows_two_connections_is_read_by_two(pieces, tmp_path):
+    """What is refused to the third is no failure."""
+    with serving(Behaviour([CONTENT], rate=2e6, limit=2)) as server:
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256, pause=30)
+        assert len(server.asked) <= 29 + 1 + 4
+
+
+def test_a_server_that_stops_sending_parts_is_read_to_the_end(pieces, tmp_path):
+    """What is here from the front is kept and passed over when all comes again."""
+    faults = deque([("", 1.0)] * 10 + [("no ranges", 1.0)])
+    with serving(Behaviour([CONTENT], faults, rate=5e6)) as server:
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.002)
+        assert server.asked[-1].endswith("-")
+    assert (tmp_path / "x.zip").read_bytes() == CONTENT
+
+
+def test_a_file_that_changes_under_several_connections(pieces, tmp_path):
+    """All of them start over."""
+    faults = deque([("", 1.0)] * 10 + [("change", 1.0)])
+    with serving(Behaviour([CONTENT, OTHER], faults, rate=5e6)) as server:
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.002)
+    assert (tmp_path / "x.zip").read_bytes() == OTHER
+
+
+def test_an_interruption_ends_all_connections_soon(pieces, tmp_path, monkeypatch):
+    """Ctrl-C does not wait for servers that say nothing; what is here is kept."""
+    faults = deque([("", 1.0)] * 8 + [("stall", 0.5)] * 50)
+    real = threading.Thread.join
+
+    def interrupted(self, timeout=None):
+        real(self, 0.4)
+        if self.is_alive() and not interrupted.done:
+            interrupted.done = True
+            raise KeyboardInterrupt
+        real(self, timeout)
+
+    interrupted.done = False
+    with serving(Behaviour([CONTENT], faults, stall=20)) as server:
+        monkeypatch.setattr(threading.Thread, "join", interrupted)
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            download(f"{server.url}/x.zip", tmp_path / "x.zip", timeout=60)
+        assert time.monotonic() - begun < 5
+        monkeypatch.undo()
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        server.behaviour.faults.clear()
+        before = server.served
+        download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
+        assert server.served - before < len(CONTENT) - 800_000
+
+
+def test_the_bar_of_bytes_has_a_rate(monkeypatch, capsys):
+    """A person sees how much came, how fast, and how long it will take."""
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        rich.console, "Console", lambda **_: real_console(file=progress.sys.stderr, force_terminal=True, width=150)
+    )
+    progress.set_quiet(False)
+    with progress.bar("fetching x", 5_000_000, "bytes", done=1_000_000) as advance:
+        for _ in range(4):
+            time.sleep(0.02)
+            advance(1_000_000)
+    shown = capsys.readouterr().err
+    assert "5.0/5.0 MB" in shown and "MB/s" in shown and "left" in shown
+    with progress.bar("fetching x", None, "bytes") as advance:
+        advance(1)
+
+
+real_console = rich.console.Console

@@ -1,0 +1,60 @@
+"""Several connections against one, on a server that gives each connection so much and no more.
+
+    python benchmarks/download_speed.py [--runs 3] [--rate 20] [--megabytes 320] [--to benchmarks/download_speed.json]
+
+The server stands on this machine and shares its processors, so what is measured is the gain over a limit for each
+connection, as public servers have it, and what the downloader itself can carry (no limit). Verification, one pass over
+the file, is part of each time.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from pipeline import files
+from pipeline.acquire.download import download
+from tests.acquire.scripted_server import Behaviour, serving
+
+
+def rate_of(content: bytes, limit: float | None, connections: int) -> float:
+    """MB a second of one download, verification included."""
+    with serving(Behaviour([content], rate=limit)) as server, tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        download(f"{server.url}/x.bin", Path(folder) / "x.bin", length=len(content), connections=connections)
+        return len(content) / 1e6 / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="rounds")
+    parser.add_argument("--rate", type=float, default=20.0, help="MB a second that a limited connection gets")
+    parser.add_argument("--megabytes", type=int, default=320, help="length of the file")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    options = parser.parse_args()
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    content = os.urandom(options.megabytes * 1_000_000)
+    cases = [(limit, connections) for limit in (options.rate * 1e6, None) for connections in (1, 2, 4, 8)]
+    rounds = [{case: rate_of(content, *case) for case in cases} for _ in range(options.runs)]
+    figures = [
+        {
+            "limit_mb_per_second": limit and limit / 1e6,
+            "connections": connections,
+            "median_mb_per_second": round(statistics.median(r[limit, connections] for r in rounds), 1),
+            "ratio_to_one": round(statistics.median(r[limit, connections] / r[limit, 1] for r in rounds), 2),
+        }
+        for limit, connections in cases
+    ]
+    print(f"{'limit MB/s':>10}{'connections':>13}{'MB/s':>8}{'ratio':>8}   {options.runs} rounds")
+    for row in figures:
+        print("{:>10}{:>13}{:>8}{:>8}".format(*("none" if value is None else value for value in row.values())))
+    files.write_json(options.to, {"figures": figures, "megabytes": options.megabytes, "runs": options.runs})
+
+
+if __name__ == "__main__":
+    main()
