@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from pipeline import files, progress
 from pipeline.acquire.asking import Ask, Asker, Outcome, clean_url, too_large, user_agent
 from pipeline.acquire.listing import MANIFEST, Row, read_list, refusals
 from pipeline.acquire.politeness import Limits, Politely
+from pipeline.csvtext import encode_key
 from pipeline.errors import BadParameters, Busy
 
 STATUSES = (
@@ -30,7 +30,6 @@ STATUSES = (
     *("bad_name", "bad_url", "no_licence"),
 )
 _JOURNAL = "journal.jsonl"
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
 
 
 def fetch_list(
@@ -181,15 +180,10 @@ def _delete_gone(to: Path, known: Mapping[str, Mapping[str, Any]], kept: set[str
 
 
 def _write_manifest(path: Path, further: tuple[str, ...], rows: list[Row], outcomes: Mapping[int, Outcome]) -> None:
-    lines = [",".join(map(_cell, (*MANIFEST, *further)))]
+    lines = [",".join(map(encode_key, (*MANIFEST, *further)))]
     for number, row in enumerate(rows):
         end = outcomes[number]
-        values = (end.status, end.http_status, end.bytes, end.sha256, end.detail)
-        lines.append(",".join(map(_cell, (row.name, row.url, row.licence, *values, *row.extra))))
+        values = (row.name, row.url, row.licence, end.status, end.http_status, end.bytes, end.sha256, end.detail)
+        texts = ("" if value is None else str(value) for value in (*values, *row.extra))
+        lines.append(",".join(map(encode_key, texts)))
     files.write_text(path, "\n".join(lines) + "\n")
-
-
-def _cell(value: object) -> str:
-    """As `encode_key` of the verdicts, in a room to the right, writes a key: one line, no quotes, no formula."""
-    text = "" if value is None else str(value)
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)

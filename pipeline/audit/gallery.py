@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import sheets
-from pipeline.dedup.verdicts import encode_key
+from pipeline.csvtext import encode_key
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.dedup.verdicts import encode_key
+from pipeline.csvtext import encode_key
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
 

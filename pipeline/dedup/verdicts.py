@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from urllib.parse import unquote
 
 from pipeline import files
+from pipeline.csvtext import decode_key, encode_key
 from pipeline.errors import CorruptData, MissingInput
 
 LABELS = {
@@ -60,21 +60,6 @@ class Verdict:
 
 
 HEADER = [field.name for field in fields(Verdict)]
-
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
-
-
-def encode_key(key: str) -> str:
-    """A key for a machine-read CSV: one line, no quotes, and no formula when a spreadsheet opens it.
-
-    Control characters and line separators, `%`, `,`, `"`, and `=`, `+`, `-` or `@` in front, are percent-encoded.
-    """
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), key)
-
-
-def decode_key(text: str) -> str:
-    """The key that `encode_key` was given."""
-    return unquote(text)
 
 
 def read_verdicts(path: Path) -> list[Verdict]:

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.acquire import asking, robots
-from pipeline.acquire.url_list import STATUSES, _cell, fetch_list
-from pipeline.dedup.verdicts import encode_key
+from pipeline.acquire.url_list import STATUSES, fetch_list
+from pipeline.csvtext import encode_key
 from pipeline.errors import BadParameters, Busy, MissingInput
 
 ME = "me@example.org"
@@ -359,12 +359,6 @@ def test_worker_count_and_kind_of_list_change_no_byte(site, tmp_path, encode):
     assert list(first)[-2:] == ["who", "year"] and first["year"] == "1990"
     assert first["who"] == "%3Dcmd%2C %220%22%0A" == encode_key('=cmd, "0"\n')
     assert first["url"].endswith("?a=%2520")
-
-
-@pytest.mark.parametrize("text", ["a", "=1", "-1", "a,b", 'q"', "50%", "\x00\n\x85\u2028", "Küche"])
-def test_cells_are_written_as_keys_are(text):
-    """The room of verdicts lies to the right, so the rule stands twice; it must be one rule."""
-    assert _cell(text) == encode_key(text)
 
 
 def test_hostile_rows_are_refused_each_with_its_reason(fetch, site, tmp_path, encode):

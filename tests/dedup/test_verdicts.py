@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.csvtext import decode_key, encode_key
 from pipeline.dedup.verdicts import (
     HEADER,
     LABELS,
     Verdict,
-    decode_key,
-    encode_key,
     read_verdicts,
     write_verdicts,
 )

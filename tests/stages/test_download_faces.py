@@ -34,3 +34,16 @@ def test_a_zip_of_photos_is_read_in_place(run_stage, tmp_path, encode):
     assert done.returncode == 0, done.stderr
     assert f"1 pictures in photos.zip (archive), read from {tmp_path}/archives; next: dcgan crop-faces" in done.stderr
     assert [path.name for path in (tmp_path / "raw").iterdir()] == ["source.json"]
+
+
+def test_a_list_needs_a_contact_and_nothing_else(run_stage, tmp_path):
+    """Wrong usage is told as such; a list whose rows have no licence fetches nothing and says so."""
+    listed = tmp_path / "list.csv"
+    listed.write_text("url,name,licence\nhttp://127.0.0.1:9/1.jpg,1.jpg,\n")
+    assert run_stage("download_faces", "--to", tmp_path / "out").returncode == 2
+    done = run_stage("download_faces", "--urls", listed, "--to", tmp_path / "out")
+    assert done.returncode == 2 and "--contact" in done.stderr
+    done = run_stage("download_faces", "--urls", listed, "--contact", "me@example.org", "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "0 of 1 pictures fetched, 0 failed" in done.stderr
+    assert "no_licence" in (tmp_path / "out" / "manifest.csv").read_text()
