@@ -63,8 +63,8 @@ def download_faces(
             report(
                 counts,
                 f"{counts['fetched']:,} of {counts['rows']:,} pictures fetched, {counts['failed']:,} failed (run it "
-                f"again for those), all others were refused: see {to}/manifest.csv; next: dcgan download-faces --set NAME "
-                f"with {to}/pictures as its archive",
+                f"again for those), all others were refused: see {to}/manifest.csv; next: dcgan download-faces "
+                f"--set NAME with {to}/pictures as its archive",
             )
             return
         section = load_section(params, f"acquire.{name}", Acquire)
