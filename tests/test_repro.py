@@ -177,7 +177,7 @@ def other_value(old: bool | int | float) -> bool | int | float:
     """Another value that is a sensible one as well."""
     if isinstance(old, bool):
         return not old
-    return old + 1 if isinstance(old, int) else old * 0.9
+    return old + 1 if isinstance(old, int) else old * 0.9 or 0.1
 
 
 def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
