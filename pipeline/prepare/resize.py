@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.compiled import compiled
+
 Image = npt.NDArray[np.uint8]
-Sums = npt.NDArray[np.int64]
+Whole = npt.NDArray[np.int64]
 Method = Literal["area", "cv2-bilinear"]
 
 
@@ -28,36 +30,67 @@ def resize(image: Image, *, side: int, method: Method) -> Image:
     Returns:
         uint8 (side, side, 3).
     """
-    return _area(image, side) if method == "area" else _bilinear(image, side)
+    return _area(np.ascontiguousarray(image), side) if method == "area" else _bilinear(image, side)
 
 
+@compiled
 def _area(image: Image, side: int) -> Image:
-    """Means over squares, from the summed-area table.
+    """Means over squares, all in whole numbers.
 
-    The integral of a picture made of flat unit squares is bilinear within each, so the table, interpolated at the
-    corners of the covered parts, gives their sums exactly. With corners counted in units of 1/(2·side) pixel all is in
-    whole numbers: the crop starts at (H - short)/2, an output pixel is short/side wide.
+    A quotient of whole numbers, below 256 and with a divisor below 2**44, is never rounded up to the next whole one:
+    so the division may be one of doubles, which is quick.
     """
-    height, width = image.shape[:2]
+    height, width = image.shape[0], image.shape[1]
     short = min(height, width)
-    top, left = (height - short) // 2, (width - short) // 2  # half a pixel more may remain; the corners know
-    kept = image[top : height - top, left : width - left]
-    # Sums up to 255·H·W are exact in doubles in any order.
-    table = np.asarray(cv2.integral(np.ascontiguousarray(kept), sdepth=cv2.CV_64F), np.float64)
-    corners = 2 * short * np.arange(side + 1, dtype=np.int64)
-    rows = _between(table, corners + (kept.shape[0] - short) * side, 2 * side)
-    both = _between(rows.transpose(1, 0, 2), corners + (kept.shape[1] - short) * side, 2 * side).transpose(1, 0, 2)
-    whole = 4 * short * short
-    return np.asarray((both + whole // 2) // whole, np.uint8)
+    tops, down = _shares(height, short, side)
+    lefts, across = _shares(width, short, side)
+    first, last = lefts[0], lefts[-1] + across.shape[1]
+    lines = image.reshape(height, 3 * width)[:, 3 * first : 3 * last]
+    sums = np.empty(lines.shape[1], np.int32)
+    half, whole = 2 * short * short, 4.0 * short * short
+    made = np.empty((side, side, 3), np.uint8)
+    for row in range(side):
+        sums[:] = 0
+        for k in range(down.shape[1]):
+            share, line = np.int32(down[row, k]), lines[tops[row] + k]
+            for i in range(len(sums)):
+                sums[i] += share * np.int32(line[i])
+        for column in range(side):
+            red, green, blue = half, half, half
+            i = 3 * (lefts[column] - first)
+            for k in range(across.shape[1]):
+                part = across[column, k]
+                red += part * sums[i]
+                green += part * sums[i + 1]
+                blue += part * sums[i + 2]
+                i += 3
+            made[row, column, 0] = np.uint8(red / whole)
+            made[row, column, 1] = np.uint8(green / whole)
+            made[row, column, 2] = np.uint8(blue / whole)
+    return made
 
 
-def _between(table: npt.NDArray[np.float64] | Sums, corners: Sums, unit: int) -> Sums:
-    """`unit` times the differences of `table`, along its first axis, between corners at `corners / unit`."""
-    whole, part = np.divmod(corners, unit)
-    part = part.reshape(-1, *(1,) * (table.ndim - 1))
-    following = np.minimum(whole + 1, len(table) - 1)
-    at = table[whole].astype(np.int64) * (unit - part) + table[following].astype(np.int64) * part
-    return np.asarray(np.diff(at, axis=0), np.int64)
+@compiled
+def _shares(extent: int, short: int, side: int) -> tuple[Whole, Whole]:
+    """Which pixels of a line each of `side` equal parts of its middle covers, and by how much.
+
+    In units of 1/(2·side) pixel the middle starts at (extent - short)·side and each part is 2·short wide.
+
+    Returns:
+        The first pixel of each part, int64 (side,), and the shares, in these units, of it and of those that follow,
+        int64 (side, n), zero where a part has ended.
+    """
+    unit = 2 * side
+    most = min(extent, (2 * short + unit - 2) // unit + 1)
+    firsts, shares = np.empty(side, np.int64), np.zeros((side, most), np.int64)
+    for part in range(side):
+        start = (extent - short) * side + 2 * short * part
+        stop = start + 2 * short
+        firsts[part] = min(start // unit, extent - most)
+        for k in range(most):
+            pixel = firsts[part] + k
+            shares[part, k] = max(0, min(stop, (pixel + 1) * unit) - max(start, pixel * unit))
+    return firsts, shares
 
 
 def _bilinear(image: Image, side: int) -> Image:

@@ -1,10 +1,8 @@
 """What all prepare stages share: a raw folder to an image set, given how one picture is converted."""
 
+from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-import numpy as np
-import PIL
 from pydantic import Field
 
 from pipeline import files, params, progress
@@ -15,6 +13,7 @@ from pipeline.datasets.readers import Folder, Source
 from pipeline.prepare.chunks import Convert, make_image_set
 from pipeline.prepare.decode import MOST_PIXELS
 
+_LIBRARIES = ("pillow", "simplejpeg", "opencv-python-headless", "numpy", "numba")
 _ENTRIES = {"lsun": lsun.entries, "imagenet": imagenet.entries, "faces": photos.entries}
 
 
@@ -69,7 +68,7 @@ def _work_digest(data_set: DataSet, section: Prepare, source: Source, described:
     return files.digest(
         {
             "code": files.code_digest("prepare", "datasets", "imageset.py"),
-            "libraries": [PIL.__version__, cv2.__version__, np.__version__],
+            "libraries": [version(name) for name in _LIBRARIES],
             "set": data_set,
             "sha256": described.sha256,
             "changed": [file.changed for file in source.files()] if isinstance(source, Folder | Parquet) else [],

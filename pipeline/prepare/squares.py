@@ -22,10 +22,12 @@ class Squares(Prepare):
     """How a set's pictures are cut to squares: section `prepare.SET`.
 
     Attributes:
-        resize: see `resize.resize`.
+        resize: `area` takes means over squares of a JPEG decoded at the smallest scale that keeps its short side at
+            twice `side` or more; `exact` takes them of the whole picture; `cv2-bilinear` follows the paper's released
+            code. See `resize.resize`.
     """
 
-    resize: Literal["area", "cv2-bilinear"]
+    resize: Literal["area", "exact", "cv2-bilinear"]
 
 
 def make_squares(
@@ -38,11 +40,10 @@ def make_squares(
 
 def to_square(section: Squares, entry: Entry, data: bytes) -> list[Made]:
     """Decode, resize and crop one picture, uint8 (side, side, 3)."""
-    # Twice the side leaves enough for the mean over squares; the released code's sampling wants the whole picture.
     short_side = 2 * section.side if section.resize == "area" else None
     decoded = decode(data, max_pixels=section.max_pixels, short_side=short_side)
     if isinstance(decoded, Problem):
         return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
-    image = resize(decoded.image, side=section.side, method=section.resize)
+    image = resize(decoded.image, side=section.side, method="area" if section.resize == "exact" else section.resize)
     sha256 = hashlib.sha256(data).hexdigest()
     return [(image, Picture(entry.key, decoded.width, decoded.height, len(data), sha256, label=entry.label))]

@@ -141,7 +141,10 @@ def test_the_first_frame_counts():
         assert (decode(buffer.getvalue(), max_pixels=MOST).image == (255, 0, 0)).all()
 
 
-@pytest.mark.parametrize(("shape", "scaled"), [((500, 375), (125, 94)), ((127, 500), (127, 500)), ((64, 64), (64, 64))])
+@pytest.mark.parametrize(
+    ("shape", "scaled"),
+    [((500, 375), (125, 94)), ((127, 500), (64, 250)), ((1000, 300), (250, 75)), ((64, 64), (64, 64))],
+)
 def test_jpegs_are_decoded_no_larger_than_needed(encode, shape, scaled):
     """The short side stays at or above what is asked; the size of the source is reported all the same."""
     data = encode(5, shape=shape)

@@ -1,0 +1,275 @@
+"""Decoding and resizing, beside Pillow, torchvision and the bare decoders, on the same files in the same run.
+
+    python benchmarks/prepare_speed.py --jpegs FOLDER|ZIP|TAR --lsun LMDB
+        [--rounds 5] [--copies 40] [--to benchmarks/prepare_speed.json]
+
+One process with one thread goes through all files with each method in turn, several rounds over; a method's figure is
+its processor time in its best round, and a ratio that of the two best rounds, with the extremes over rounds beside it.
+`torchvision, its readers` is what `torchvision.datasets` do: Pillow's decoder, then transforms on Pillow's pictures;
+`torchvision, tensors` is `torchvision.io.decode_jpeg` and transforms on uint8 tensors. Bare decoders resize nothing.
+OpenCV and libvips only know 1/2, 1/4 and 1/8; here they take the largest of these that leaves 64 pixels.
+
+Then `downsample-imagenet` as a whole, in wall-clock time with one and two workers, on `--copies` copies of the JPEGs.
+"""
+
+import argparse
+import contextlib
+import functools
+import io
+import platform
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+import torch
+import torchvision
+import torchvision.transforms.v2.functional as tensors
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.transforms import CenterCrop, Compose, Resize
+
+from pipeline import files
+from pipeline.datasets.raw import read_as
+from pipeline.datasets.readers import Lmdb, find_lmdb
+from pipeline.imageset import Images, ImageSet
+from pipeline.prepare.decode import Decoded, decode
+from pipeline.prepare.resize import resize
+
+try:
+    import pyvips
+except ImportError:
+    pyvips = None
+
+MOST = 10**8
+Method = Callable[[bytes], Any]
+
+
+def ours(side: int, scaled: bool, method: str, data: bytes) -> Images:
+    """What the prepare stages do with a picture."""
+    decoded = decode(data, max_pixels=MOST, short_side=2 * side if scaled else None)
+    assert isinstance(decoded, Decoded)
+    return resize(decoded.image, side=side, method=method)  # type: ignore[arg-type]
+
+
+def with_pillow(side: int, data: bytes) -> Any:
+    """Decode, resize with antialiasing, crop."""
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    short = min(picture.size)
+    width, height = (round(extent * side / short) for extent in picture.size)
+    left, top = (width - side) // 2, (height - side) // 2
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized.crop((left, top, left + side, top + side)))
+
+
+def with_torchvision(side: int, data: bytes) -> Any:
+    """What a `torchvision.datasets` class with its usual transforms does."""
+    return np.asarray(Compose([Resize(side), CenterCrop(side)])(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def with_tensors(side: int, data: bytes) -> Any:
+    """Decode and transform uint8 tensors."""
+    picture = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
+    return tensors.center_crop(tensors.resize(picture, [side], antialias=True), [side])
+
+
+def bare_pillow(least: int, data: bytes) -> Any:
+    """Pillow's scaled decoding."""
+    picture = Image.open(io.BytesIO(data))
+    picture.draft(None, (least, least))
+    picture.load()
+    return picture
+
+
+def bare_turbo(least: int, data: bytes) -> Any:
+    """libjpeg-turbo's scaled decoding."""
+    return simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, min_factor=1)
+
+
+def reduced(least: int, data: bytes) -> int:
+    """The largest of 8, 4, 2 and 1 by which a picture may be reduced."""
+    short = min(Image.open(io.BytesIO(data)).size)
+    return next(factor for factor in (8, 4, 2, 1) if short // factor >= least or factor == 1)
+
+
+def bare_opencv(flags: Mapping[bytes, int], data: bytes) -> Any:
+    """OpenCV's decoding, with the flag that was chosen for the picture before."""
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags[data])
+
+
+def bare_vips(factors: Mapping[bytes, int], data: bytes) -> Any:
+    """libvips' scaled decoding."""
+    if data[:4] == b"RIFF":
+        return pyvips.Image.webpload_buffer(data, scale=1 / factors[data]).numpy()
+    return pyvips.Image.jpegload_buffer(data, shrink=factors[data]).numpy()
+
+
+def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
+    """Seconds of processor time of each round of each method, the methods taking turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for method in methods.values():  # what is compiled or loaded at the first call
+        method(pictures[0])
+    for _ in range(rounds):
+        for name, method in methods.items():
+            start = time.process_time()
+            for data in pictures:
+                method(data)
+            seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def table(title: str, seconds: Mapping[str, list[float]], count: int, against: Sequence[str]) -> dict[str, Any]:
+    """Print and return pictures a second, and how many times as fast as `against` each method is."""
+    print(f"{title}, {count} pictures{'':10}" + "".join(f"{name:>28}" for name in ("pictures/s", *against)))
+    rows: dict[str, Any] = {}
+    for name, times in seconds.items():
+        row: dict[str, Any] = {"pictures_per_second": round(count / min(times))}
+        for other in against:
+            each = [b / a for a, b in zip(times, seconds[other], strict=True)]
+            ratio = min(seconds[other]) / min(times)
+            row[f"times {other}"] = {"ratio": round(ratio, 3), "low": round(min(each), 3), "high": round(max(each), 3)}
+        rows[name] = row
+        ratios = [row[f"times {other}"] for other in against]
+        shown = [f"{ratio['ratio']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})" for ratio in ratios]
+        print(f"  {name:34}" + "".join(f"{text:>28}" for text in (row["pictures_per_second"], *shown)))
+    return rows
+
+
+def torchvisions_lsun(folder: Path, side: int) -> Callable[[int], Any]:
+    """`torchvision.datasets.LSUN` over an LMDB of any name, with the usual transforms."""
+    with tempfile.TemporaryDirectory() as root:
+        (Path(root) / "bedroom_train_lmdb").symlink_to(folder.absolute())
+        with contextlib.chdir(root):  # it writes a cache of keys into the working folder
+            transform = Compose([Resize(side), CenterCrop(side)])
+            data_set = torchvision.datasets.LSUN(root, classes=["bedroom_train"], transform=transform)
+            data_set[0]
+    return lambda index: np.asarray(data_set[index][0])
+
+
+def workers(pictures: Sequence[bytes], copies: int, rounds: int) -> dict[str, Any]:
+    """Wall-clock seconds of `downsample-imagenet`, start and end included, with one worker and two."""
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        archives, raw = folder / "archives", folder / "raw"
+        archives.mkdir(), raw.mkdir()
+        with tarfile.open(archives / "pictures.tar", "w") as tar:
+            for copy in range(copies):
+                for number, data in enumerate(pictures):
+                    member = tarfile.TarInfo(f"{copy:04}/{number:05}.jpg")
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+        count = copies * len(pictures)
+        files.write_json(
+            raw / "source.json",
+            {"source": "archive", "archive": "pictures.tar", "bytes": (archives / "pictures.tar").stat().st_size}
+            | {"sha256": "0" * 64, "count": count, "upstream": False, "place": "archives", "kind": "tar"},
+        )
+        command = [sys.executable, "-m", "stages.downsample_imagenet", "--set", "imagenet", "--quiet"]
+        command += ["--raw", str(raw), "--archives", str(archives), "--params", "profiles/workstation.yaml"]
+        for number in range(rounds):
+            for many in (1, 2):
+                start = time.perf_counter()
+                to = folder / f"set-{number}-{many}"
+                subprocess.run([*command, "--to", str(to), "-j", str(many)], check=True)
+                seconds[many].append(time.perf_counter() - start)
+                assert len(ImageSet(to)) == count
+    each = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
+    rates = {str(many): round(count / min(times)) for many, times in seconds.items()}
+    ratio = round(min(seconds[1]) / min(seconds[2]), 3)
+    print(f"the stage, {count:,} pictures: one worker {rates['1']}/s, two {rates['2']}/s, {ratio} times as fast")
+    low, high = round(min(each), 3), round(max(each), 3)
+    return {"pictures": count, "pictures_per_second": rates, "ratio": ratio, "low": low, "high": high}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jpegs", type=Path, required=True, help="folder, zip or tar of full-size JPEGs")
+    parser.add_argument("--lsun", type=Path, required=True, help="LMDB of WebP pictures")
+    parser.add_argument("--pictures", type=int, default=500, help="read at most so many of each")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--copies", type=int, default=40, help="of the JPEGs, for the run with two workers")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    if pyvips:
+        pyvips.cache_set_max(0)
+    source = read_as(options.jpegs).source
+    with source.open() as read:
+        data = [read(entry.place) for entry in source.entries()[: options.pictures]]
+    jpegs = [picture for picture in data if picture[:2] == b"\xff\xd8"]
+    factors = {picture: reduced(64, picture) for picture in jpegs}
+    colours = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2, 1: 1}
+    methods: dict[str, Method] = {
+        "ours, area (the default)": functools.partial(ours, 32, True, "area"),
+        "ours, exact": functools.partial(ours, 32, False, "area"),
+        "ours, cv2-bilinear": functools.partial(ours, 32, False, "cv2-bilinear"),
+        "Pillow": functools.partial(with_pillow, 32),
+        "torchvision, its readers": functools.partial(with_torchvision, 32),
+        "torchvision, tensors": functools.partial(with_tensors, 32),
+        "bare, libjpeg-turbo scaled": functools.partial(bare_turbo, 64),
+        "bare, libjpeg-turbo at 1/8": functools.partial(bare_turbo, 1),
+        "bare, OpenCV reduced": functools.partial(bare_opencv, {p: colours[f] for p, f in factors.items()}),
+        "bare, Pillow draft": functools.partial(bare_pillow, 64),
+    }
+    if pyvips:
+        methods["bare, libvips shrink"] = functools.partial(bare_vips, factors)
+    figures: dict[str, Any] = {}
+    against = ["Pillow", "torchvision, tensors", "bare, libjpeg-turbo scaled"]
+    figures["JPEG to 32"] = table("JPEG to 32×32", compare(methods, jpegs, options.rounds), len(jpegs), against)
+    exact = [ours(32, False, "area", picture).astype(int) for picture in jpegs]
+    away = [np.abs(methods["ours, area (the default)"](p) - e).mean() for p, e in zip(jpegs, exact, strict=True)]
+    figures["difference to exact"] = {"mean": round(statistics.mean(away), 3), "largest": round(max(away), 3)}
+    print(f"mean absolute difference of area to exact: {statistics.mean(away):.2f} levels, at most {max(away):.2f}")
+
+    folder = find_lmdb(options.lsun)
+    assert folder, f"--lsun {options.lsun}: holds no data.mdb"
+    lmdb = Lmdb(folder)
+    entries = lmdb.entries()[: options.pictures]
+    with lmdb.open() as read:
+        webps = [read(entry.place) for entry in entries]
+    get = torchvisions_lsun(folder, 64)
+    numbers = {picture: index for index, picture in enumerate(webps)}
+    halves = dict.fromkeys(webps, cv2.IMREAD_COLOR_RGB)
+    methods = {
+        "ours, area (the default)": functools.partial(ours, 64, True, "area"),
+        "ours, cv2-bilinear": functools.partial(ours, 64, False, "cv2-bilinear"),
+        "torchvision.datasets.LSUN": lambda picture: get(numbers[picture]),
+        "bare, OpenCV": functools.partial(bare_opencv, halves),
+        "bare, Pillow": functools.partial(bare_pillow, 128),
+    }
+    if pyvips:
+        methods["bare, libvips at 1/2"] = functools.partial(bare_vips, dict.fromkeys(webps, 2))
+        methods["bare, libvips whole"] = functools.partial(bare_vips, dict.fromkeys(webps, 1))
+    against = ["torchvision.datasets.LSUN", "bare, OpenCV"]
+    figures["WebP to 64"] = table("WebP to 64×64", compare(methods, webps, options.rounds), len(webps), against)
+    figures["two workers"] = workers(jpegs, options.copies, max(2, options.rounds // 2))
+    packages = ["pillow", "opencv-python-headless", "simplejpeg", "torchvision", "numba", "pyvips-binary"]
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    machine = {"python": platform.python_version(), "processor": processor(), **versions}
+    files.write_json(options.to, {"figures": figures, "rounds": options.rounds, "machine": machine})
+
+
+def processor() -> str:
+    """What the system calls the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+if __name__ == "__main__":
+    main()
