@@ -43,7 +43,14 @@ _DRAW: dict[DataSet, Callable[..., None]] = {
 
 
 def acquire(
-    data_set: DataSet, section: Acquire, *, archives: Path, to: Path, seed: int, workers: int
+    data_set: DataSet,
+    section: Acquire,
+    *,
+    archives: Path,
+    to: Path,
+    seed: int,
+    workers: int,
+    fetched: Checksums | None = None,
 ) -> dict[str, Any]:
     """Make the raw folder `to` of a set; see the head of this module.
 
@@ -51,6 +58,7 @@ def acquire(
         archives: the set's folder of archives; `upstream` puts its download there.
         seed: root seed, for the miniature.
         workers: processes that draw the miniature.
+        fetched: checksums of the archive that has just been downloaded and verified, so that it is not read again.
 
     Returns:
         The content of `source.json`.
@@ -66,7 +74,7 @@ def acquire(
     archive = archives / section.archive
     if not drawn and not archive.exists() and (kept := _unpacked_before(archive, to)):
         return kept
-    sums = None if drawn else find(section, archives)
+    sums = None if drawn else fetched or find(section, archives)
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
     identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
     code = files.code_digest("acquire", "datasets", "miniature", "seeding.py")
