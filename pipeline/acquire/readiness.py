@@ -14,9 +14,7 @@ from pipeline.acquire.archives import Acquire, check_shape, missing, published, 
 from pipeline.acquire.benchmarks import Benchmark, require_files
 from pipeline.acquire.disk import existing_parent, free_bytes, require_room
 from pipeline.acquire.unpack import unpacked_bytes
-from pipeline.datasets.parquets import Parquet
-from pipeline.datasets.raw import read_as
-from pipeline.datasets.readers import Folder
+from pipeline.datasets.raw import Several, read_as
 from pipeline.errors import PipelineError
 
 FEATURES_NOTE = """\
@@ -88,11 +86,11 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
 
 
 def _folder_bytes(folder: Path) -> int:
-    """Bytes of the LMDB in a folder, or of all its pictures or parquet files where it has none."""
+    """Bytes of the LMDB in a folder, or of all its pictures, parquet files or pickles where it has none."""
     found = read_as(folder)
     if found.file:
         return found.file.stat().st_size
-    assert isinstance(found.source, Folder | Parquet), "all else is one file"
+    assert isinstance(found.source, Several), "all else is one file"
     return sum(file.bytes for file in found.source.files())
 
 

@@ -7,6 +7,7 @@ The raw folder says in `source.json` what the pictures come from, and holds only
     a folder of pictures   nothing; read where it is                       kind folder, place archives
     a tar or a zip of them nothing; read where it is                       kind tar, zip, place archives
     parquet file or folder nothing; read where it is                       kind parquet, place archives
+    Imagenet32's pickles   nothing; read where it is                       kind pickles, place archives
     the miniature          its LMDB, tar or zip, and the tables of truth   kind as above, place raw
 
 There is no fallback: a missing archive is an error, whatever else there may be.
@@ -32,7 +33,7 @@ from pipeline.miniature.photos import draw_faces
 
 _KINDS: dict[DataSet, tuple[Kind, ...]] = {
     "lsun": ("lmdb", "folder", "tar", "zip", "parquet"),
-    "imagenet": ("tar", "folder", "zip", "parquet"),
+    "imagenet": ("tar", "folder", "zip", "parquet", "pickles"),
     "faces": ("folder", "zip", "tar", "parquet"),
 }
 _DRAW: dict[DataSet, Callable[..., None]] = {
@@ -90,13 +91,13 @@ def acquire(
         described = _describe(data_set, section, archive, sums, work.result)
         if data_set == "faces" and (table := celeba_table(archives)) is not None:
             pq.write_table(table, work.result / "attributes.parquet", compression="zstd")
-        files.write_json(work.result / "source.json", asdict(described))
+        files.write_json(work.result / "source.json", described.as_json())
         work.publish()
     if not drawn and described.place == "raw" and not section.keep_archive:
-        files.write_json(removed_note(archive), asdict(described))
+        files.write_json(removed_note(archive), described.as_json())
         archive.unlink()
         progress.say(f"{archive}: verified, unpacked and removed (keep_archive: false)")
-    return asdict(described)
+    return described.as_json()
 
 
 def _draw(data_set: DataSet, section: Acquire, folder: Path, seed: int, workers: int) -> Path:
@@ -127,7 +128,11 @@ def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksum
         raise CorruptData(f"{archive}: holds no pictures; look into it, or change `archive`")
     known = published(section)
     upstream = known is not None and sums.match(known)
-    return Description(section.source, section.archive, sums.bytes, sums.sha256, count, upstream, place, found.kind)
+    if found.stand_in:
+        progress.warn(f"{archive}: a stand-in for the data set: {found.stand_in}; source.json says so as well")
+    return Description(
+        section.source, section.archive, sums.bytes, sums.sha256, count, upstream, place, found.kind, found.stand_in
+    )
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:

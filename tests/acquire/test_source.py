@@ -1,6 +1,5 @@
 """Raw folders from every kind of source, and what is said when there is none."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -45,7 +44,7 @@ def run(tmp_path):
         described = acquire(data_set, section, archives=tmp_path / "archives", to=raw, seed=1, workers=1)
         assert described == json.loads((raw / "source.json").read_text())
         source, again = open_source(raw, tmp_path / "archives")
-        assert dataclasses.asdict(again) == described
+        assert again.as_json() == described
         entries = source.entries()
         with source.open() as read:
             pictures = {entry.key: read(entry.place) for entry in entries}
