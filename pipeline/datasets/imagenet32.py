@@ -7,6 +7,8 @@ the `mean`, is not used.
 """
 
 import contextlib
+import io
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -134,8 +136,13 @@ class Imagenet32:
         length = archive.getinfo(name).file_size if archive else file.stat().st_size
         if length > _LONGEST:
             raise CorruptData(f"{self.path}: {name}: {length:,} bytes, at most {_LONGEST:,} are read; get it again")
+        if archive is None:
+            return file.read_bytes()
         try:
-            return archive.read(name) if archive else file.read_bytes()
+            with archive.open(name) as member:
+                whole = io.BytesIO()
+                shutil.copyfileobj(member, whole, 1 << 20)  # `read` would hold the packed bytes and two copies as well
+                return whole.getvalue()
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise CorruptData(f"{self.path}: {name}: damaged ({error}); download or copy it again") from None
 
