@@ -10,6 +10,8 @@ The raw folder says in `source.json` what the pictures come from, and holds only
     Imagenet32's pickles   nothing; read where it is                       kind pickles, place archives
     the miniature          its LMDB, tar or zip, and the tables of truth   kind as above, place raw
 
+Where texts lie beside the pictures, in a tar, they become `captions.parquet` there.
+
 There is no fallback: a missing archive is an error, whatever else there may be.
 """
 
@@ -25,6 +27,7 @@ from pipeline import files, progress
 from pipeline.acquire.archives import Acquire, find, published, removed_note
 from pipeline.acquire.disk import Checksums, checksums
 from pipeline.acquire.unpack import unpack_lmdb, unpacked_bytes
+from pipeline.datasets.captions import caption_table
 from pipeline.datasets.photos import LISTS, celeba_table
 from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
 from pipeline.errors import BadParameters, CorruptData, MissingInput
@@ -123,15 +126,25 @@ def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksum
     found = read_as(archive)
     if found.kind not in _KINDS[data_set]:
         raise CorruptData(f"{archive}: a {found.kind}; this set is read from {' or '.join(_KINDS[data_set])}")
-    count = len(found.source.entries())
-    if count == 0:
+    entries = found.source.entries()
+    if not entries:
         raise CorruptData(f"{archive}: holds no pictures; look into it, or change `archive`")
+    if (captions := caption_table(found.source, entries)) is not None:
+        pq.write_table(captions, result / "captions.parquet", compression="zstd")
     known = published(section)
     upstream = known is not None and sums.match(known)
     if found.stand_in:
         progress.warn(f"{archive}: a stand-in for the data set: {found.stand_in}; source.json says so as well")
     return Description(
-        section.source, section.archive, sums.bytes, sums.sha256, count, upstream, place, found.kind, found.stand_in
+        section.source,
+        section.archive,
+        sums.bytes,
+        sums.sha256,
+        len(entries),
+        upstream,
+        place,
+        found.kind,
+        found.stand_in,
     )
 
 
