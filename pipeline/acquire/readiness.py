@@ -25,6 +25,9 @@ One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `bench
 _PICTURE_BYTES = 10_000
 """Guess at an encoded picture's length where nobody states how many an archive holds."""
 
+_PICKLED_BYTES = 2_500
+"""The same where pictures are stored as they are, 3,072 bytes each, and perhaps deflated."""
+
 _DRAWN_BYTES = 100_000
 """A drawn picture takes less than this in the archive and in the unpacked LMDB together."""
 
@@ -75,7 +78,8 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
     if section.source == "miniature":
         pictures = section.count
     else:
-        pictures = known.entries if known and known.entries and known.bytes == length else length // _PICTURE_BYTES
+        each = _PICKLED_BYTES if archive.exists() and read_as(archive).kind == "pickles" else _PICTURE_BYTES
+        pictures = known.entries if known and known.entries and known.bytes == length else length // each
     # Finished chunks and the shards made of them lie side by side until the image set is published.
     written = unpacked + 2 * pictures * side * side * 3
     if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
