@@ -157,6 +157,17 @@ def write_imagenet_tar() -> Callable[[Path, dict[str, dict[str, bytes]]], Path]:
     return write
 
 
+@pytest.fixture
+def write_tar() -> Callable[[Path, dict[str, bytes]], Path]:
+    """A function that writes `{file: bytes}` as a tar, and gives its path."""
+
+    def write(path: Path, members: dict[str, bytes]) -> Path:
+        path.write_bytes(_tar(members))
+        return path
+
+    return write
+
+
 def _tar(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

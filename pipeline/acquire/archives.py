@@ -8,10 +8,9 @@ from pydantic import Field
 from pipeline import files, params, progress
 from pipeline.acquire.disk import Checksums, checksums
 from pipeline.acquire.download import download
-from pipeline.datasets.parquets import Parquet
 from pipeline.datasets.published import Published
-from pipeline.datasets.raw import PUBLISHED, read_as
-from pipeline.datasets.readers import Folder, Source
+from pipeline.datasets.raw import PUBLISHED, Several, read_as
+from pipeline.datasets.readers import Source
 from pipeline.errors import BadParameters, ChecksumMismatch, MissingInput
 
 
@@ -131,10 +130,10 @@ def removed_note(archive: Path) -> Path:
 
 
 def _folder_checksums(source: Source) -> Checksums:
-    """For a folder of pictures or parquet files: their total length, and the SHA-256 of the list of (key, length).
+    """For several files, such as a folder of pictures: their total length, and SHA-256 of the list of (key, length).
 
     The list stands in for the contents, which are hashed one by one when the pictures are read anyway.
     """
-    assert isinstance(source, Folder | Parquet), "all else is one file"
+    assert isinstance(source, Several), "all else is one file"
     listed = [(file.key, file.bytes) for file in source.files()]
     return Checksums(sum(length for _, length in listed), files.digest(listed), "")

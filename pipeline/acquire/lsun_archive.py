@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.acquire.archives import Acquire, removed_note
+from pipeline.acquire.archives import Acquire, published, removed_note
 from pipeline.acquire.download import download
 from pipeline.acquire.source import acquire
 from pipeline.datasets import lsun
@@ -55,16 +55,20 @@ def acquire_from(
         connections: how many at once, at most.
 
     Raises:
-        BadParameters: the section draws its archive, so that there is nothing to fetch.
+        BadParameters: the section draws its archive, so that there is nothing to fetch, or demands what upstream does
+            not publish.
         PipelineError: see `download` and `acquire`.
     """
     archive = archives / section.archive
     if section.source == "miniature":
         raise BadParameters("--url: this set's pictures are drawn (source: miniature), not fetched")
+    known = published(section)  # before 43 GB are fetched
+    if section.checksum == "any":
+        known = None
     unpacked = removed_note(archive).exists() and (to / "source.json").exists()
+    fetched = None
     if not archive.exists() and not unpacked:
-        known = PUBLISHED.get(section.archive) if section.checksum == "upstream" else None
-        download(
+        fetched = download(
             f"{(folder or lsun.folder_of(section.archive)).rstrip('/')}/{section.archive}",
             archive,
             length=known.bytes if known else None,
@@ -72,4 +76,4 @@ def acquire_from(
             md5=known.md5 if known else None,
             connections=connections,
         )
-    return acquire("lsun", section, archives=archives, to=to, seed=seed, workers=workers)
+    return acquire("lsun", section, archives=archives, to=to, seed=seed, workers=workers, fetched=fetched)

@@ -14,9 +14,7 @@ from pipeline.acquire.archives import Acquire, check_shape, missing, published, 
 from pipeline.acquire.benchmarks import Benchmark, require_files
 from pipeline.acquire.disk import existing_parent, free_bytes, require_room
 from pipeline.acquire.unpack import unpacked_bytes
-from pipeline.datasets.parquets import Parquet
-from pipeline.datasets.raw import read_as
-from pipeline.datasets.readers import Folder
+from pipeline.datasets.raw import Several, read_as
 from pipeline.errors import PipelineError
 
 FEATURES_NOTE = """\
@@ -26,6 +24,9 @@ One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `bench
 
 _PICTURE_BYTES = 10_000
 """Guess at an encoded picture's length where nobody states how many an archive holds."""
+
+_PICKLED_BYTES = 2_500
+"""The same where pictures are stored as they are, 3,072 bytes each, and perhaps deflated."""
 
 _DRAWN_BYTES = 100_000
 """A drawn picture takes less than this in the archive and in the unpacked LMDB together."""
@@ -77,7 +78,8 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
     if section.source == "miniature":
         pictures = section.count
     else:
-        pictures = known.entries if known and known.entries and known.bytes == length else length // _PICTURE_BYTES
+        each = _PICKLED_BYTES if archive.exists() and read_as(archive).kind == "pickles" else _PICTURE_BYTES
+        pictures = known.entries if known and known.entries and known.bytes == length else length // each
     # Finished chunks and the shards made of them lie side by side until the image set is published.
     written = unpacked + 2 * pictures * side * side * 3
     if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
@@ -88,11 +90,11 @@ def check_ready(profile: Path, name: str, *, archives: Path, work: Path) -> None
 
 
 def _folder_bytes(folder: Path) -> int:
-    """Bytes of the LMDB in a folder, or of all its pictures or parquet files where it has none."""
+    """Bytes of the LMDB in a folder, or of all its pictures, parquet files or pickles where it has none."""
     found = read_as(folder)
     if found.file:
         return found.file.stat().st_size
-    assert isinstance(found.source, Folder | Parquet), "all else is one file"
+    assert isinstance(found.source, Several), "all else is one file"
     return sum(file.bytes for file in found.source.files())
 
 

@@ -7,7 +7,10 @@ The raw folder says in `source.json` what the pictures come from, and holds only
     a folder of pictures   nothing; read where it is                       kind folder, place archives
     a tar or a zip of them nothing; read where it is                       kind tar, zip, place archives
     parquet file or folder nothing; read where it is                       kind parquet, place archives
+    Imagenet32's pickles   nothing; read where it is                       kind pickles, place archives
     the miniature          its LMDB, tar or zip, and the tables of truth   kind as above, place raw
+
+Where texts lie beside the pictures, in a tar, they become `captions.parquet` there.
 
 There is no fallback: a missing archive is an error, whatever else there may be.
 """
@@ -24,6 +27,7 @@ from pipeline import files, progress
 from pipeline.acquire.archives import Acquire, find, published, removed_note
 from pipeline.acquire.disk import Checksums, checksums
 from pipeline.acquire.unpack import unpack_lmdb, unpacked_bytes
+from pipeline.datasets.captions import caption_table
 from pipeline.datasets.photos import LISTS, celeba_table
 from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
 from pipeline.errors import BadParameters, CorruptData, MissingInput
@@ -32,7 +36,7 @@ from pipeline.miniature.photos import draw_faces
 
 _KINDS: dict[DataSet, tuple[Kind, ...]] = {
     "lsun": ("lmdb", "folder", "tar", "zip", "parquet"),
-    "imagenet": ("tar", "folder", "zip", "parquet"),
+    "imagenet": ("tar", "folder", "zip", "parquet", "pickles"),
     "faces": ("folder", "zip", "tar", "parquet"),
 }
 _DRAW: dict[DataSet, Callable[..., None]] = {
@@ -43,7 +47,14 @@ _DRAW: dict[DataSet, Callable[..., None]] = {
 
 
 def acquire(
-    data_set: DataSet, section: Acquire, *, archives: Path, to: Path, seed: int, workers: int
+    data_set: DataSet,
+    section: Acquire,
+    *,
+    archives: Path,
+    to: Path,
+    seed: int,
+    workers: int,
+    fetched: Checksums | None = None,
 ) -> dict[str, Any]:
     """Make the raw folder `to` of a set; see the head of this module.
 
@@ -51,6 +62,7 @@ def acquire(
         archives: the set's folder of archives; `upstream` puts its download there.
         seed: root seed, for the miniature.
         workers: processes that draw the miniature.
+        fetched: checksums of the archive that has just been downloaded and verified, so that it is not read again.
 
     Returns:
         The content of `source.json`.
@@ -66,7 +78,7 @@ def acquire(
     archive = archives / section.archive
     if not drawn and not archive.exists() and (kept := _unpacked_before(archive, to)):
         return kept
-    sums = None if drawn else find(section, archives)
+    sums = None if drawn else fetched or find(section, archives)
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
     identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
     code = files.code_digest("acquire", "datasets", "miniature", "seeding.py")
@@ -82,13 +94,13 @@ def acquire(
         described = _describe(data_set, section, archive, sums, work.result)
         if data_set == "faces" and (table := celeba_table(archives)) is not None:
             pq.write_table(table, work.result / "attributes.parquet", compression="zstd")
-        files.write_json(work.result / "source.json", asdict(described))
+        files.write_json(work.result / "source.json", described.as_json())
         work.publish()
     if not drawn and described.place == "raw" and not section.keep_archive:
-        files.write_json(removed_note(archive), asdict(described))
+        files.write_json(removed_note(archive), described.as_json())
         archive.unlink()
         progress.say(f"{archive}: verified, unpacked and removed (keep_archive: false)")
-    return asdict(described)
+    return described.as_json()
 
 
 def _draw(data_set: DataSet, section: Acquire, folder: Path, seed: int, workers: int) -> Path:
@@ -114,12 +126,26 @@ def _describe(data_set: DataSet, section: Acquire, archive: Path, sums: Checksum
     found = read_as(archive)
     if found.kind not in _KINDS[data_set]:
         raise CorruptData(f"{archive}: a {found.kind}; this set is read from {' or '.join(_KINDS[data_set])}")
-    count = len(found.source.entries())
-    if count == 0:
+    entries = found.source.entries()
+    if not entries:
         raise CorruptData(f"{archive}: holds no pictures; look into it, or change `archive`")
+    if (captions := caption_table(found.source, entries)) is not None:
+        pq.write_table(captions, result / "captions.parquet", compression="zstd")
     known = published(section)
     upstream = known is not None and sums.match(known)
-    return Description(section.source, section.archive, sums.bytes, sums.sha256, count, upstream, place, found.kind)
+    if found.stand_in:
+        progress.warn(f"{archive}: a stand-in for the data set: {found.stand_in}; source.json says so as well")
+    return Description(
+        section.source,
+        section.archive,
+        sums.bytes,
+        sums.sha256,
+        len(entries),
+        upstream,
+        place,
+        found.kind,
+        found.stand_in,
+    )
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:

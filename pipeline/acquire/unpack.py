@@ -1,4 +1,5 @@
-"""Take the LMDB out of an LSUN zip, and nothing else. A zip of pictures is read where it is, see `datasets.zips`."""
+"""Take the LMDB out of an LSUN zip, and nothing else. A zip of pictures is read where it is, see `datasets.zips`,
+and so is one of downsampled ImageNet's pickles."""
 
 import zipfile
 import zlib
@@ -8,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import progress
 from pipeline.acquire.disk import require_room
+from pipeline.datasets.imagenet32 import is_batch_name
 from pipeline.datasets.readers import is_picture_name
 from pipeline.errors import CorruptData
 
@@ -69,7 +71,7 @@ def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo
                 f"{archive}: member {member.filename!r} leaves its folder; no data set has one, so delete it"
             )
     found = [member for member in members if PurePosixPath(member.filename).name == "data.mdb"]
-    if not found and any(is_picture_name(member.filename.encode(errors="replace")) for member in members):
+    if not found and any(_is_read_in_place(member.filename) for member in members):
         return None
     if len(found) != 1:
         names = ", ".join(member.filename for member in members[:5])
@@ -77,6 +79,10 @@ def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo
             f"{archive}: expected one data.mdb or pictures, found {len(found)} data.mdb among {names or 'no members'}"
         )
     return found[0]
+
+
+def _is_read_in_place(name: str) -> bool:
+    return is_picture_name(name.encode(errors="replace")) or is_batch_name(name)
 
 
 def _what_is_wrong(archive: Path, error: Exception) -> str:

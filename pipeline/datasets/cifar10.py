@@ -1,8 +1,6 @@
 """CIFAR-10: a tar.gz of pickles, or the folder that it unpacks to.
 
-A batch is a dictionary: `data`, uint8 (n, 3072), each row a picture's red, green and blue planes; `labels`, a list of
-numbers. The names of the classes stand in `batches.meta`. Python 2 wrote the files; many copies were written anew by
-later versions, some with keys of bytes.
+For a batch see `batches`; the names of the classes stand in `batches.meta`. Python 2 wrote the files.
 """
 
 import gzip
@@ -13,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.datasets.batches import numbers_of, pictures_of, read_mapping
 from pipeline.datasets.labelled import Labelled, label
-from pipeline.datasets.pickles import read_plain
 from pipeline.datasets.published import Published
 from pipeline.errors import CorruptData, MissingInput
 
-SIDE = 32
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"
 BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
@@ -67,7 +63,7 @@ def read(folder: Path) -> dict[str, Labelled]:
     paths = locate(folder)
     files = _unpack(paths[0]) if paths[0].name == ARCHIVE else {path.name: _read_file(path) for path in paths}
     where = paths[0] if paths[0].name == ARCHIVE else paths[0].parent
-    loaded = {name: _mapping(read_plain(data, f"{where}: {name}"), f"{where}: {name}") for name, data in files.items()}
+    loaded = {name: read_mapping(data, f"{where}: {name}") for name, data in files.items()}
     classes = _classes(loaded[META].get("label_names"), f"{where}: {META}")
     return {
         split: _join([_batch(loaded[name], classes, f"{where}: {name}") for name in names])
@@ -127,13 +123,6 @@ def _members(path: Path, stream: _Limited) -> Iterator[tuple[str, bytes]]:
             yield name, content.read()
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    """A dictionary with text for keys: some copies have bytes."""
-    if not isinstance(value, dict):
-        raise CorruptData(f"{where}: a {type(value).__name__}, expected a dictionary; download or copy it again")
-    return {key.decode("latin1") if isinstance(key, bytes) else str(key): item for key, item in value.items()}
-
-
 def _classes(value: Any, where: str) -> tuple[str, ...]:
     names = value if isinstance(value, list) else []
     classes = [name.decode("latin1") if isinstance(name, bytes) else name for name in names]
@@ -145,24 +134,7 @@ def _classes(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _batch(batch: dict[str, Any], classes: Sequence[str], where: str) -> Labelled:
-    data, labels = batch.get("data"), batch.get("labels")
-    width = SIDE * SIDE * 3
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (width,):
-        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else f"a {type(data).__name__}"
-        raise CorruptData(f"{where}: data is {found}, expected uint8 (n, {width}); download or copy it again")
-    numbers = _numbers(labels)
-    if numbers is None:
-        raise CorruptData(f"{where}: labels are no list of whole numbers; download or copy it again")
-    images = data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return label(images, numbers, classes, where)
-
-
-def _numbers(labels: Any) -> npt.NDArray[np.int64] | None:
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu":
-        return labels.astype(np.int64)
-    if isinstance(labels, list) and all(type(number) is int and abs(number) < 1 << 60 for number in labels):
-        return np.array(labels, np.int64)
-    return None
+    return label(pictures_of(batch, where), numbers_of(batch, where), classes, where)
 
 
 def _join(batches: Sequence[Labelled]) -> Labelled:

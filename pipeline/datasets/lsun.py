@@ -3,7 +3,8 @@
 An archive is a zip of one LMDB; a key is 40 hexadecimal characters, a value an encoded picture (short side 256, WebP in
 practice, though JPEG has been announced). Ten categories of scenes come in a training and a validation part, with one
 test set of 10,000 pictures for all; twenty categories of objects in one part each. LSUN itself states no checksums;
-lengths and SHA-256 are those of the tensorflow-datasets project, which fetches the same files, all but the test set.
+lengths and SHA-256 are those of the tensorflow-datasets project, which fetches the same files, all but the test set: of
+that one neither is known.
 """
 
 from pathlib import Path
@@ -69,6 +70,8 @@ def _publish() -> dict[str, Published]:
             name = archive_name(category, part)
             url = f"{_SITE}/scenes/{name}"
             archives[name] = Published(length, url, url, sha256, entries=300 if part == "val" else _ENTRIES.get(name))
+    name = archive_name(None, "test")
+    archives[name] = Published(None, f"{_SITE}/scenes/{name}", f"{_SITE}/scenes/{name}", entries=10_000)
     for category, (length, sha256) in _OBJECTS.items():
         url = f"{_SITE}/objects/{category}.zip"
         archives[f"{category}.zip"] = Published(length, url, url, sha256)

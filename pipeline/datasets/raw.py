@@ -1,11 +1,12 @@
 """The raw folder of a set: what `source.json` says, and how its pictures are opened."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import files
-from pipeline.datasets import imagenet, lsun, photos
+from pipeline.datasets import imagenet, imagenet32, lsun, photos
+from pipeline.datasets.imagenet32 import Imagenet32
 from pipeline.datasets.parquets import Parquet
 from pipeline.datasets.readers import Folder, Lmdb, Source, find_lmdb
 from pipeline.datasets.tars import Tar
@@ -13,11 +14,14 @@ from pipeline.datasets.zips import Zip
 from pipeline.errors import CorruptData, MissingInput
 
 DataSet = Literal["lsun", "imagenet", "faces"]
-Kind = Literal["lmdb", "folder", "tar", "zip", "parquet"]
+Kind = Literal["lmdb", "folder", "tar", "zip", "parquet", "pickles"]
 Place = Literal["raw", "archives"]
 
-PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES | photos.ARCHIVES
+PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES | imagenet32.ARCHIVES | photos.ARCHIVES
 """What upstream says of each archive, by file name."""
+
+Several = Folder | Parquet | Imagenet32
+"""The sources that may be several files; `files()` says what the file system tells of them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Description:
         upstream: whether the checksum is that of upstream's archive.
         place: where the pictures are read from.
         kind: how they are read.
+        stand_in: in what the pictures differ from the data set that they stand in for; None where they are it.
     """
 
     source: str
@@ -42,6 +47,11 @@ class Description:
     upstream: bool
     place: Place
     kind: Kind
+    stand_in: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of `source.json`: all fields, but for `stand_in` where there is none."""
+        return {name: value for name, value in asdict(self).items() if name != "stand_in" or value}
 
 
 @dataclass(frozen=True)
@@ -49,31 +59,39 @@ class Readable:
     """How pictures are read from a path.
 
     Attributes:
-        kind: `lmdb`, `folder` of pictures, `tar`, `zip` or `parquet` (a file or a folder of them).
+        kind: `lmdb`, `folder` of pictures, `tar`, `zip`, `parquet` (a file or a folder of them) or `pickles` (of
+            downsampled ImageNet: a zip or a folder of them).
         source: what reads them.
-        file: the one file they are in; None for a folder of pictures or of parquet files.
+        file: the one file they are in; None for a folder of pictures, parquet files or pickles.
+        stand_in: as in `Description`.
     """
 
     kind: Kind
     source: Source
     file: Path | None
+    stand_in: str | None = None
 
 
 def read_as(path: Path) -> Readable:
-    """See what `path` is: a folder with an LMDB, parquet files or pictures in it; a zip, a parquet file or a tar.
+    """See what `path` is: a folder with an LMDB, parquet files, pickles or pictures; a zip, a parquet file or a tar.
 
     Raises:
         MissingInput: there is nothing.
+        CorruptData: a folder holds several LMDBs, or what is called a zip is none.
     """
     if path.is_dir():
         if lmdb := find_lmdb(path):
             return Readable("lmdb", Lmdb(lmdb), lmdb / "data.mdb")
         if any(path.glob("*.parquet")) or any(path.glob("data/*.parquet")):
             return Readable("parquet", Parquet(path), None)
+        if imagenet32.has_batches(path):
+            return Readable("pickles", Imagenet32(path), None, imagenet32.STAND_IN)
         return Readable("folder", Folder(path), None)
     if not path.exists():
         raise MissingInput(f"{path}: no longer there; put it back, or run the download again")
     if path.suffix.lower() == ".zip":
+        if imagenet32.has_batches(path):
+            return Readable("pickles", Imagenet32(path), path, imagenet32.STAND_IN)
         return Readable("zip", Zip(path), path)
     if path.suffix.lower() == ".parquet":
         return Readable("parquet", Parquet(path), path)

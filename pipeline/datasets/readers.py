@@ -34,11 +34,13 @@ class Entry(NamedTuple):
         key: UTF-8 text; two entries of a broken archive may share one, and then stand beside each other.
         label: class name, where the data set has one.
         place: where the source finds the bytes.
+        caption: where it finds the bytes of what is written about the picture; None where it has none. See `captions`.
     """
 
     key: str
     label: str | None
     place: Place
+    caption: Place | None = None
 
 
 class File(NamedTuple):

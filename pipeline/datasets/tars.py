@@ -1,4 +1,4 @@
-"""Pictures in a tar, or in tars inside a tar, read by offset without unpacking.
+"""Pictures in a tar, or in tars inside a tar, read by offset without unpacking; labels and captions beside them.
 
 The headers are walked here rather than by `tarfile.TarFile`, which takes a damaged header, or a missing end, for the
 end of the archive: half of a broken download would pass for all of it.
@@ -27,6 +27,12 @@ _WITHOUT_DATA = (
 _LONGEST_EXTRA = 1 << 20
 """Bytes that a long name or an extended header may take; real ones take hundreds."""
 
+_LABEL, _CAPTIONS = b".cls", (b".txt", b".json")
+"""Suffixes of what WebDataset puts beside a picture of the same stem; of the captions the first one counts."""
+
+_LONGEST = {_LABEL: 1 << 10} | dict.fromkeys(_CAPTIONS, 1 << 16)
+"""Bytes of such a member, by suffix; a longer one is something else."""
+
 
 class Member(NamedTuple):
     """A regular file in a tar: its name, and where its bytes lie, counted from the start of the outermost file."""
@@ -42,6 +48,10 @@ class Tar:
 
     Members count by the same rule of names as files in a folder. Links, folders, devices and sparse files are left
     out. A leading `./` is dropped; any other name is taken as it is, for it is a key and no path.
+
+    Members of one stem are a sample, as in WebDataset: `000123.cls` labels `000123.jpg` and `000123.png`, with its
+    text; one that is empty, no UTF-8, or longer than 1 kB does not. `000123.txt`, or else `000123.json`, is their
+    caption, up to 64 kB. A picture's stem ends at the last dot of its name or, where nothing is found so, at the first.
     """
 
     path: Path
@@ -53,12 +63,15 @@ class Tar:
             CorruptData: the tar, or one inside it, is cut off or damaged.
         """
         with self._descriptor() as descriptor:
-            size = os.fstat(descriptor).st_size
-            return in_key_order(
-                Entry(key_text(name), None, (offset, length))
-                for member in self._walk(descriptor, 0, size, "")
-                for name, offset, length in self._pictures(descriptor, member)
-            )
+            pictures: list[Member] = []
+            beside: dict[bytes, Member] = {}
+            for member in self._all(descriptor, os.fstat(descriptor).st_size):
+                stem, dot, suffix = member.name.rpartition(b".")
+                if is_picture_name(member.name):
+                    pictures.append(member)
+                elif member.length <= _LONGEST.get(ending := dot + suffix.lower(), -1):
+                    beside.setdefault(stem + ending, member)
+            return in_key_order(self._entry(descriptor, picture, beside) for picture in pictures)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -76,14 +89,36 @@ class Tar:
         with self.path.open("rb") as file:
             yield file.fileno()
 
-    def _pictures(self, descriptor: int, member: Member) -> Iterator[Member]:
-        if member.name.lower().endswith(b".tar"):
+    def _all(self, descriptor: int, size: int) -> Iterator[Member]:
+        """The regular files of the tar, with those of the tars inside it in the place of these."""
+        for member in self._walk(descriptor, 0, size, ""):
+            if not member.name.lower().endswith(b".tar"):
+                yield member
+                continue
             end = member.offset + member.length
             for inner in self._walk(descriptor, member.offset, end, f" in {key_text(member.name)}"):
-                if is_picture_name(inner.name):
-                    yield inner._replace(name=member.name[:-4] + b"/" + inner.name)
-        elif is_picture_name(member.name):
-            yield member
+                yield inner._replace(name=member.name[:-4] + b"/" + inner.name)
+
+    def _entry(self, descriptor: int, picture: Member, beside: dict[bytes, Member]) -> Entry:
+        folder, slash, name = picture.name.rpartition(b"/")
+        stems = [folder + slash + stem for stem in (name.rpartition(b".")[0], name.partition(b".")[0])]
+
+        def find(*suffixes: bytes) -> Member | None:
+            return next((beside[stem + end] for stem in stems for end in suffixes if stem + end in beside), None)
+
+        label, caption = find(_LABEL), find(*_CAPTIONS)
+        return Entry(
+            key_text(picture.name),
+            self._label(descriptor, label) if label else None,
+            (picture.offset, picture.length),
+            (caption.offset, caption.length) if caption else None,
+        )
+
+    def _label(self, descriptor: int, member: Member) -> str | None:
+        try:
+            return self._read(descriptor, member.offset, member.length).decode().strip() or None
+        except UnicodeDecodeError:
+            return None
 
     def _walk(self, descriptor: int, start: int, end: int, where: str) -> Iterator[Member]:
         """The regular files of the tar that lies in bytes `start` to `end`."""

@@ -31,7 +31,7 @@ class Zip:
         Raises:
             CorruptData: it is no zip, or its end is missing.
         """
-        names = (_raw_name(member) for member in self._archive().infolist())
+        names = (_raw_name(member) for member in opened(self.path).infolist())
         return in_key_order(
             Entry(key_text(name.removeprefix(b"./")), None, (number, 0))
             for number, name in enumerate(names)
@@ -40,7 +40,7 @@ class Zip:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
-        archive = self._archive()
+        archive = opened(self.path)
         members = archive.infolist()
 
         def read(place: Place) -> bytes:
@@ -57,10 +57,15 @@ class Zip:
 
         yield read
 
-    def _archive(self) -> zipfile.ZipFile:
-        """The opened zip, kept by the process: a directory of 200,000 names takes seconds to read."""
-        status = self.path.stat()
-        return _opened(os.getpid(), self.path, status.st_size, status.st_mtime_ns)
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """The opened zip, kept by the process: a directory of 200,000 names takes seconds to read.
+
+    Raises:
+        CorruptData: it is no zip, or its end is missing.
+    """
+    status = path.stat()
+    return _opened(os.getpid(), path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.datasets import cifar10, mnist, svhn
+from pipeline.datasets.batches import SIDE
 from pipeline.miniature.digits import draw_house_number, draw_stroke_digit
 from pipeline.miniature.textures import CLASSES, draw_texture
 from pipeline.seeding import numpy_rng
@@ -49,7 +50,7 @@ def _small_texture(rng: np.random.Generator, number: int) -> Pixels:
     short = min(texture.size)
     left, top = (texture.width - short) // 2, (texture.height - short) // 2
     square = texture.crop((left, top, left + short, top + short))
-    return np.asarray(square.resize((cifar10.SIDE, cifar10.SIDE), Image.Resampling.BOX))
+    return np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def draw_cifar10(to: Path, *, train: int, test: int, seed: int) -> None:

@@ -7,9 +7,8 @@ from pydantic import Field
 
 from pipeline import files, params, progress
 from pipeline.datasets import imagenet, lsun, photos
-from pipeline.datasets.parquets import Parquet
-from pipeline.datasets.raw import PUBLISHED, DataSet, Description, open_source
-from pipeline.datasets.readers import Folder, Source
+from pipeline.datasets.raw import PUBLISHED, DataSet, Description, Several, open_source
+from pipeline.datasets.readers import Source
 from pipeline.prepare.chunks import Convert, make_image_set
 from pipeline.prepare.decode import MOST_PIXELS
 
@@ -47,6 +46,8 @@ def make_set(
     source, described = open_source(raw, archives)
     entries = _ENTRIES[data_set](source, archives)
     _compare_count(described, len(entries))
+    if described.stand_in:
+        progress.warn(f"{described.archive}: a stand-in: {described.stand_in}")
     return make_image_set(
         source,
         entries,
@@ -71,7 +72,7 @@ def _work_digest(data_set: DataSet, section: Prepare, source: Source, described:
             "libraries": [version(name) for name in _LIBRARIES],
             "set": data_set,
             "sha256": described.sha256,
-            "changed": [file.changed for file in source.files()] if isinstance(source, Folder | Parquet) else [],
+            "changed": [file.changed for file in source.files()] if isinstance(source, Several) else [],
             **section.model_dump(exclude={"max_bad"}),  # a higher limit must not cost the finished chunks
         }
     )

@@ -111,6 +111,19 @@ def test_a_folder_needs_room_as_well(
         check(archive="mine")
 
 
+def test_small_pictures_are_many(check: Check, tmp_path: Path, free: Callable[[float], None]) -> None:
+    """Downsampled ImageNet: four times the pictures that a photograph's length would let one expect."""
+    folder = tmp_path / "archives" / "lsun" / "Imagenet32_train"
+    folder.mkdir(parents=True)
+    with (folder / "train_data_batch_1").open("wb") as file:
+        file.truncate(30_000_000)
+    free(300e6)
+    check(archive="Imagenet32_train")
+    free(200e6)
+    with pytest.raises(PipelineError, match=r"the set lsun needs 0\.29 GB"):
+        check(archive="Imagenet32_train")
+
+
 def test_a_linked_folder_is_told_before_anything_runs(
     check: Check, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 """Raw folders from every kind of source, and what is said when there is none."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.acquire.archives import Acquire
@@ -45,7 +45,7 @@ def run(tmp_path):
         described = acquire(data_set, section, archives=tmp_path / "archives", to=raw, seed=1, workers=1)
         assert described == json.loads((raw / "source.json").read_text())
         source, again = open_source(raw, tmp_path / "archives")
-        assert dataclasses.asdict(again) == described
+        assert again.as_json() == described
         entries = source.entries()
         with source.open() as read:
             pictures = {entry.key: read(entry.place) for entry in entries}
@@ -134,6 +134,22 @@ def test_tar_of_scenes_is_read_in_place(run: Run, tmp_path: Path, records: dict[
     assert (described["place"], described["kind"], described["count"]) == ("archives", "tar", 5)
     assert pictures == {f"{key.decode()[-1]}/{key.decode()}.jpg": data for key, data in records.items()}
     assert files_in(tmp_path / "archives") == ["sample.tar"]
+
+
+def test_labels_and_captions_travel_with_the_pictures(
+    run: Run, tmp_path: Path, encode: Callable[..., bytes], write_tar: Callable[..., Path]
+) -> None:
+    """Samples of a WebDataset: captions beside source.json, and no such file for a set without any."""
+    members = {"1.jpg": encode(1), "1.cls": b"cat", "1.txt": b"A cat.", "2.jpg": encode(2)}
+    write_tar(tmp_path / "archives" / "sample.tar", members)
+    described, pictures = run(archive="sample.tar")
+    assert described["count"] == 2 and set(pictures) == {"1.jpg", "2.jpg"}
+    assert files_in(tmp_path / "raw") == ["captions.parquet", "source.json"]
+    table = pq.read_table(tmp_path / "raw" / "captions.parquet")
+    assert table.to_pylist() == [{"key": "1.jpg", "caption": "A cat."}]
+    write_tar(tmp_path / "archives" / "plain.tar", {"1.jpg": encode(1)})
+    run(archive="plain.tar")
+    assert files_in(tmp_path / "raw") == ["source.json"]
 
 
 def test_a_linked_folder_is_read_with_a_warning(

@@ -1,12 +1,14 @@
 """Tars and tars of tars: offsets, odd members, and every way of being cut off."""
 
 import io
+import json
 import os
 import tarfile
 
 import pytest
 
 from pipeline.datasets import imagenet
+from pipeline.datasets.captions import caption_table
 from pipeline.datasets.readers import Folder
 from pipeline.datasets.tars import Tar
 from pipeline.errors import CorruptData
@@ -148,3 +150,44 @@ def test_malformed_extended_headers(tmp_path, record):
     (tmp_path / "x.tar").write_bytes(info.tobuf() + record.ljust(512, b"\0") + members(("a.jpg", b"a")))
     with pytest.raises(CorruptData, match="at byte 0"):
         Tar(tmp_path / "x.tar").entries()
+
+
+def test_a_label_travels_with_its_picture(tmp_path):
+    """WebDataset's samples: the text of NAME.cls labels each picture of that stem, in either order, also in inner tars.
+
+    A label that is empty, binary or long is none, and a stem in another folder is another sample.
+    """
+    inner = members(("a.cls", b"7"), ("a.jpg", b""), ("b.jpg", b""))
+    names = [
+        *(("000123.jpg", b""), ("000123.png", b""), ("000123.cls", b" cat\n"), ("d/000123.jpg", b"")),
+        *(("000124.CLS", "Käfer".encode()), ("000124.jpg", b"")),
+        *(("empty.jpg", b""), ("empty.cls", b" "), ("binary.jpg", b""), ("binary.cls", b"\xff")),
+        *(("long.jpg", b""), ("long.cls", b"x" * 1025), ("kb.jpg", b""), ("kb.cls", b"x" * 1024)),
+        *(("two.left.jpg", b""), ("two.right.jpg", b""), ("two.cls", b"all"), ("two.right.cls", b"right")),
+        ("shard.tar", inner),
+    ]
+    (tmp_path / "x.tar").write_bytes(members(*names))
+    assert {entry.key: entry.label for entry in Tar(tmp_path / "x.tar").entries()} == {
+        **{"000123.jpg": "cat", "000123.png": "cat", "d/000123.jpg": None, "000124.jpg": "Käfer"},
+        **{"empty.jpg": None, "binary.jpg": None, "long.jpg": None, "kb.jpg": "x" * 1024},
+        **{"two.left.jpg": "all", "two.right.jpg": "right", "shard/a.jpg": "7", "shard/b.jpg": None},
+    }
+
+
+def test_captions_in_a_table(tmp_path):
+    """Text before JSON; of JSON the caption alone; none where there is nothing to read; the first of a repeated key."""
+    names = [
+        *(("a.jpg", b""), ("a.txt", b"\xef\xbb\xbfA cat.\n"), ("a.json", b'{"caption": "not this"}')),
+        *(("b.jpg", b""), ("b.png", b""), ("b.json", json.dumps({"url": "x", "caption": "Zwei Käfer"}).encode())),
+        *(("c.jpg", b""), ("c.json", b'{"caption": 3}'), ("d.jpg", b""), ("d.txt", b"{smiling}")),
+        *(("e.jpg", b""), ("e.txt", b"\xff"), ("f.jpg", b""), ("f.txt", b"x" * 70_000), ("g.jpg", b"")),
+        *(("h.jpg", b""), ("h.txt", b"first"), ("h.jpg", b"")),
+    ]
+    (tmp_path / "x.tar").write_bytes(members(*names))
+    source = Tar(tmp_path / "x.tar")
+    table = caption_table(source, source.entries())
+    assert table is not None and dict(zip(*table.to_pydict().values(), strict=True)) == {
+        **{"a.jpg": "A cat.", "b.jpg": "Zwei Käfer", "b.png": "Zwei Käfer", "d.jpg": "{smiling}", "h.jpg": "first"}
+    }
+    (tmp_path / "x.tar").write_bytes(members(("a.jpg", b""), ("a.txt", b" ")))
+    assert caption_table(source, source.entries()) is None

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
-from pipeline.acquire.lsun_archive import named_section
+from pipeline.acquire import archives, disk, download
+from pipeline.acquire.lsun_archive import acquire_from, named_section
 from pipeline.datasets import lsun
 from pipeline.errors import BadParameters
 from stages.download_lsun import Category
@@ -107,6 +108,9 @@ def test_every_archive_of_upstream_has_its_options(command, tmp_path, zip_file):
             known = lsun.ARCHIVES[section.archive]
             assert known.url == f"http://dl.yf.io/lsun/scenes/{category}_{split}_lmdb.zip" and known.sha256
             assert section.checksum == "upstream"
+    test = lsun.ARCHIVES["test_lmdb.zip"]
+    assert (test.url, test.entries) == ("http://dl.yf.io/lsun/scenes/test_lmdb.zip", 10_000)
+    assert named_section(split="test").checksum == "any", "none is published"
     assert lsun.ARCHIVES["tv-monitor.zip"].url == "http://dl.yf.io/lsun/objects/tv-monitor.zip"
     assert lsun.folder_of("test_lmdb.zip") == "http://dl.yf.io/lsun/scenes"
     assert lsun.folder_of("tv-monitor.zip") == "http://dl.yf.io/lsun/objects"
@@ -145,6 +149,24 @@ def test_a_set_from_a_mirror(command, tmp_path, zip_file):
     assert (tmp_path / "archives" / zip_file.name).read_bytes() == zip_file.read_bytes()
     done = command(*options, "--params", ROOT / "profiles/miniature.yaml", "--url", zip_file.parent)
     assert done.returncode == 1 and "drawn" in done.stderr
+
+
+def test_what_was_just_fetched_is_hashed_once(tmp_path, zip_file, monkeypatch):
+    """43 GB take minutes to read: the download's checksums are those that `source.json` states."""
+    hashed = []
+
+    def counted(path):
+        hashed.append(path.name)
+        return disk.checksums(path)
+
+    for module in (archives, download):
+        monkeypatch.setattr(module, "checksums", counted)
+    section = named_section(category="bedroom", any_checksum=True)
+    places = {"archives": tmp_path / "archives", "to": tmp_path / "raw"}
+    found = acquire_from(str(zip_file.parent), section, **places, seed=1, workers=1, connections=1)
+    assert hashed == [f"{zip_file.name}.part"] and found["sha256"] == files.sha256_file(zip_file)
+    assert acquire_from(None, section, **places, seed=1, workers=1, connections=1) == found
+    assert hashed[1:] == [zip_file.name], "an archive that was there may be another by now"
 
 
 @pytest.mark.parametrize("members", [0, pytest.param(66_000, marks=pytest.mark.long)])

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -9,7 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pipeline import files
+from pipeline.imageset import ImageSet
 
 ROOT = Path(__file__).parent.parent.parent
 PROFILE = """
@@ -99,3 +104,23 @@ def test_no_room_is_one_line_and_loses_nothing(run_stage, tmp_path, options, lim
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert "File too large" in done.stderr and not (tmp_path / "out").exists()
     assert run_stage("downsample_imagenet", *options, "--to", tmp_path / "out").returncode == 0
+
+
+def test_a_stand_in_keeps_its_pixels_and_says_what_it_is(run_stage, tmp_path):
+    """Downsampled ImageNet's pickles are at the set's side already; both commands warn, and source.json has a field."""
+    data = np.random.default_rng(1).integers(0, 256, (5, 3072), dtype=np.uint8)
+    (tmp_path / "archives" / "train.tar").mkdir(parents=True)  # the name is the profile's: a folder as well
+    (tmp_path / "archives" / "train.tar" / "val_data").write_bytes(
+        pickle.dumps({"data": data, "labels": [1, 2, 3, 4, 5]})
+    )
+    (tmp_path / "profile.yaml").write_text(PROFILE)
+    common = ["--set", "imagenet", "--params", tmp_path / "profile.yaml", "--archives", tmp_path / "archives"]
+    stand_in = "squashed to 32×32 instead of centre-cropped"
+    done = run_stage("download_imagenet", *common, "--seed", 1, "--to", tmp_path / "raw")
+    assert done.returncode == 0 and done.stderr.count(f"warning: {tmp_path}/archives/train.tar: a stand-in") == 1
+    assert files.read_json(tmp_path / "raw" / "source.json")["stand_in"] == stand_in
+    done = run_stage("downsample_imagenet", *common, "--raw", tmp_path / "raw", "--to", tmp_path / "set", "-j", 2)
+    assert done.returncode == 0 and done.stderr.count(stand_in) == 1, done.stderr
+    images = ImageSet(tmp_path / "set")
+    assert np.array_equal(images.read(np.arange(5)), data.reshape(5, 3, 32, 32).transpose(0, 2, 3, 1))
+    assert images.index.column("label").to_pylist() == ["1", "2", "3", "4", "5"]

@@ -1,0 +1,152 @@
+"""Downsampled ImageNet as Chrabaszcz, Loshchilov and Hutter published it (arXiv 1707.08819): pickles of 32×32 pictures.
+
+A stand-in where the originals are not to be had, and marked as one: its pictures were squashed to a square, with
+Pillow's box filter, while the DCGAN paper cut out the centre. `train_data_batch_1` to `10` hold 1,281,167 pictures,
+`val_data` 50,000, in the layout of `batches` with classes counted from 1; whatever else is in the dictionary, such as
+the `mean`, is not used.
+"""
+
+import contextlib
+import io
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.datasets import zips
+from pipeline.datasets.batches import SIDE, numbers_of, pictures_of, read_mapping
+from pipeline.datasets.published import Published
+from pipeline.datasets.readers import Entry, File, Place, Read, in_key_order
+from pipeline.errors import CorruptData
+
+STAND_IN = "squashed to 32×32 instead of centre-cropped"
+"""What these pictures are not, for whoever reads `source.json` or the warning."""
+
+CLASSES = 1_000
+
+_WHERE = "https://image-net.org/download-images (register, then Download downsampled image data, 32x32)"
+ARCHIVES = {
+    "Imagenet32_train.zip": Published(None, _WHERE, entries=1_281_167),
+    "Imagenet32_val.zip": Published(None, _WHERE, entries=50_000),
+}
+"""What is known of each archive, by file name; neither lengths nor checksums are published."""
+
+_NAMES = {f"train_data_batch_{number}": f"train_data_batch_{number:02d}" for number in range(1, 11)} | {
+    "val_data": "val_data"
+}
+"""What the pickles are called, and what the keys call them."""
+
+_LONGEST = 1 << 29
+"""Bytes of a pickle above which it is damaged, or a bomb; a real one has 394 MB."""
+
+_HEADER = b"P6\n%d %d\n255\n" % (SIDE, SIDE)
+
+
+def has_batches(path: Path) -> bool:
+    """Whether a folder, or a zip by its directory, holds one of the pickles.
+
+    Raises:
+        CorruptData: it is no zip.
+    """
+    if path.is_dir():
+        return any((path / name).is_file() for name in _NAMES)
+    return any(map(is_batch_name, zips.opened(path).namelist()))
+
+
+def is_batch_name(name: str) -> bool:
+    """Whether a file, or a zip's member, is one of the pickles by its name, whatever folder it is in."""
+    return PurePosixPath(name).name in _NAMES
+
+
+@dataclass(frozen=True)
+class Imagenet32:
+    """The pictures of a folder or a zip of the pickles, each as the bytes of a PPM file, without loss.
+
+    A key is `train_data_batch_01/000123`, so that key order is upstream's; a label is the number of the class, 1 to
+    1000, as text. `val_data` counts only where no training batch lies beside it: it is there to test on.
+
+    Args:
+        path: the folder or the zip.
+    """
+
+    path: Path
+
+    def files(self) -> list[File]:
+        """What the file system tells of each pickle, or of the zip."""
+        paths = [self.path / name for name in self._batches().values()] if self.path.is_dir() else [self.path]
+        return [File(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+
+    def entries(self) -> list[Entry]:
+        """All pictures, by reading one pickle after another; only their labels are kept.
+
+        Raises:
+            CorruptData: a pickle is cut off, damaged, or holds something else.
+        """
+        found: list[Entry] = []
+        for place, (batch, name) in enumerate(self._batches().items()):
+            where = f"{self.path}: {name}"
+            content = read_mapping(self._read(name), where)
+            count, numbers = len(pictures_of(content, where)), numbers_of(content, where)
+            del content  # before the next is read
+            if len(numbers) != count or not ((numbers >= 1) & (numbers <= CLASSES)).all():
+                raise CorruptData(
+                    f"{where}: {len(numbers):,} labels for {count:,} pictures, expected as many, of 1 to {CLASSES:,}; "
+                    "download or copy it again"
+                )
+            found += (Entry(f"{batch}/{row:06d}", _TEXT[n], (place, row)) for row, n in enumerate(numbers.tolist()))
+        return in_key_order(found)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Read]:
+        names = list(self._batches().values())
+        version = (self.path, *self.files())
+
+        def read(place: Place) -> bytes:
+            assert isinstance(place, tuple)
+            number, row = place
+            key = (*version, names[number])
+            if key not in _held:
+                _held.clear()  # first: two of them would be 800 MB
+                where = f"{self.path}: {names[number]}"
+                _held[key] = pictures_of(read_mapping(self._read(names[number]), where), where)
+            picture: npt.NDArray[np.uint8] = _held[key][row]
+            return _HEADER + picture.tobytes()
+
+        yield read
+
+    def _batches(self) -> dict[str, str]:
+        """The name of each file, or member, by the name of the batch in the keys, in key order."""
+        if self.path.is_dir():
+            names = [name for name in _NAMES if (self.path / name).is_file()]
+        else:
+            names = zips.opened(self.path).namelist()
+        found = {_NAMES[PurePosixPath(name).name]: name for name in names if is_batch_name(name)}
+        if len(found) > 1:
+            found.pop("val_data", None)
+        return dict(sorted(found.items()))
+
+    def _read(self, name: str) -> bytes:
+        file = self.path / name
+        archive = None if self.path.is_dir() else zips.opened(self.path)
+        length = archive.getinfo(name).file_size if archive else file.stat().st_size
+        if length > _LONGEST:
+            raise CorruptData(f"{self.path}: {name}: {length:,} bytes, at most {_LONGEST:,} are read; get it again")
+        if archive is None:
+            return file.read_bytes()
+        try:
+            with archive.open(name) as member:
+                whole = io.BytesIO()
+                shutil.copyfileobj(member, whole, 1 << 20)  # `read` would hold the packed bytes and two copies as well
+                return whole.getvalue()
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise CorruptData(f"{self.path}: {name}: damaged ({error}); download or copy it again") from None
+
+
+_TEXT = [str(number) for number in range(CLASSES + 1)]
+_held: dict[tuple[object, ...], npt.NDArray[np.uint8]] = {}
+"""At most one batch, some 400 MB, in each process."""

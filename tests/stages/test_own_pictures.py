@@ -1,0 +1,111 @@
+"""A set of one's own needs no code: what docs/own-pictures.md says to paste is what runs here."""
+
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import files
+from pipeline.imageset import ImageSet
+from pipeline.params import read_names, read_yaml
+
+ROOT = Path(__file__).parent.parent.parent
+Encode = Callable[..., bytes]
+
+
+@pytest.fixture
+def pasted(tmp_path: Path) -> list[Path]:
+    """The page's two YAML blocks as files: the profile and params.yaml."""
+    blocks = re.findall(r"^   ```yaml\n(.*?)^   ```", (ROOT / "docs" / "own-pictures.md").read_text(), re.M | re.S)
+    paths = [tmp_path / "mine.yaml", tmp_path / "params.yaml"]
+    for path, block in zip(paths, blocks, strict=True):
+        path.write_text(re.sub(r"^   ", "", block, flags=re.M))
+    return paths
+
+
+def keys(value: Any) -> Any:
+    """The keys of nested mappings."""
+    return {key: keys(child) for key, child in value.items()} if isinstance(value, dict) else type(value)
+
+
+def test_the_page_has_every_section_and_list(pasted: list[Path]) -> None:
+    """What a stage asks of `lsun`, it finds for `mine`; all lists of params.yaml are there."""
+    mine, theirs = read_yaml(pasted[0]), read_yaml(ROOT / "profiles" / "workstation.yaml")
+    assert {room: list(sections) for room, sections in mine.items()} == {
+        room: ["mine"] for room, sections in theirs.items() if "lsun" in sections
+    }
+    for room, sections in mine.items():
+        assert keys(sections["mine"]) == keys(theirs[room]["lsun"]), room
+    assert set(read_yaml(pasted[1])) == set(read_yaml(ROOT / "params.yaml"))
+    assert read_names(pasted[1], "scenes") == read_names(pasted[1], "sets") == ["mine"]
+
+
+def write_folder(archives: Path, encode: Encode) -> dict[str, str | None]:
+    """A folder with a link to a folder elsewhere, and a name from an old Windows: keys to labels."""
+    folder, elsewhere = archives / "pictures", archives.parent / "disk"
+    for path in (folder, elsewhere):
+        path.mkdir()
+    (folder / "trip").symlink_to(elsewhere)
+    (elsewhere / "b.png").write_bytes(encode(1, file_format="PNG"))
+    with open(os.path.join(os.fsencode(folder), b"caf\xe9.jpg"), "wb") as file:  # noqa: PTH118, PTH123
+        file.write(encode(2))
+    return {"caf%E9.jpg": None, "trip/b.png": None}
+
+
+def write_parquet(archives: Path, encode: Encode) -> dict[str, str | None]:
+    rows = [{"image": {"bytes": encode(n), "path": f"{n}.jpg"}, "label": f"class {n}"} for n in range(2)]
+    pq.write_table(pa.Table.from_pylist(rows), archives / "pictures.parquet")
+    return {"pictures/0000000": "class 0", "pictures/0000001": "class 1"}
+
+
+def write_tar(archives: Path, encode: Encode) -> dict[str, str | None]:
+    folder = archives.parent / "sample"
+    folder.mkdir()
+    for name, data in (("1.jpg", encode(1)), ("1.cls", b"cat"), ("2.jpg", encode(2))):
+        (folder / name).write_bytes(data)
+    shutil.make_archive(str(archives / "pictures"), "tar", folder)
+    return {"1.jpg": "cat", "2.jpg": None}
+
+
+def write_zip(archives: Path, encode: Encode) -> dict[str, str | None]:
+    with zipfile.ZipFile(archives / "pictures.zip", "w") as archive:
+        for number in (1, 2):
+            archive.writestr(f"a/{number}.jpg", encode(number))
+    return {"a/1.jpg": None, "a/2.jpg": None}
+
+
+@pytest.mark.parametrize(
+    ("archive", "write"),
+    [
+        ("pictures", write_folder),
+        ("pictures.parquet", write_parquet),
+        ("pictures.tar", write_tar),
+        ("pictures.zip", write_zip),
+    ],
+)
+def test_every_kind_of_archive_becomes_an_image_set(
+    archive: str, write: Any, run_stage: Callable[..., Any], tmp_path: Path, pasted: list[Path], encode: Encode
+) -> None:
+    """The commands of the page, on two pictures each: keys, labels, sides; the originals stay as they are."""
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    expected = write(archives, encode)
+    profile = pasted[0]
+    profile.write_text(profile.read_text().replace("archive: pictures #", f"archive: {archive} #"))
+    before = sorted((path, path.stat().st_mtime_ns) for path in archives.rglob("*"))
+    common = ["--set", "mine", "--params", profile, "--archives", archives]
+    done = run_stage("download_lsun", *common, "--seed", 1, "--to", tmp_path / "raw")
+    assert done.returncode == 0, done.stderr
+    assert files.read_json(tmp_path / "raw" / "source.json")["place"] == "archives"
+    done = run_stage("crop_scenes", *common, "--raw", tmp_path / "raw", "--to", tmp_path / "set", "-j", 1)
+    assert done.returncode == 0 and "2 of 2 pictures cut to 64×64" in done.stderr, done.stderr
+    images = ImageSet(tmp_path / "set")
+    assert dict(zip(images.keys, images.index.column("label").to_pylist(), strict=True)) == expected
+    assert sorted((path, path.stat().st_mtime_ns) for path in archives.rglob("*")) == before
