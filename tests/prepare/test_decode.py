@@ -63,6 +63,36 @@ def test_colour_models(encode, mode):
     assert np.abs(found.image - original).mean() < (130 if mode == "1" else 25)
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}, {"mode": "L"}])
+@pytest.mark.parametrize("least", [None, 64])
+def test_the_quick_way_gives_pillows_pixels(encode, options, least):
+    """At full size and at the scales that both have: whichever decodes a JPEG, the picture is the same."""
+    data = encode(2, shape=(500, 333), **options)
+    found = decode(data, max_pixels=MOST, short_side=least)
+    with Image.open(io.BytesIO(data)) as picture:
+        if least:
+            assert picture.draft(None, (least, least)), "a quarter"
+        expected = np.asarray(picture.convert("RGB"))
+    assert (found.image == expected).all()
+
+
+def test_inks_by_way_of_luminance(encode):
+    """YCCK, which Adobe's own programs write, says so in its Adobe segment."""
+    data = encode(2, mode="CMYK")
+    at = data.index(b"Adobe") + 11
+    assert data[at] == 0
+    data = data[:at] + b"\2" + data[at + 1 :]
+    assert (decode(data, max_pixels=MOST).image == pixels(data)).all()
+
+
+def test_two_pictures_in_one_file(encode):
+    """Of a stereo camera's MPO, a JPEG with another behind it, the first one counts."""
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("white", "black")]
+    frames[0].save(buffer, "MPO", save_all=True, append_images=frames[1:])
+    assert (decode(buffer.getvalue(), max_pixels=MOST).image == 255).all()
+
+
 def test_adobes_cmyk_is_not_a_negative():
     """White paper stays white; inverted inks are how JPEGs hold CMYK."""
     buffer = io.BytesIO()
