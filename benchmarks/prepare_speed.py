@@ -1,7 +1,7 @@
 """Decoding and resizing, beside Pillow, torchvision and the bare decoders, on the same files in the same run.
 
     python benchmarks/prepare_speed.py --jpegs FOLDER|ZIP|TAR --lsun LMDB
-        [--rounds 5] [--copies 40] [--to benchmarks/prepare_speed.json]
+        [--rounds 5] [--copies 200] [--to benchmarks/prepare_speed.json]
 
 One process with one thread goes through all files with each method in turn, several rounds over; a method's figure is
 its processor time in its best round, and a ratio that of the two best rounds, with the extremes over rounds beside it.
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--lsun", type=Path, required=True, help="LMDB of WebP pictures")
     parser.add_argument("--pictures", type=int, default=500, help="read at most so many of each")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=40, help="of the JPEGs, for the run with two workers")
+    parser.add_argument("--copies", type=int, default=200, help="of the JPEGs, for the run with two workers")
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
     options = parser.parse_args()
     cv2.setNumThreads(1)
