@@ -1,0 +1,283 @@
+"""What people and programs do to copies of a picture: save, scale, crop, tint, frame, label or turn it.
+
+Pure functions of a whole picture of any size and of a generator of chance. The `KNOWN` ones may train and calibrate a
+detector; the `HELD_OUT` ones may only ever judge it, so that its figures speak of what nobody thought of as well.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, features
+
+Pixels = npt.NDArray[np.uint8]
+Transform = Callable[[Pixels, np.random.Generator], Pixels]
+
+_WORDS = ("PREVIEW", "example.org", "2012-07-14", "(c) nobody", "HELLO", "photo 0417")
+_BLACK, _GREY, _WHITE = 0, 128, 255
+
+
+def apply(name: str, image: Pixels, rng: np.random.Generator) -> Pixels:
+    """A changed copy of a picture.
+
+    Args:
+        name: one of `KNOWN` or `HELD_OUT`.
+        image: uint8 (H, W, 3) RGB, of any size; left as it is.
+        rng: where all chance comes from; in the same state it gives the same bytes.
+
+    Returns:
+        uint8 (H', W', 3), a new array. Height and width are the picture's, but for `half` and `quarter` (halved or
+        quartered), `border` (4 to 8 % of the short side more on every side), `caption` (12 % higher) and `chain`.
+
+    Raises:
+        KeyError: there is no such name.
+    """
+    return _TRANSFORMS[name](image, rng)
+
+
+def draw_chain(rng: np.random.Generator) -> tuple[str, ...]:
+    """Three different names of `KNOWN` in a random order."""
+    return tuple(KNOWN[place] for place in rng.permutation(len(KNOWN))[:3])
+
+
+def _chain(image: Pixels, rng: np.random.Generator) -> Pixels:
+    for name in draw_chain(rng):
+        image = apply(name, image, rng)
+    return image
+
+
+# Saved again.
+
+
+def _saved(file_format: str, **options: Any) -> Transform:
+    """Encoded and decoded."""
+
+    def save(image: Pixels, rng: np.random.Generator) -> Pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, file_format, **options)
+        with Image.open(buffer) as stored:
+            return np.array(stored.convert("RGB"))
+
+    return save
+
+
+# Scaled, cut, moved, turned.
+
+
+def _resampled(image: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:
+    """A part of a picture (left, top, right, bottom; None for the whole) at another size, antialiased."""
+    size = (max(1, width), max(1, height))
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))
+
+
+def _scaled(share: float) -> Transform:
+    def scale(image: Pixels, rng: np.random.Generator) -> Pixels:
+        height, width = image.shape[:2]
+        return _resampled(image, round(width * share), round(height * share))
+
+    return scale
+
+
+def _cropped(share: float) -> Transform:
+    """A share of width and of height cut off, in all, at random sides, by parts of a pixel where need be."""
+
+    def crop(image: Pixels, rng: np.random.Generator) -> Pixels:
+        height, width = image.shape[:2]
+        left, top = width * share * rng.random(), height * share * rng.random()
+        return _resampled(image, width, height, (left, top, left + width * (1 - share), top + height * (1 - share)))
+
+    return crop
+
+
+def _shifted(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Moved by a sixteenth of its extent, straight or aslant; what comes into view repeats the edge."""
+    down, right = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x][int(rng.integers(8))]
+    height, width = image.shape[:2]
+    rows = np.arange(height) - down * max(1, round(height / 16))
+    columns = np.arange(width) - right * max(1, round(width / 16))
+    moved: Pixels = image[rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)]
+    return moved
+
+
+def _rotated(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Turned by 2° one way or the other, and enlarged until the corners are full; resampled once."""
+    height, width = image.shape[:2]
+    angle = math.radians((-2, 2)[int(rng.integers(2))])
+    # The largest upright rectangle of the picture's shape that fits into the turned picture.
+    share = 1 / (math.cos(angle) + max(width / height, height / width) * math.sin(abs(angle)))
+    along, across = share * math.cos(angle), share * math.sin(angle)
+    x, y = width / 2, height / 2
+    affine = (along, -across, x - along * x + across * y, across, along, y - across * x - along * y)
+    method, quality = Image.Transform.AFFINE, Image.Resampling.BICUBIC
+    return np.array(Image.fromarray(image).transform((width, height), method, affine, quality))
+
+
+def _letterboxed(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Bars of 6 to 14 % at two opposite sides; the whole picture is scaled into what they leave of its frame."""
+    if rng.integers(2):
+        return _letterboxed_rows(image.swapaxes(0, 1), rng).swapaxes(0, 1).copy()
+    return _letterboxed_rows(image, rng)
+
+
+def _letterboxed_rows(image: Pixels, rng: np.random.Generator) -> Pixels:
+    height, width = image.shape[:2]
+    bar = min((height - 1) // 2, max(1, round(height * float(rng.uniform(0.06, 0.14)))))
+    made = np.full_like(image, (_BLACK, _WHITE)[int(rng.integers(2))], order="C")
+    made[bar : height - bar] = _resampled(image, width, height - 2 * bar)
+    return made
+
+
+# Other levels.
+
+
+def _levels(image: Pixels, curve: npt.NDArray[np.floating[Any]]) -> Pixels:
+    """Each level replaced by that of a curve, float (256,), rounded and cut off at 0 and 255."""
+    table: Pixels = curve.round().clip(0, 255).astype(np.uint8)
+    return table[image]
+
+
+def _brightened(share: float) -> Transform:
+    """A share of the whole range added to every level."""
+    return lambda image, rng: _levels(image, np.arange(256) + 255 * share)
+
+
+def _contrasted(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """A fifth less or more contrast about the mean level."""
+    mean = image.mean()
+    return _levels(image, mean + (0.8, 1.2)[int(rng.integers(2))] * (np.arange(256) - mean))
+
+
+def _gamma(image: Pixels, rng: np.random.Generator) -> Pixels:
+    return _levels(image, 255 * (np.arange(256) / 255) ** (0.75, 1.33)[int(rng.integers(2))])
+
+
+def _greyed(image: Pixels, rng: np.random.Generator) -> Pixels:
+    return np.array(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def _blurred(image: Pixels, rng: np.random.Generator) -> Pixels:
+    return np.array(Image.fromarray(image).filter(ImageFilter.GaussianBlur(min(image.shape[:2]) / 32)))
+
+
+def _noisy(image: Pixels, rng: np.random.Generator) -> Pixels:
+    noisy: Pixels = (image + rng.normal(0, 6, image.shape)).round().clip(0, 255).astype(np.uint8)
+    return noisy
+
+
+# Something added.
+
+
+def _bordered(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """A white, black or grey frame around it."""
+    wide = max(1, round(min(image.shape[:2]) * float(rng.uniform(0.04, 0.08))))
+    colour = (_WHITE, _BLACK, _GREY)[int(rng.integers(3))]
+    return np.pad(image, ((wide, wide), (wide, wide), (0, 0)), constant_values=colour)
+
+
+def _captioned(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """A bar with words below it."""
+    height, width = image.shape[:2]
+    paper, ink = ((_WHITE, _BLACK), (_BLACK, _WHITE))[int(rng.integers(2))]
+    bar = Image.new("RGB", (width, max(1, round(height * 0.12))), (paper,) * 3)
+    words = _words(rng)
+    tall = max(1, round(bar.height * 0.8))
+    words = words.resize((min(width, max(1, tall * words.width // words.height)), tall), Image.Resampling.BOX)
+    bar.paste((ink,) * 3, ((width - words.width) // 2, (bar.height - tall) // 2), words)
+    return np.concatenate([image, np.array(bar)])
+
+
+def _marked(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Words or a round sign near a corner, on at most 6 % of the picture, opaque or half transparent."""
+    sign = _label(rng) if rng.integers(2) else _emblem(rng)
+    if rng.integers(2):
+        sign.putalpha(sign.getchannel("A").point([level // 2 for level in range(256)]))
+    height, width = image.shape[:2]
+    # As wide or as high as its shape allows on 3 to 6 % of the area, but never beyond two thirds of the width.
+    area, shape = height * width * float(rng.uniform(0.03, 0.06)), sign.width / sign.height
+    wide = max(1, int(min(math.sqrt(area * shape), width * 2 / 3)))
+    tall = max(1, int(wide / shape))
+    sign = sign.resize((wide, tall), Image.Resampling.BOX)
+    margin = round(min(height, width) * 0.03)
+    x = (margin, max(0, width - wide - margin))[int(rng.integers(2))]
+    y = (margin, max(0, height - tall - margin))[int(rng.integers(2))]
+    picture = Image.fromarray(image)
+    picture.paste(sign, (x, y), sign)
+    return np.array(picture)
+
+
+def _words(rng: np.random.Generator) -> Image.Image:
+    """A mask (mode L) of words with a margin of two pixels."""
+    words = _WORDS[int(rng.integers(len(_WORDS)))]
+    # The bitmap font: outlines would be rendered by a library whose results change between versions.
+    font = ImageFont.load_default_imagefont()
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(words))
+    mask = Image.new("L", (right - left + 4, bottom - top + 4))
+    ImageDraw.Draw(mask).text((2, 2), words, fill=255, font=font)
+    return mask
+
+
+def _label(rng: np.random.Generator) -> Image.Image:
+    """White words with a dark shadow (RGBA), to be read on any ground."""
+    words = _words(rng)
+    label = Image.new("RGBA", words.size)
+    label.paste((20, 20, 20, 255), (1, 1), words.crop((0, 0, words.width - 1, words.height - 1)))
+    label.paste((255, 255, 255, 255), (0, 0), words)
+    return label
+
+
+def _emblem(rng: np.random.Generator) -> Image.Image:
+    """A coloured disc with a white ring (RGBA)."""
+    red, green, blue = (int(level) for level in rng.integers(0, 256, 3))
+    emblem = Image.new("RGBA", (64, 64))
+    draw = ImageDraw.Draw(emblem)
+    draw.ellipse((0, 0, 63, 63), fill=(red, green, blue, 255))
+    draw.ellipse((12, 12, 51, 51), outline=(255, 255, 255, 255), width=8)
+    return emblem
+
+
+_KNOWN: dict[str, Transform] = {
+    "jpeg80": _saved("JPEG", quality=80),
+    "jpeg50": _saved("JPEG", quality=50),
+    "jpeg20": _saved("JPEG", quality=20),
+    "half": _scaled(1 / 2),
+    "quarter": _scaled(1 / 4),
+    "crop1": _cropped(0.01),
+    "crop2": _cropped(0.02),
+    "crop5": _cropped(0.05),
+    "shift": _shifted,
+    "brighter5": _brightened(0.05),
+    "darker5": _brightened(-0.05),
+    "brighter15": _brightened(0.15),
+    "darker15": _brightened(-0.15),
+    "contrast": _contrasted,
+    "blur": _blurred,
+    "noise": _noisy,
+    "mark": _marked,
+    "border": _bordered,
+    "grey": _greyed,
+}
+# The name says what is done, so where Pillow was built without AVIF another name stands here.
+_ANOTHER_CODEC: dict[str, Transform] = (
+    {"avif": _saved("AVIF", quality=40, max_threads=1)}
+    if features.check("avif")
+    else {"jpeg2000": _saved("JPEG2000", quality_mode="rates", quality_layers=[30])}
+)
+_HELD_OUT: dict[str, Transform] = {
+    "webp40": _saved("WEBP", quality=40),
+    **_ANOTHER_CODEC,
+    "gamma": _gamma,
+    "letterbox": _letterboxed,
+    "caption": _captioned,
+    "rotate2": _rotated,
+    "chain": _chain,
+}
+_TRANSFORMS = _KNOWN | _HELD_OUT
+
+KNOWN: tuple[str, ...] = tuple(_KNOWN)
+"""Names of the transforms that training and calibration may use."""
+
+HELD_OUT: tuple[str, ...] = tuple(_HELD_OUT)
+"""Names of the transforms that neither training nor calibration ever sees."""
