@@ -20,7 +20,16 @@ import numpy.typing as npt
 from pipeline.errors import BadParameters, Busy, CorruptData, MissingInput
 
 DESCRIPTIONS = (
-    *("source.json", "imageset.json", "autoencoder.json", "codes.json", "manifest.parquet", "metrics.json"),
+    *(
+        "source.json",
+        "imageset.json",
+        "autoencoder.json",
+        "codes.json",
+        "pairs.json",
+        "recall.json",
+        "manifest.parquet",
+        "metrics.json",
+    ),
     *("model.json", "samples.json", "walk.json", "report.json"),
 )
 """Files that tell a folder which a command has made from one that is somebody's own."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta, t
+from scipy.stats import beta, chi2, t
 
 
 def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -44,3 +44,20 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     mean = float(np.mean(values))
     return mean - half, mean + half
+
+
+def poisson_interval(events: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact two-sided interval of the expected number of rare events, of which some were seen (Garwood, 1936).
+
+    Args:
+        events: how many were seen, at least 0.
+        confidence: coverage of at least this much, in (0, 1).
+
+    Raises:
+        ValueError: `events` is negative, or `confidence` not within (0, 1).
+    """
+    if events < 0 or not 0 < confidence < 1:
+        raise ValueError(f"{events} events at confidence {confidence}")
+    tail = (1 - confidence) / 2
+    low = 0.0 if events == 0 else float(chi2.ppf(tail, 2 * events)) / 2
+    return low, float(chi2.isf(tail, 2 * events + 2)) / 2

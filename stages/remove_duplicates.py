@@ -25,6 +25,7 @@ def remove_duplicates(
     parameters: ParamsOption,
     images: ImagesOption,
     codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
+    pairs: Annotated[Path, typer.Option(help="Folder that find-pairs wrote.")],
     verdicts: Annotated[Path, typer.Option(help="People's verdicts (CSV).")],
     to: ToOption,
     quiet: QuietOption = False,
@@ -33,11 +34,11 @@ def remove_duplicates(
 ) -> None:
     """Decide which pictures stay, one of each group of duplicates."""
     with stage("remove-duplicates", quiet, as_json) as report:
-        from pipeline.dedup import exact
+        from pipeline.dedup import removal
         from pipeline.params import load_section
 
-        section = load_section(parameters, f"dedup.{name}.remove", exact.Remove)
-        summary = exact.remove_duplicates(images, codes, verdicts, section, to)
+        section = load_section(parameters, f"dedup.{name}.remove", removal.Remove)
+        summary = removal.remove_duplicates(images, codes, pairs, verdicts, section, to)
         report(
             summary,
             f"{summary['kept']:,} of {summary['pictures']:,} pictures stay, left out: {summary['removed']:,} (groups: "

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, ttest_1samp
+from scipy.stats import binom, poisson, ttest_1samp
 
-from pipeline.intervals import binomial_interval, mean_interval
+from pipeline.intervals import binomial_interval, mean_interval, poisson_interval
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -39,3 +39,11 @@ def test_the_interval_of_a_mean_is_scipys() -> None:
     assert mean_interval(values, 0.9) == (pytest.approx(expected.low), pytest.approx(expected.high))
     with pytest.raises(ValueError, match="1 values"):
         mean_interval([1.0])
+
+
+@given(st.integers(0, 5000))
+def test_counts_are_bounded_where_the_tails_are_one_in_forty(events: int) -> None:
+    """Garwood: at each bound, what was seen or more extreme has probability 0.025."""
+    low, high = poisson_interval(events)
+    assert poisson.cdf(events, high) == pytest.approx(0.025, abs=1e-6)
+    assert low == 0 if events == 0 else poisson.sf(events - 1, low) == pytest.approx(0.025, abs=1e-6)

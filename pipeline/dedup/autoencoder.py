@@ -4,8 +4,9 @@ The paper names the kind of network and no number but its widths; the numbers ar
 trained on the processor at any scale.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,20 @@ from pydantic import Field
 
 from pipeline import checkpoints, files, loop, params, seeding
 from pipeline.dedup import codes
-from pipeline.dedup.codes import BITS, INPUTS, Encoder
+from pipeline.dedup.codes import BITS, Encoder
+from pipeline.dedup.inputs import INPUTS, Bytes, Kind, encoder_input
 from pipeline.imageset import Images, ImageSet, Rows
 
-_COMPARED = 8192  # pictures, evenly spaced, on which whole numbers are compared with floats
+_COMPARED = 16_384  # pictures, evenly spaced, that bits are balanced on, and floats compared with whole numbers
 
 
 class Autoencoder(params.Section):
     """Section `dedup.SET.autoencoder`."""
 
+    input: Kind = Field(description="pixels: the picture; normalised: without bars, at a standard contrast")
+    bits: Literal["active", "balanced"] = Field(
+        description="when a bit is set; active: the unit is above 0; balanced: above its median over the set"
+    )
     epochs: int = Field(gt=0, description="passes over the pictures")
     batch: int = Field(gt=0, description="pictures a step")
     learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
@@ -53,7 +59,7 @@ class Trainer:
 
     def step(self, rows: Rows, number: int) -> dict[str, float]:
         """One step of Adam on the mean squared error between the clean pictures and what is made of corrupted ones."""
-        clean = scale(self.images.read(rows))
+        clean = scale(encoder_input(self.images.read(rows), self.parameters.input))
         chance = seeding.torch_generator(self.seed, "noise", number)
         corrupted = clean * torch.empty_like(clean).bernoulli_(1 - self.parameters.corruption, generator=chance)
         code = self.pre_activation(corrupted).relu()
@@ -82,12 +88,18 @@ class Trainer:
         checkpoints.load_optimizer(self.optimizer, checkpoints.under("adam", tensors))
 
 
-def scale(images: Images) -> torch.Tensor:
-    """Pictures uint8 (n, side, side, 3) as the network's input: 32×32, channels first, float32 (n, 3072) in [-1, 1]."""
-    return torch.from_numpy(codes.to_32(images)).float() / 127.5 - 1
+def scale(values: Bytes) -> torch.Tensor:
+    """`encoder_input`, uint8 (n, 3072), as the network takes it: float32 (n, 3072) in [-1, 1]."""
+    return torch.from_numpy(values).float() / 127.5 - 1
 
 
-def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> Encoder:
+def balance(encoder: Encoder, values: Bytes) -> Encoder:
+    """The encoder with each bit's threshold at the (lower) median over inputs uint8 (n, 3072)."""
+    products = np.sort(codes.sums(values, encoder.weight), axis=0)
+    return replace(encoder, threshold=products[(len(products) - 1) // 2])
+
+
+def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], kind: Kind = "pixels") -> Encoder:
     """A float code layer in whole numbers.
 
     A unit is on when w·(p/127.5 - 1) + b > 0 for pixels p, that is, when w·p > 127.5 (Σw - b). With q = round(w/s) and
@@ -104,7 +116,7 @@ def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> 
     whole = np.rint(wide / steps)
     threshold = np.floor(127.5 * (whole.sum(axis=1) - bias.astype(np.float64) / steps[:, 0]))
     bounds = np.iinfo(np.int32)
-    return Encoder(whole.astype(np.int8), np.clip(threshold, bounds.min, bounds.max).astype(np.int32))
+    return Encoder(whole.astype(np.int8), np.clip(threshold, bounds.min, bounds.max).astype(np.int32), kind)
 
 
 def train_autoencoder(
@@ -160,7 +172,11 @@ def train_autoencoder(
             title="train-autoencoder",
         )
         weights = {name: weight.detach() for name, weight in trainer.weights.items()}
-        encoder = quantise(weights["encoder.weight"].numpy(), weights["encoder.bias"].numpy())
+        encoder = quantise(weights["encoder.weight"].numpy(), weights["encoder.bias"].numpy(), parameters.input)
+        compared = encoder_input(_spread(images), parameters.input)
+        agreement = compare(trainer, encoder, compared)
+        if parameters.bits == "balanced":
+            encoder = balance(encoder, compared)
         codes.save_encoder(work.result / "encoder.safetensors", encoder)
         checkpoints.save(work.result / "autoencoder.safetensors", weights)
         files.write_text(work.result / "history.tsv", loop.history_tsv(history))
@@ -169,25 +185,23 @@ def train_autoencoder(
             "pictures": len(images),
             "steps": int(history[-1]["step"]),
             "final_loss": round(history[-1]["loss"], 6),
-            **compare(trainer, encoder),
+            "compared": len(compared),
+            "agreement": agreement,
+            **codes.bit_statistics(codes.encode_input(compared, encoder)),
         }
         files.write_json(work.result / "autoencoder.json", summary)
         work.publish()
     return summary
 
 
-def compare(trainer: Trainer, encoder: Encoder) -> dict[str, Any]:
-    """What the bits of the whole-number encoder are worth, and how many of them are those of the float network.
+def _spread(images: ImageSet) -> Images:
+    """Pictures that are evenly spaced over a set."""
+    return images.read(np.arange(0, len(images), -(-len(images) // _COMPARED)))
 
-    Returns:
-        compared: pictures looked at, evenly spaced over the set.
-        agreement: share of their bits that are the same in both, 0..1.
-        and, of these pictures, what `codes.bit_statistics` says.
-    """
-    count = len(trainer.images)
-    images = trainer.images.read(np.arange(0, count, -(-count // _COMPARED)))
+
+def compare(trainer: Trainer, encoder: Encoder, values: Bytes) -> float:
+    """How many bits of the whole-number encoder are those of the float network: a share, 0..1, to six decimals."""
     with torch.no_grad():
-        expected = (trainer.pre_activation(scale(images)) > 0).numpy()
-    found = codes.encode(images, encoder)
-    agreement = float((np.unpackbits(found, axis=1, bitorder="big") == expected).mean())
-    return {"compared": len(images), "agreement": round(agreement, 6), **codes.bit_statistics(found)}
+        expected = (trainer.pre_activation(scale(values)) > 0).numpy()
+    found = np.unpackbits(codes.encode_input(values, encoder), axis=1, bitorder="big")
+    return round(float((found == expected).mean()), 6)

@@ -1,6 +1,6 @@
 """128-bit codes in exact integer arithmetic: the same bytes on any processor, thread count and batch.
 
-A unit's bit is set when its int8 weights times the picture's bytes exceed its int32 threshold. The products are summed
+A unit's bit is set when its int8 weights times the input's bytes exceed its int32 threshold. The products are summed
 as float32 matrix products over blocks of inputs so short that every partial sum is a whole number below 2**24: whatever
 order a processor sums in, nothing is rounded.
 """
@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from pipeline import files, progress
+from pipeline.dedup.inputs import INPUTS, Bytes, Kind, encoder_input
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 
-SIDE = 32
-INPUTS = 3 * SIDE * SIDE
 BITS = 128
 SCHEMA_VERSION = 1
 
 _BLOCK = 512
 assert _BLOCK * 255 * 127 < 1 << 24, "a float32 holds every whole number up to 2**24"
 
-Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.uint8]
+
+_KINDS: dict[str, Kind] = {"pixels": "pixels", "normalised": "normalised"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,18 @@ class Encoder:
     Attributes:
         weight: int8 (128, 3072) in -127..127; inputs are channels first.
         threshold: int32 (128,).
+        kind: what it is given; see `inputs.encoder_input`.
     """
 
     weight: npt.NDArray[np.int8]
     threshold: npt.NDArray[np.int32]
+    kind: Kind = "pixels"
 
 
 def save_encoder(path: Path, encoder: Encoder) -> None:
     """Write `encoder.safetensors` atomically."""
-    files.write_bytes(path, save({"weight": encoder.weight, "threshold": encoder.threshold}))
+    tensors: dict[str, npt.NDArray[Any]] = {"weight": encoder.weight, "threshold": encoder.threshold}
+    files.write_bytes(path, save(tensors, metadata={"input": encoder.kind}))
 
 
 def load_encoder(path: Path) -> Encoder:
@@ -59,8 +62,9 @@ def load_encoder(path: Path) -> Encoder:
     if not path.is_file():
         raise MissingInput(f"--encoder {path}: no such file; run train-autoencoder first")
     try:
-        tensors = load_file(path)
-        encoder = Encoder(tensors["weight"], tensors["threshold"])
+        with safe_open(path, framework="np") as file:
+            kind = str((file.metadata() or {}).get("input"))
+            encoder = Encoder(file.get_tensor("weight"), file.get_tensor("threshold"), _KINDS[kind])
     except (SafetensorError, KeyError) as error:
         raise CorruptData(f"--encoder {path}: not a whole encoder ({error}); run train-autoencoder again") from None
     for name, tensor, dtype, shape in (
@@ -75,47 +79,6 @@ def load_encoder(path: Path) -> Encoder:
     return encoder
 
 
-def to_32(images: Images) -> Bytes:
-    """Area-average whole pictures to 32×32, in whole numbers, halves rounded up.
-
-    Args:
-        images: uint8 (n, side, side, 3), side at most 2,896; a side that 32 does not divide is averaged by exact
-            shares of pixels.
-
-    Returns:
-        uint8 (n, 3072), channels first.
-    """
-    side = images.shape[1]
-    if side % SIDE == 0:
-        width, sums = side // SIDE, np.zeros((len(images), SIDE, SIDE, 3), np.uint32)
-        for y in range(width):
-            for x in range(width):
-                sums += images[:, y::width, x::width]
-    else:
-        width, sums = side, _shared_sums(_shared_sums(images, 1), 2)
-    sums = (2 * sums + width * width) // (2 * width * width)
-    return np.ascontiguousarray(sums.astype(np.uint8).transpose(0, 3, 1, 2)).reshape(len(images), INPUTS)
-
-
-def _shared_sums(values: npt.NDArray[Any], axis: int) -> npt.NDArray[np.uint32]:
-    """Sums along an axis over each of 32 equal intervals; a value that two of them share counts in parts to each.
-
-    In units of 1/32 of a value, a value is 32 wide and an interval as wide as there are values.
-    """
-    span = values.shape[axis]
-    starts = np.arange(SIDE) * span
-    ends = starts + span
-    broadcast = [1] * values.ndim
-    broadcast[axis] = SIDE
-    total = np.zeros((*values.shape[:axis], SIDE, *values.shape[axis + 1 :]), np.uint32)
-    for offset in range(span // SIDE + 2):
-        at = starts // SIDE + offset
-        overlap = np.maximum(np.minimum(ends, (at + 1) * SIDE) - np.maximum(starts, at * SIDE), 0)
-        taken = values.take(np.minimum(at, span - 1), axis)
-        total += taken * overlap.astype(np.uint32).reshape(broadcast)
-    return total
-
-
 def encode(images: Images, encoder: Encoder) -> Codes:
     """Codes of pictures; row by row independent of what else is in the batch.
 
@@ -125,13 +88,22 @@ def encode(images: Images, encoder: Encoder) -> Codes:
     Returns:
         uint8 (n, 16); bit i of the code, the highest bit of a byte first, is unit i.
     """
-    pixels = to_32(images)
-    sums = np.zeros((len(pixels), BITS), np.int32)
+    return encode_input(encoder_input(images, encoder.kind), encoder)
+
+
+def encode_input(values: Bytes, encoder: Encoder) -> Codes:
+    """Codes of inputs that are made already: uint8 (n, 3072) to uint8 (n, 16)."""
+    return np.packbits(sums(values, encoder.weight) > encoder.threshold, axis=1, bitorder="big")
+
+
+def sums(values: Bytes, weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+    """Exact products of inputs uint8 (n, 3072) with weights int8 (128, 3072): int32 (n, 128)."""
+    total = np.zeros((len(values), BITS), np.int32)
     for start in range(0, INPUTS, _BLOCK):
         block = slice(start, start + _BLOCK)
-        product = pixels[:, block].astype(np.float32) @ encoder.weight[:, block].astype(np.float32).T
-        sums += product.astype(np.int32)
-    return np.packbits(sums > encoder.threshold, axis=1, bitorder="big")
+        product = values[:, block].astype(np.float32) @ weight[:, block].astype(np.float32).T
+        total += product.astype(np.int32)
+    return total
 
 
 def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str, Any]:

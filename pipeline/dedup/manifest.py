@@ -3,7 +3,7 @@
 manifest.parquet   a row a picture, in row order; how it was made stands in the file's metadata
 kept.npy           int64, the kept rows, rising: all that training reads
 summary.json       counts
-removed.csv        for people: each removed picture with its keeper, the contents of both, and the reason
+removed.csv        for people: each removed picture with its keeper, the contents and labels of both, and the reason
 kept.txt           for people: the kept keys
 """
 
@@ -33,12 +33,14 @@ SCHEMA = pa.schema(
         ("status", pa.string()),  # kept, removed, or restored: kept, and removed were it not for a verdict
         ("group", pa.int64()),  # 0, 1, … in the order of their keepers; null for a picture that has no duplicate
         ("kept_key", pa.string()),  # of a removed picture: who stands for it; this and the next three null for others
-        ("reason", pa.string()),  # the strongest of same_bytes, same_pixels, same_code
+        ("reason", pa.string()),  # the first of REASONS that holds between the two
         ("hamming", pa.int16()),  # bits in which the codes of the two differ
         ("similarity", pa.float64()),  # normalised cross-correlation at 32×32, grey; null where one has no contrast
         ("code", pa.binary(16)),
     ]
 )
+
+REASONS = ("same_bytes", "same_pixels", "same_code", "near_code", "in_other_set", "given_pair")
 
 _SIMILARITY_TEXT = "{:.4f}"
 
@@ -102,13 +104,26 @@ def summarise(table: pa.Table) -> dict[str, Any]:
         "restored": statuses["restored"],
         "removed": removed,
         "share_removed": round(removed / len(table), 6),
-        "by_reason": {reason: reasons[reason] for reason in ("same_bytes", "same_pixels", "same_code")},
+        "by_reason": {reason: reasons[reason] for reason in REASONS},
         "groups": len(sizes),
         "largest_group": largest + 1 if largest else 0,
     }
 
 
-def write(folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: Mapping[str, Any]) -> None:
+def unlike_labels(table: pa.Table, images: ImageSet) -> int:
+    """How many groups hold pictures of different labels."""
+    labelled = pa.table({"group": table.column("group"), "label": images.index.column("label")})
+    labels = (
+        labelled.filter(pc.is_valid(labelled.column("group")))
+        .group_by("group")
+        .aggregate([("label", "count_distinct")])
+    )
+    return int(pc.sum(pc.greater(labels.column("label_count_distinct"), 1)).as_py() or 0)
+
+
+def write(
+    folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: Mapping[str, Any], images: ImageSet
+) -> None:
     """Write all files of the result into a folder.
 
     Args:
@@ -121,17 +136,19 @@ def write(folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: 
     files.write_json(folder / "summary.json", summary)
     kept_keys = table.filter(is_kept).column("key").to_pylist()
     files.write_text(folder / "kept.txt", "".join(f"{encode_key(key)}\n" for key in kept_keys))
+    table = table.append_column("label", images.index.column("label"))
     files.write_text(folder / "removed.csv", _removed_csv(table, table.filter(pc.invert(is_kept))))
 
 
 def _removed_csv(table: pa.Table, removed: pa.Table) -> str:
     """The removed rows of a manifest, with all that a verdict on each of them needs."""
-    keepers = pc.index_in(removed.column("kept_key"), value_set=table.column("key"))
-    lines = ["key,kept_key,sha256,kept_sha256,reason,hamming,similarity"]
-    for row, kept_sha256 in zip(removed.to_pylist(), table.column("sha256").take(keepers).to_pylist(), strict=True):
-        keys = f"{encode_key(row['key'])},{encode_key(row['kept_key'])}"
+    keepers = table.take(pc.index_in(removed.column("kept_key"), value_set=table.column("key"))).to_pylist()
+    lines = ["key,kept_key,sha256,kept_sha256,reason,hamming,similarity,label,kept_label"]
+    for row, keeper in zip(removed.to_pylist(), keepers, strict=True):
         alike = "" if row["similarity"] is None else _SIMILARITY_TEXT.format(row["similarity"])
-        lines.append(f"{keys},{row['sha256']},{kept_sha256},{row['reason']},{row['hamming']},{alike}")
+        values = [encode_key(row["key"]), encode_key(keeper["key"]), row["sha256"], keeper["sha256"], row["reason"]]
+        labels = [encode_key(label or "") for label in (row["label"], keeper["label"])]
+        lines.append(",".join([*values, str(row["hamming"]), alike, *labels]))
     return "\n".join(lines) + "\n"
 
 

@@ -14,14 +14,17 @@ import pytest
 
 from pipeline.audit import gallery
 from pipeline.audit.audit import Audit, audit_duplicates
-from pipeline.dedup import exact
-from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
+from pipeline.dedup import pairs, removal, search
+from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.inputs import INPUTS
 from pipeline.dedup.verdicts import read_verdicts, write_verdicts
 from pipeline.errors import CorruptData
 from pipeline.imageset import Images
 
 SOURCE = {"source": "archive"}
 EVIL = "<script>alert(1)</script>\"'&\u202egpj"
+
+EXACT = search.Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, max_candidates=1)
 
 
 class Tags(HTMLParser):
@@ -53,8 +56,9 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
         save_encoder(tmp_path / "encoder" / "encoder.safetensors", Encoder(weight, threshold))
         hash_images(folder, tmp_path / "encoder", tmp_path / "codes")
         write_verdicts(tmp_path / "verdicts.csv", [])
-        removal = exact.Remove(mode="exact", keep="first")
-        exact.remove_duplicates(folder, tmp_path / "codes", tmp_path / "verdicts.csv", removal, tmp_path / "dedup")
+        pairs.find_pairs(folder, tmp_path / "codes", tmp_path / "encoder", EXACT, workers=1, to=tmp_path / "pairs")
+        folders = (folder, tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+        removal.remove_duplicates(*folders, removal.Remove(keep=["first"]), tmp_path / "dedup")
         (tmp_path / "raw").mkdir()
         (tmp_path / "raw" / "source.json").write_text(json.dumps(SOURCE))
         if planted is not None:
@@ -103,9 +107,9 @@ def test_a_removed_picture_is_brought_back_by_its_line(audit: Callable[..., Any]
         file.write(line + "\n")
     (verdict,) = read_verdicts(tmp_path / "verdicts.csv")
     assert (verdict.key_a, verdict.key_b, verdict.label) == (key, "a", "different")
-    removal = exact.Remove(mode="exact", keep="first")
-    inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "verdicts.csv", removal)
-    assert exact.remove_duplicates(*inputs, tmp_path / "again-dedup")["restored"] == 1
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    again = removal.remove_duplicates(*folders, removal.Remove(keep=["first"]), tmp_path / "again-dedup")
+    assert again["restored"] == 1
 
 
 def test_keys_are_text(audit: Callable[..., Any]) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline import imageset
-from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
+from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.inputs import INPUTS
+from pipeline.dedup.pairs import find_pairs
+from pipeline.dedup.search import Pairs
 from pipeline.imageset import Images
 
 
@@ -73,5 +76,20 @@ def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
         save_encoder(folder / "encoder.safetensors", encoder)
         hash_images(images, folder, tmp_path / f"{images.name}-codes")
         return tmp_path / f"{images.name}-codes"
+
+    return make
+
+
+EXACT = Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, max_candidates=1)
+
+
+@pytest.fixture
+def paired(tmp_path: Path, hashed: Callable[[Path], Path]) -> Callable[..., Path]:
+    """A function that hashes an image set, looks for pairs and gives their folder; the paper's way, if not told."""
+
+    def make(images: Path, parameters: Pairs = EXACT) -> Path:
+        to = tmp_path / f"{images.name}-pairs"
+        find_pairs(images, hashed(images), tmp_path / "encoder", parameters, workers=1, to=to)
+        return to
 
     return make

@@ -11,12 +11,15 @@ import pipeline.files
 from pipeline import params, seeding
 from pipeline.dedup import codes
 from pipeline.dedup.autoencoder import Autoencoder, Trainer, quantise, scale, train_autoencoder
-from pipeline.dedup.codes import BITS, INPUTS
+from pipeline.dedup.codes import BITS
+from pipeline.dedup.inputs import INPUTS, encoder_input, flatten, to_32
 from pipeline.errors import BadParameters
 from pipeline.imageset import Images, ImageSet, Rows
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = Autoencoder(
+    input="pixels",
+    bits="active",
     epochs=12,
     batch=32,
     learning_rate=1e-3,
@@ -64,7 +67,7 @@ def test_whole_numbers_decide_as_floats_do(blobs: Callable[[int], Images]) -> No
     bias = rng.normal(size=BITS)
     bias[0], bias[1], bias[2], bias[3] = 0.5, -0.5, 1e12, -1e12
     images = blobs(30)
-    pixels = codes.to_32(images).astype(np.float64)
+    pixels = flatten(to_32(images)).astype(np.float64)
     expected = weight.astype(np.float64) @ (pixels / 127.5 - 1).T + bias.astype(np.float32)[:, None] > 0
     encoder = quantise(weight.astype(np.float32), bias.astype(np.float32))
     found = np.unpackbits(codes.encode(images, encoder), axis=1)
@@ -77,7 +80,7 @@ def test_the_input_is_the_whole_picture_from_minus_one_to_one(blobs: Callable[[i
     images = np.zeros((1, 64, 64, 3), np.uint8)
     images[0, :, :, 2] = 255
     images[0, -2:, -2:, 0] = 255
-    x = scale(images)
+    x = scale(encoder_input(images, "pixels"))
     assert x.dtype == torch.float32 and x.shape == (1, INPUTS)
     assert x[0, 2048:].eq(1).all() and x[0, 1024:2048].eq(-1).all()
     assert x[0, 1023] == 1 and x[0, :1023].eq(-1).all()

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline import files
 from pipeline.dedup import codes
-from pipeline.dedup.codes import BITS, INPUTS, Encoder
+from pipeline.dedup.codes import BITS, Encoder
+from pipeline.dedup.inputs import INPUTS, flatten, to_32
 from pipeline.errors import CorruptData, MissingInput, PipelineError
 from pipeline.imageset import Images, ImageSet
 
@@ -23,37 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 def reference(images: Images, encoder: Encoder) -> np.ndarray:
     """The definition, in 64-bit whole numbers."""
-    sums = codes.to_32(images).astype(np.int64) @ encoder.weight.astype(np.int64).T
+    sums = flatten(to_32(images)).astype(np.int64) @ encoder.weight.astype(np.int64).T
     return np.packbits(sums > encoder.threshold, axis=1)
-
-
-def averaged(image: np.ndarray) -> np.ndarray:
-    """The definition of area averaging, in fractions: uint8 (side, side), halves rounded up."""
-    side = len(image)
-    step = Fraction(side, 32)
-    shares = np.array(
-        [[max(Fraction(0), min((i + 1) * step, j + 1) - max(i * step, j)) for j in range(side)] for i in range(32)]
-    )
-    sums = shares.dot(image.astype(object)).dot(shares.T) / step**2
-    return np.array([[int(value + Fraction(1, 2)) for value in row] for row in sums], np.uint8)
-
-
-@settings(max_examples=12, deadline=None)
-@given(st.sampled_from([32, 64, 96, 33, 40, 48, 50, 20, 1]), st.integers(0, 2**32 - 1))
-def test_pictures_of_any_side_are_averaged_exactly(side: int, seed: int) -> None:
-    """No rounding but the last, whatever the side; the whole picture counts."""
-    image = np.random.default_rng(seed).integers(0, 256, (side, side, 3)).astype(np.uint8)
-    small = codes.to_32(image[None]).reshape(3, 32, 32)
-    channel = seed % 3
-    assert np.array_equal(small[channel], averaged(image[:, :, channel]))
-
-
-def test_halves_are_rounded_up_and_white_stays_white() -> None:
-    """The two ends of the range, and the tie."""
-    image = np.full((1, 64, 64, 3), 255, np.uint8)
-    assert (codes.to_32(image) == 255).all()
-    image[:, :, ::2] = 254
-    assert (codes.to_32(image) == 255).all()
 
 
 @settings(max_examples=10, deadline=None)
@@ -63,7 +34,7 @@ def test_codes_are_those_of_whole_numbers(seed: int, low: int) -> None:
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
     weight = (rng.integers(low, 128, (BITS, INPUTS)) * rng.choice([-1, 1], (BITS, INPUTS))).astype(np.int8)
-    sums = codes.to_32(images).astype(np.int64) @ weight.astype(np.int64).T
+    sums = flatten(to_32(images)).astype(np.int64) @ weight.astype(np.int64).T
     encoder = Encoder(weight, (sums[rng.integers(9, size=BITS), np.arange(BITS)] - rng.integers(2)).astype(np.int32))
     assert np.array_equal(codes.encode(images, encoder), reference(images, encoder))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dedup.codes import BITS, INPUTS, Encoder, save_encoder
+from pipeline.dedup.codes import BITS, Encoder, save_encoder
+from pipeline.dedup.inputs import INPUTS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -1,4 +1,4 @@
-"""`remove-duplicates` and `audit-duplicates` as processes, one after the other."""
+"""`find-pairs`, `remove-duplicates` and `audit-duplicates` as processes, one after the other."""
 
 import json
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dedup.codes import BITS, INPUTS, Encoder, hash_images, save_encoder
+from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.inputs import INPUTS
 from pipeline.dedup.verdicts import HEADER
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -28,7 +29,9 @@ def images(tmp_path: Path, make_imageset: Callable[..., Path]) -> Path:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "source.json").write_text('{"source": "archive"}')
     (tmp_path / "profile.yaml").write_text(
-        "dedup: {drawn: {remove: {mode: exact, keep: first}}}\n"
+        "dedup:\n  drawn:\n"
+        "    pairs: {mode: exact, radius: 0, score: 0.0, nearly: 0.0, mirrored: false, max_candidates: 1}\n"
+        "    remove: {keep: [first]}\n"
         "audit: {drawn: {largest: 2, random: 2, random_seed: 1}}\n"
     )
     return folder
@@ -39,8 +42,11 @@ def options(folder: Path, images: Path) -> list[object]:
 
 
 def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> None:
-    """Both say what they did, that no picture was touched, and what is next."""
-    verdicts = ["--verdicts", tmp_path / "verdicts.csv"]
+    """Each says what it did, that no picture was touched, and what is next."""
+    encoder = ["--encoder", tmp_path / "encoder", "--to", tmp_path / "pairs"]
+    paired = run_stage("find_pairs", *options(tmp_path, images), *encoder)
+    assert paired.returncode == 0 and "nothing to search for; next: dcgan remove-duplicates" in paired.stderr
+    verdicts = ["--pairs", tmp_path / "pairs", "--verdicts", tmp_path / "verdicts.csv"]
     removed = run_stage(
         "remove_duplicates", *options(tmp_path, images), *verdicts, "--to", tmp_path / "dedup", "--json"
     )
@@ -68,7 +74,10 @@ def test_the_same_decisions_on_any_kernel(tmp_path: Path, images: Path, run_stag
         hashed = run_stage("hash_images", "--images", images, *encoder, "--to", codes, env=env)
         assert hashed.returncode == 0, hashed.stderr
         inputs = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--images", images, "--codes", codes]
-        verdicts = ["--verdicts", tmp_path / "verdicts.csv"]
+        pairs = tmp_path / f"{name}-pairs"
+        paired = run_stage("find_pairs", *inputs, *encoder, "--to", pairs, env=env)
+        assert paired.returncode == 0, paired.stderr
+        verdicts = ["--pairs", pairs, "--verdicts", tmp_path / "verdicts.csv"]
         removed = run_stage("remove_duplicates", *inputs, *verdicts, "--to", dedup, env=env)
         assert removed.returncode == 0, removed.stderr
         paths = (codes / "codes.npy", dedup / "manifest.parquet", dedup / "kept.npy")
@@ -79,14 +88,14 @@ def test_the_same_decisions_on_any_kernel(tmp_path: Path, images: Path, run_stag
 def test_mismatched_codes_are_one_line(
     tmp_path: Path, images: Path, make_imageset: Callable[..., Path], run_stage: Run
 ) -> None:
-    """Codes of another set, and a mode that does not exist: exit status 1, no traceback, nothing written."""
-    verdicts = ["--verdicts", tmp_path / "verdicts.csv", "--to", tmp_path / "dedup"]
+    """Codes of another set, and a rule that does not exist: exit status 1, no traceback, nothing written."""
+    verdicts = ["--verdicts", tmp_path / "verdicts.csv", "--pairs", tmp_path / "pairs", "--to", tmp_path / "dedup"]
     other = make_imageset(np.zeros((3, 32, 32, 3), np.uint8), "other")
     failed = run_stage("remove_duplicates", *options(tmp_path, other), *verdicts)
     assert failed.returncode == 1 and failed.stderr.count("\n") == 1
     assert "10 codes for 3 pictures; run hash-images again" in failed.stderr
     profile = tmp_path / "profile.yaml"
-    profile.write_text(profile.read_text().replace("mode: exact", "mode: exactly"))
+    profile.write_text(profile.read_text().replace("[first]", "[finest]"))
     failed = run_stage("remove_duplicates", *options(tmp_path, images), *verdicts)
-    assert failed.returncode == 1 and "dedup.drawn.remove.mode: 'exactly'" in failed.stderr
+    assert failed.returncode == 1 and "dedup.drawn.remove.keep.0: 'finest'" in failed.stderr
     assert not (tmp_path / "dedup").exists()

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.dedup import exact, manifest
-from pipeline.dedup.codes import to_32
+from pipeline.dedup import manifest, removal
+from pipeline.dedup.inputs import to_32
 from pipeline.dedup.verdicts import Verdict, write_verdicts
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 
-PARAMETERS = exact.Remove(mode="exact", keep="first")
+PARAMETERS = removal.Remove(keep=["first"])
 
 
 def content(source: str) -> str:
@@ -33,7 +33,9 @@ def always(source: str) -> Verdict:
 
 
 @pytest.fixture
-def remove(tmp_path: Path, make_set: Callable[..., Path], hashed: Callable[[Path], Path]) -> Callable[..., Any]:
+def remove(
+    tmp_path: Path, make_set: Callable[..., Path], hashed: Callable[[Path], Path], paired: Callable[..., Path]
+) -> Callable[..., Any]:
     """A function that makes a set, hashes it and removes duplicates: manifest rows by key, and the summary."""
 
     def run(
@@ -45,8 +47,8 @@ def remove(tmp_path: Path, make_set: Callable[..., Path], hashed: Callable[[Path
         images_folder = make_set(images, sources=sources, boxes=boxes)
         write_verdicts(tmp_path / "verdicts.csv", verdicts)
         to = tmp_path / "dedup"
-        codes = hashed(images_folder)
-        summary = exact.remove_duplicates(images_folder, codes, tmp_path / "verdicts.csv", PARAMETERS, to)
+        folders = (images_folder, hashed(images_folder), paired(images_folder))
+        summary = removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, to)
         return {row["key"]: row for row in pq.read_table(to / "manifest.parquet").to_pylist()}, summary
 
     return run
@@ -70,7 +72,7 @@ def test_the_strongest_reason_is_given(remove: Callable[..., Any], trio: Images)
     images = np.concatenate([trio[:1], trio[:3], trio[3:]])
     rows, summary = remove(images, ["s", "s", "t", "u", "v"])
     assert [row["reason"] for row in rows.values()] == [None, "same_bytes", "same_code", "same_code", None]
-    assert summary["by_reason"] == {"same_bytes": 1, "same_pixels": 0, "same_code": 2}
+    assert summary["by_reason"] == dict.fromkeys(manifest.REASONS, 0) | {"same_bytes": 1, "same_code": 2}
     assert [row["kept_key"] for row in rows.values()] == [None, "k000", "k000", "k000", None]
     assert [row["hamming"] for row in rows.values()] == [None, 0, 0, 0, None]
     assert rows["k001"]["similarity"] == 1 and 0.999 < rows["k003"]["similarity"] <= 1
@@ -163,48 +165,59 @@ def test_the_files_agree(remove: Callable[..., Any], trio: Images, tmp_path: Pat
     assert kept.dtype == np.int64 and kept.tolist() == [0, 3]
     assert (folder / "kept.txt").read_text() == "k000\nk003\n"
     lines = (folder / "removed.csv").read_text().splitlines()
-    assert lines[0] == "key,kept_key,sha256,kept_sha256,reason,hamming,similarity"
+    assert lines[0] == "key,kept_key,sha256,kept_sha256,reason,hamming,similarity,label,kept_label"
     kept_sha256, *removed_sha256s = (hashlib.sha256(f"source {n}".encode()).hexdigest() for n in range(3))
-    assert [line.rpartition(",")[0] for line in lines[1:]] == [
+    assert [line.rsplit(",", 3)[0] for line in lines[1:]] == [
         f"k00{n},k000,{sha256},{kept_sha256},same_code,0" for n, sha256 in enumerate(removed_sha256s, 1)
     ]
     metadata = pq.read_schema(folder / "manifest.parquet").metadata
-    assert {"schema_version", "parameters", "detector", "images"} == set(json.loads(metadata[b"dedup"]))
+    assert {"schema_version", "parameters", "detector", "mode", "images"} == set(json.loads(metadata[b"dedup"]))
     assert summary["pictures"] == summary["kept"] + summary["removed"] == 4
     assert (summary["groups"], summary["largest_group"], summary["share_removed"]) == (1, 3, 0.5)
 
 
 def test_doing_it_again_gives_the_same_bytes(
-    make_set: Callable[..., Path], hashed: Callable[[Path], Path], trio: Images, tmp_path: Path
+    make_set: Callable[..., Path],
+    hashed: Callable[[Path], Path],
+    paired: Callable[..., Path],
+    trio: Images,
+    tmp_path: Path,
 ) -> None:
     """No clock, no order of a dictionary, no path."""
     images = make_set(trio)
-    codes = hashed(images)
+    folders = (images, hashed(images), paired(images))
     write_verdicts(tmp_path / "verdicts.csv", [])
     made = []
     for name in ("one", "two"):
-        exact.remove_duplicates(images, codes, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
+        removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert made[0] == made[1] and len(made[0]) == 5
 
 
 def test_codes_of_another_set_stop_everything(
-    make_set: Callable[..., Path], hashed: Callable[[Path], Path], trio: Images, tmp_path: Path
+    make_set: Callable[..., Path],
+    hashed: Callable[[Path], Path],
+    paired: Callable[..., Path],
+    trio: Images,
+    tmp_path: Path,
 ) -> None:
     """And nothing is written."""
-    codes = hashed(make_set(trio))
+    images = make_set(trio)
+    codes, pairs = hashed(images), paired(images)
     write_verdicts(tmp_path / "verdicts.csv", [])
     other = make_set(trio[:3], "other")
     with pytest.raises(CorruptData, match="4 codes for 3 pictures; run hash-images again"):
-        exact.remove_duplicates(other, codes, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / "to")
+        removal.remove_duplicates(other, codes, pairs, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / "to")
+    with pytest.raises(CorruptData, match=r"pairs of another image set than .*; run find-pairs again"):
+        removal.remove_duplicates(other, hashed(other), pairs, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / "to")
     assert not (tmp_path / "to").exists()
 
 
 def test_similarity_is_the_correlation_of_grey(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> None:
     """Against numpy's correlation in floats; a negative is -1, and a picture without contrast has none."""
     images = np.concatenate([blobs(3), 255 - blobs(1), np.full((1, 64, 64, 3), 7, np.uint8)])
-    found = exact.similarity(ImageSet(make_set(images)), np.array([0, 1, 0, 0, 2]), np.array([1, 2, 0, 3, 4]))
-    grey = to_32(images).reshape(5, 3, -1).transpose(0, 2, 1) @ np.array([0.299, 0.587, 0.114])
+    found = removal.similarity(ImageSet(make_set(images)), np.array([0, 1, 0, 0, 2]), np.array([1, 2, 0, 3, 4]))
+    grey = to_32(images).reshape(5, -1, 3) @ np.array([0.299, 0.587, 0.114])
     expected = [np.corrcoef(grey[0], grey[1])[0, 1], np.corrcoef(grey[1], grey[2])[0, 1], 1.0, -1.0]
     assert np.allclose(found[:4], expected, atol=6e-5) and np.isnan(found[4])
 

@@ -1,10 +1,9 @@
-"""Remove duplicates the paper's way: equal bytes, equal pixels, or equal codes; one of each group stays."""
+"""Decide which pictures stay: one of each group of pictures that are equal, or that a search has found to be copies."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +11,15 @@ from pydantic import Field
 
 from pipeline import files, params, progress
 from pipeline.dedup import manifest
-from pipeline.dedup.codes import as_items, load_codes, to_32
+from pipeline.dedup.codes import load_codes
+from pipeline.dedup.equals import Equals, find_equals
 from pipeline.dedup.groups import Apart, buckets_of, find_keepers
+from pipeline.dedup.inputs import flatten, to_32
+from pipeline.dedup.pairs import Found, load_pairs
+from pipeline.dedup.ranking import Rule, rank
 from pipeline.dedup.verdicts import APART, Verdict, read_verdicts
 from pipeline.imageset import Images, ImageSet, Rows
+from pipeline.intervals import poisson_interval
 
 _BLOCK = 4096
 
@@ -23,33 +27,41 @@ _BLOCK = 4096
 class Remove(params.Section):
     """Section `dedup.SET.remove`."""
 
-    mode: Literal["exact"] = Field(description="what is a duplicate; exact: equal bytes, equal pixels or equal codes")
-    keep: Literal["first"] = Field(description="which of a group stays; first: the first in key order")
+    keep: list[Rule] = Field(
+        min_length=1,
+        description="which of a group stays; first: in key order; largest: most source pixels; sharpest: most detail",
+    )
 
 
 def remove_duplicates(
-    images_folder: Path, codes_folder: Path, verdicts_file: Path, parameters: Remove, to: Path
+    images_folder: Path, codes_folder: Path, pairs_folder: Path, verdicts_file: Path, parameters: Remove, to: Path
 ) -> dict[str, Any]:
     """Decide which pictures stay, and write it down; see `manifest` for the files. No picture is touched.
 
-    Pictures of a single colour, and those whose code has no bit set, say too little to be called duplicates by code:
-    they are removed for equal bytes or pixels only.
+    Duplicates are pictures of equal bytes, of equal pixels, those of equal codes where `pairs_folder` says `exact`, and
+    the pairs that stand in it. Pictures of a single colour, and those whose code has no bit set, say too little to be
+    called duplicates by code: they are removed for equal bytes or pixels only.
+
+    Args:
+        pairs_folder: what `pairs.find_pairs` wrote of the same pictures.
 
     Returns:
         What stands in `summary.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes or the verdicts.
+        MissingInput, CorruptData: of the image set, the codes, the pairs or the verdicts.
     """
     images = ImageSet(images_folder)
-    codes, description = load_codes(codes_folder, images)
+    codes, _ = load_codes(codes_folder, images)
+    found = load_pairs(pairs_folder, images)
     people = read_verdicts(verdicts_file)
-    detector = files.digest({"mode": parameters.mode, "encoder": description["encoder"]})
     made_from = {
         "schema_version": manifest.SCHEMA_VERSION,
-        "detector": detector,
+        "detector": found.detector,
+        "mode": found.mode,
         "images": images.digest,
         "codes": files.sha256_file(codes_folder / "codes.npy"),
+        "pairs": files.sha256_file(pairs_folder / "pairs.parquet"),
         "parameters": parameters.model_dump(),
         "verdicts": files.sha256_file(verdicts_file),
     }
@@ -57,28 +69,57 @@ def remove_duplicates(
         if work is None:
             return dict(files.read_json(to / "summary.json"))
         equal = find_equals(images, codes)
-        decided = _decide(equal, images.index.column("sha256").to_pylist(), people)
+        decided = _decide(images, equal, found, people, parameters)
         removed = np.flatnonzero(decided.keepers != np.arange(len(images)))
+        reasons = equal.reasons(removed, decided.keepers[removed], otherwise=found.reason)
         table = manifest.build(
             images,
             codes,
             decided.keepers,
             restored=decided.restored,
-            reasons=equal.reasons(removed, decided.keepers[removed]),
+            reasons=reasons,
             similarity=similarity(images, removed, decided.keepers[removed]),
         )
         summary = {
             **manifest.summarise(table),
+            "mode": found.mode,
             "flat_pictures": int(equal.flat.sum()),
             "zero_codes": int(equal.zero.sum()),
+            "unlike_labels": manifest.unlike_labels(table, images),
+            **_chance(found, images, people, int(reasons.count(found.reason))),
             "verdicts_used": decided.used,
             "verdicts_ignored": len(people) - decided.used,
         }
-        header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "images")}
-        manifest.write(work.result, table, summary, header)
+        header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
+        manifest.write(work.result, table, summary, header, images)
         work.publish()
     _warn(summary)
     return summary
+
+
+def _chance(found: Found, images: ImageSet, people: Sequence[Verdict], removed: int) -> dict[str, Any]:
+    """What the decoys say of the pairs before verdicts acted: how many of them chance explains, with 95 % intervals.
+
+    A decoy that people judged to be a mirrored copy is none.
+
+    Args:
+        removed: pictures that were removed because of a pair.
+    """
+    if found.decoys is None:
+        return {}
+    judged = {frozenset((v.sha256_a, v.sha256_b)) for v in people if v.label == "mirrored"}
+    contents = [images.index.column("sha256").take(rows).to_pylist() for rows in found.decoys]
+    mirrored = sum(frozenset(pair) in judged for pair in zip(*contents, strict=True))
+    false, pairs = len(contents[0]) - mirrored, len(found.left)
+    bounds = {"": float(false)} | dict(zip(("_low", "_high"), poisson_interval(false), strict=True))
+    shares = {end: min(1.0, bound / pairs) if pairs else 0.0 for end, bound in bounds.items()}
+    return {
+        "pairs": pairs,
+        "decoys": len(contents[0]),
+        "decoys_judged_mirrored": mirrored,
+        **{f"false_discovery_rate{end}": round(share, 6) for end, share in shares.items()},
+        **{f"expected_false_removals{end}": round(removed * share, 4) for end, share in shares.items()},
+    }
 
 
 def _warn(summary: dict[str, Any]) -> None:
@@ -87,65 +128,10 @@ def _warn(summary: dict[str, Any]) -> None:
             progress.warn(
                 f"{summary[count]:,} of {summary['pictures']:,} pictures {what}: compared by bytes and pixels only"
             )
-
-
-@dataclass(frozen=True)
-class Equals:
-    """What is equal to what: in each array of ids, int64 (n,), equal pictures have equal ids.
-
-    Attributes:
-        contents: equal source bytes.
-        bytes: equal source bytes, and cut from the same place of them.
-        pixels: equal stored pictures.
-        codes: equal codes; a picture that codes say too little of has an id of its own.
-        flat: bool (n,), pictures of a single colour.
-        zero: bool (n,), pictures whose code has no bit set.
-    """
-
-    contents: Rows
-    bytes: Rows
-    pixels: Rows
-    codes: Rows
-    flat: npt.NDArray[np.bool_]
-    zero: npt.NDArray[np.bool_]
-
-    def reasons(self, rows: Rows, keepers: Rows) -> list[str]:
-        """The strongest kind of equality that holds between each row and its keeper."""
-        same_bytes, same_pixels = (ids[rows] == ids[keepers] for ids in (self.bytes, self.pixels))
-        words: list[str] = np.where(
-            same_bytes, "same_bytes", np.where(same_pixels, "same_pixels", "same_code")
-        ).tolist()
-        return words
-
-
-def find_equals(images: ImageSet, codes: npt.NDArray[np.uint8]) -> Equals:
-    """Find equal bytes, pixels and codes; memory grows by about a hundred bytes a picture."""
-    count = len(images)
-    flat = np.zeros(count, bool)
-    digests = np.zeros((count, 16), np.uint8)
-    with progress.bar("remove-duplicates", count) as advance:
-        for start, block in images.blocks(_BLOCK):
-            rows = slice(start, start + len(block))
-            small = to_32(block).reshape(len(block), 3, -1)
-            flat[rows] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
-            joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
-            digests[rows] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
-            advance(len(block))
-    zero = (codes == 0).all(axis=1)
-    code_ids = _ids(as_items(codes))
-    mute = flat | zero
-    code_ids[mute] = count + np.arange(int(mute.sum()))
-    contents = np.asarray(images.index.column("sha256").combine_chunks().dictionary_encode().indices, np.int64)
-    boxes = images.index.column("box").to_pylist()
-    cuts: dict[tuple[Any, ...], int] = {}
-    same = np.array(
-        [cuts.setdefault((c, *(b or ())), len(cuts)) for c, b in zip(contents.tolist(), boxes, strict=True)], np.int64
-    )
-    return Equals(contents, same, _ids(as_items(digests)), code_ids, flat, zero)
-
-
-def _ids(items: npt.NDArray[Any]) -> Rows:
-    return np.unique(items, return_inverse=True)[1].astype(np.int64)
+    if summary["unlike_labels"]:
+        progress.warn(
+            f"{summary['unlike_labels']:,} groups hold unlike labels: see label and kept_label in removed.csv"
+        )
 
 
 @dataclass(frozen=True)
@@ -155,24 +141,36 @@ class _Decision:
     used: int
 
 
-def _decide(equal: Equals, sha256s: Sequence[str], people: Sequence[Verdict]) -> _Decision:
+def _decide(images: ImageSet, equal: Equals, found: Found, people: Sequence[Verdict], parameters: Remove) -> _Decision:
     """Group the pictures, and see what the verdicts changed."""
+    sha256s = images.index.column("sha256").to_pylist()
     content_of = dict(zip(sha256s, equal.contents.tolist(), strict=True))
     known = [v for v in people if v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of)]
-    count = len(equal.contents)
-    buckets = [bucket for ids in (equal.bytes, equal.pixels, equal.codes) for bucket in buckets_of(ids)]
+    buckets = _buckets(equal, found)
 
     def keepers(verdicts: Sequence[Verdict]) -> Rows:
         preferred = _marked(equal.contents, [content_of[v.keep] for v in verdicts if v.keep])
         always = _marked(equal.contents, [content_of[v.sha256_a] for v in verdicts if v.always_keep])
-        ranks = np.empty(count, np.int64)
-        ranks[np.lexsort((np.arange(count), ~preferred))] = np.arange(count)
+        ranks = rank(images, parameters.keep, preferred)
         return find_keepers(ranks, buckets, equal.contents, _apart(verdicts, content_of.__getitem__), always)
 
-    rows = np.arange(count)
+    rows = np.arange(len(images))
     final = keepers(known)
-    restored = (final == rows) & (keepers([]) != rows) if known else np.zeros(count, bool)
+    restored = (final == rows) & (keepers([]) != rows) if known else np.zeros(len(images), bool)
     return _Decision(final, restored, len(known))
+
+
+def _buckets(equal: Equals, found: Found) -> list[Rows]:
+    """Rows any two of which may be removed for each other; a row may stand in several."""
+    kinds = [equal.bytes, equal.pixels, *([equal.codes] if found.mode == "exact" else [])]
+    buckets = [bucket for ids in kinds for bucket in buckets_of(ids)]
+    same_pixels = {int(equal.pixels[bucket[0]]): bucket for bucket in buckets_of(equal.pixels)}
+    # What was compared is pixels: a pair speaks for all pictures that have the same ones.
+    buckets += [
+        np.concatenate([same_pixels.get(int(equal.pixels[row]), np.array([row])) for row in pair])
+        for pair in zip(found.left.tolist(), found.right.tolist(), strict=True)
+    ]
+    return buckets
 
 
 def _marked(contents: Rows, chosen: Sequence[int]) -> npt.NDArray[np.bool_]:
@@ -210,5 +208,5 @@ def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.flo
 def _grey(images: Images) -> npt.NDArray[np.int64]:
     """Luma (ITU-R BT.601) times 1000: int64 (n, 1024), 0..255,000."""
     weights = np.array([299, 587, 114])
-    grey: npt.NDArray[np.int64] = (to_32(images).reshape(len(images), 3, -1) * weights[:, None]).sum(axis=1)
+    grey: npt.NDArray[np.int64] = (flatten(to_32(images)).reshape(len(images), 3, -1) * weights[:, None]).sum(axis=1)
     return grey

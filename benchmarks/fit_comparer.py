@@ -1,0 +1,111 @@
+"""Fit the weights of `pipeline/dedup/comparer.json`: planted copies, by the known transforms, against decoys.
+
+    PYTHONPATH=. python benchmarks/fit_comparer.py --pictures tiny-imagenet-64px.zip
+
+The pictures (a folder, zip or tar of at least 64×64, on which no figure is reported) are taken whole and in quarters,
+so that there are five times as many. Decoys are candidates of the very search that deduplication makes, of which one
+picture is mirrored; those of one source are left out, and so are real mirrored copies, of which there is no doubt. The
+result is written only with --write; else it is compared with what is there.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pictures import read_squares, train_encoder
+from sklearn.linear_model import LogisticRegression
+
+from pipeline.dedup import comparer, transforms
+from pipeline.dedup.candidates import find_candidates
+from pipeline.dedup.codes import Codes, Encoder
+from pipeline.dedup.inputs import to_32
+from pipeline.dedup.probe import planted
+from pipeline.dedup.probes import encode_views
+from pipeline.imageset import Images
+
+PLANTED = 1400
+RADIUS = 15
+HARD = {"jpeg20": 4.0, "quarter": 4.0, "mark": 4.0}
+"""Transforms that count several times, for they leave least to know a picture by."""
+
+SURE = 5.0
+"""Evidence beyond which a decoy is a real mirrored copy (of 111,130 decoys of Tiny ImageNet 8, all looked at)."""
+
+
+def whole_and_quarters(images: Images) -> tuple[Images, np.ndarray]:
+    """uint8 (n, 64, 64, 3) as uint8 (5n, 32, 32, 3), and which picture each is of."""
+    parts = [images[:, y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
+    return np.concatenate([to_32(images), *parts]), np.tile(np.arange(len(images)), 5)
+
+
+def encode(pictures: Images, encoder: Encoder) -> Codes:
+    """Codes of all views, in blocks."""
+    return np.concatenate(
+        [encode_views(pictures[s : s + 4096], encoder) for s in range(0, len(pictures), 4096)], axis=1
+    )
+
+
+def decoys(pictures: Images, sources: np.ndarray, encoder: Encoder) -> np.ndarray:
+    """Measurements of all decoys of other sources: float64 (n, 38)."""
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+    left, right = find_candidates(
+        encode(mirrored, encoder), encode(pictures, encoder), RADIUS, most=10_000_000, title="find decoys"
+    )
+    other = sources[left] != sources[right]
+    return comparer.measure(mirrored[left[other]], pictures[right[other]])
+
+
+def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
+    """The table of weights, and what they were fitted to."""
+    encoder = train_encoder(pictures, seed)
+    strangers = decoys(pictures, sources, encoder)
+    evidence = [number for number, name in enumerate(comparer.FEATURES) if name.startswith("evidence of all")]
+    real = np.expm1(strangers[:, evidence]).max(axis=1) / 2 > SURE
+    strangers = strangers[~real]
+    rows = np.random.default_rng(seed).choice(len(pictures), PLANTED, replace=False)
+    copies = {name: comparer.measure(pictures[rows], planted(pictures[rows], name, seed)) for name in transforms.KNOWN}
+    values = np.concatenate([strangers, *copies.values()])
+    truth = np.arange(len(values)) >= len(strangers)
+    counts = np.concatenate([np.ones(len(strangers)), *(np.full(PLANTED, HARD.get(name, 1.0)) for name in copies)])
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    model = LogisticRegression(max_iter=10_000, tol=1e-8).fit((values - mean) / scale, truth, sample_weight=counts)
+    weights = model.coef_[0] / scale
+    return {
+        "weights": {name: round(float(weight), 6) for name, weight in zip(comparer.FEATURES, weights, strict=True)},
+        "intercept": round(float(model.intercept_[0] - weights @ mean), 6),
+        "fitted_to": {
+            "pictures": len(pictures),
+            "decoys": len(strangers),
+            "mirrored_copies_left_out": int(real.sum()),
+            "copies_of_each_transform": PLANTED,
+            "transforms": list(transforms.KNOWN),
+            "seed": seed,
+        },
+    }
+
+
+def main() -> None:
+    """Fit, and write or compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pictures", type=Path, required=True, help="folder, zip or tar of pictures of 64×64 or more")
+    parser.add_argument("--seed", type=int, default=20151119)
+    parser.add_argument("--write", action="store_true", help="replace pipeline/dedup/comparer.json")
+    arguments = parser.parse_args()
+    pictures, sources = whole_and_quarters(read_squares(arguments.pictures, 64))
+    table = fit(pictures, sources, arguments.seed)
+    file = Path(comparer.__file__).with_suffix(".json")
+    if arguments.write:
+        file.write_text(json.dumps(table, indent=1) + "\n")
+    there = json.loads(file.read_text())
+    furthest = max(abs(table["weights"][name] - there["weights"][name]) for name in comparer.FEATURES)
+    print(
+        json.dumps(table["fitted_to"], indent=1),
+        f"largest difference of a weight to {file.name}: {furthest:.6f}",
+        sep="\n",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Pictures for benchmarks: read from wherever they are, as arrays and as image sets."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import imageset
+from pipeline.datasets.raw import read_as
+from pipeline.dedup.autoencoder import Autoencoder, train_autoencoder
+from pipeline.dedup.codes import Encoder, load_encoder
+from pipeline.imageset import Images
+from pipeline.params import default_profile, load_section
+from pipeline.prepare.decode import Decoded, decode
+from pipeline.prepare.resize import resize
+
+_MOST_PIXELS = 10**8
+_CHUNK = 4096
+
+
+def read_whole(path: Path, most: int | None = None) -> list[Images]:
+    """Pictures of a folder, zip, tar, LMDB or parquet, in key order: each uint8 (H, W, 3); unreadable ones left out."""
+    source = read_as(path).source
+    with source.open() as read:
+        found = (decode(read(entry.place), max_pixels=_MOST_PIXELS) for entry in source.entries()[:most])
+        return [decoded.image for decoded in found if isinstance(decoded, Decoded)]
+
+
+def read_squares(path: Path, side: int) -> Images:
+    """The same as the prepare stages make them: uint8 (n, side, side, 3)."""
+    source = read_as(path).source
+    made = []
+    with source.open() as read:
+        for entry in source.entries():
+            decoded = decode(read(entry.place), max_pixels=_MOST_PIXELS)
+            if isinstance(decoded, Decoded):
+                made.append(resize(decoded.image, side=side, method="area"))
+    return np.stack(made)
+
+
+def write_set(pictures: Images, folder: Path) -> Path:
+    """An image set of pictures uint8 (n, side, side, 3), keyed by their numbers; its folder."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as chunks:
+        starts = range(0, len(pictures), _CHUNK)
+        for number, start in enumerate(starts):
+            block = pictures[start : start + _CHUNK]
+            side = block.shape[1]
+            listed = [
+                imageset.Picture(f"{n:08d}", side, side, image.nbytes, hashlib.sha256(b"%d" % n).hexdigest())
+                for n, image in enumerate(block, start)
+            ]
+            imageset.write_chunk(Path(chunks), number, block, listed, [], sources=len(block))
+        folder.mkdir()
+        imageset.join_chunks(Path(chunks), len(starts), folder, side=pictures.shape[1], max_bad=0.0)
+    return folder
+
+
+def train_encoder(pictures: Images, seed: int, steps: int = 1000) -> Encoder:
+    """The encoder of the workstation profile, trained on uint8 (n, side, side, 3) for about so many steps."""
+    section = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
+    epochs = max(1, round(steps * section.batch / len(pictures)))
+    with tempfile.TemporaryDirectory() as folder:
+        images = write_set(pictures, Path(folder) / "set")
+        train_autoencoder(
+            images,
+            section.model_copy(update={"epochs": epochs}),
+            name="benchmark",
+            seed=seed,
+            to=Path(folder) / "model",
+        )
+        return load_encoder(Path(folder) / "model" / "encoder.safetensors")

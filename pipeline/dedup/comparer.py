@@ -1,0 +1,299 @@
+"""Whether two pictures are copies of each other, by their pixels: a score, in log odds.
+
+One is laid over the other (`align`), and both are taken apart into six bands of frequencies of light and of colour
+(cosine transform). Copies agree in every band in which both show more than noise; pictures of like things agree in the
+lowest alone. 38 such measurements are weighed by a logistic regression (`comparer.json`), fitted by
+`benchmarks/fit_comparer.py` to copies planted by the known transforms, against decoys: pictures whose codes are alike
+though one of them is mirrored.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import files
+from pipeline.compiled import compiled
+from pipeline.dedup.align import Plane, align, smooth, source_of, value_at
+from pipeline.dedup.inputs import strip_bars
+from pipeline.imageset import Images
+
+Floats = npt.NDArray[np.float64]
+
+_FREQUENCIES = 24
+_EDGES = (0.5, 2.5, 4.5, 7.5, 11.5, 16.5, 23.5)
+"""Of the bands, as lengths of the vector of frequencies, in half periods a side."""
+
+_NOISE = np.array([4.0, 16.0, 64.0, 144.0])
+"""Variances of a coefficient, in squared levels, that copying may add: from what a good JPEG does to a bad one."""
+
+_MOST_ALIKE = np.array([0.998, 0.995, 0.98, 0.92, 0.8, 0.6])
+"""Correlation that copies may be expected to have, by band: never all of it, for copies are scaled and compressed."""
+
+_BANDS = len(_MOST_ALIKE)
+_FILE = Path(__file__).with_suffix(".json")
+
+FEATURES = (
+    *(f"correlation of luma in band {band}, as Fisher's z" for band in range(_BANDS)),
+    *(f"ratio of luma energy in band {band}, absolute logarithm" for band in range(_BANDS)),
+    *(f"lesser luma energy in band {band}, logarithm" for band in range(_BANDS)),
+    *(f"evidence of {what} at noise {noise:g}" for what in ("all", "luma", "colour") for noise in _NOISE),
+    *("correlation after alignment", "correlation after alignment, as Fisher's z"),
+    "spread of detail over the picture, logarithm",
+    *("correlation of small cells", "correlation of small cells, as Fisher's z"),
+    *("overlap", "stretch and turn", "shift"),
+)
+
+
+def _transform() -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The cosine transform's rows, the band of each pair of frequencies (-1 for none), and the pairs in each band."""
+    k, n = np.mgrid[0:_FREQUENCIES, 0:32]
+    rows = np.cos(np.pi * (n + 0.5) * k / 32) * np.sqrt(np.where(k == 0, 1, 2) / 32)
+    length = np.hypot(*np.mgrid[0:_FREQUENCIES, 0:_FREQUENCIES])
+    bands: npt.NDArray[np.int64] = (np.searchsorted(_EDGES, length.ravel()) - 1).reshape(length.shape)
+    bands[bands >= _BANDS] = -1
+    return rows.round(12), bands, np.bincount(bands[bands >= 0], minlength=_BANDS)
+
+
+_ROWS, _BAND, _PAIRS = _transform()
+
+
+def digest() -> str:
+    """Of the weights, 64 hex characters."""
+    return files.sha256_file(_FILE)
+
+
+@functools.cache
+def _weights() -> tuple[Floats, float]:
+    table = json.loads(_FILE.read_text())
+    return np.array([table["weights"][name] for name in FEATURES]), float(table["intercept"])
+
+
+def score(left: Images, right: Images) -> Floats:
+    """How likely aligned pictures are copies, as log odds to two decimals: about 0 is undecided.
+
+    Args:
+        left, right: uint8 (n, 32, 32, 3).
+
+    Returns:
+        float64 (n,).
+    """
+    weights, intercept = _weights()
+    # Logarithms may differ in the last bit between processors; sums of products are made in one order, and rounded.
+    total = np.zeros(len(left))
+    for weight, column in zip(weights, measure(left, right).T, strict=True):
+        total += weight * column
+    return (total + intercept).round(2)
+
+
+def measure(left: Images, right: Images) -> Floats:
+    """The measurements that `FEATURES` names: float64 (n, 38) of aligned pictures uint8 (n, 32, 32, 3)."""
+    out = np.empty((len(left), len(FEATURES)))
+    _measure_all(left, strip_bars(left), right, strip_bars(right), out)
+    return out
+
+
+LEAST_DETAIL = 1.5
+"""Levels of `detail` below which a picture says too little: gradients and even noise agree with each other by chance."""
+
+
+def detail(pictures: Images) -> Floats:
+    """Root mean square of what three smoothings take from the luma, in levels; the outermost three pixels left out.
+
+    Gradients have about 0.3, and photographs at 32×32 seldom less than 4, or 2 after a strong blur.
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+    """
+    out = np.empty(len(pictures))
+    _detail_all(pictures, out)
+    return out
+
+
+@compiled
+def _detail_all(pictures: Images, out: Floats) -> None:
+    for i in range(len(pictures)):
+        luma = _luma(pictures[i])
+        fine = luma - smooth(smooth(smooth(luma)))
+        total = 0.0
+        for y in range(3, 29):
+            for x in range(3, 29):
+                total += fine[y, x] * fine[y, x]
+        out[i] = np.sqrt(total / 676)
+
+
+@compiled
+def _measure_all(left: Images, bare_left: Images, right: Images, bare_right: Images, out: Floats) -> None:
+    for i in range(len(left)):
+        barred = (left[i] != bare_left[i]).any(), (right[i] != bare_right[i]).any()
+        if barred[0] and barred[1]:
+            a, b = bare_left[i], bare_right[i]
+            affine, correlation = align(_luma(a), _luma(b))
+        else:
+            a, b = left[i], right[i]
+            affine, correlation = align(_luma(a), _luma(b))
+            if barred[0] or barred[1]:
+                # The bars are an addition to one, or part of both and hard to see in one of them.
+                bare_affine, bare_correlation = align(_luma(bare_left[i]), _luma(bare_right[i]))
+                if bare_correlation > correlation:
+                    a, b, affine, correlation = bare_left[i], bare_right[i], bare_affine, bare_correlation
+        _measure(a, b, affine, correlation, out[i])
+
+
+@compiled
+def _luma(picture: Images) -> Plane:
+    out = np.empty((32, 32))
+    for y in range(32):
+        for x in range(32):
+            out[y, x] = 0.299 * picture[y, x, 0] + 0.587 * picture[y, x, 1] + 0.114 * picture[y, x, 2]
+    return out
+
+
+@compiled
+def _measure(left: Images, right: Images, affine: Floats, correlation: float, out: Floats) -> None:
+    planes, inside = _overlay(left, right, affine)
+    overlap = inside.sum() / 1024
+    correlations, energies = np.zeros((3, 6)), np.zeros((2, 3, 6))
+    for channel in range(3):
+        a, b = _frequencies(planes[0, channel], inside), _frequencies(planes[1, channel], inside)
+        for y in range(a.shape[0]):
+            for x in range(a.shape[0]):
+                band = _BAND[y, x]
+                if band >= 0:
+                    energies[0, channel, band] += a[y, x] * a[y, x]
+                    energies[1, channel, band] += b[y, x] * b[y, x]
+                    correlations[channel, band] += a[y, x] * b[y, x]
+    for channel in range(3):
+        for band in range(6):
+            scale = np.sqrt(energies[0, channel, band] * energies[1, channel, band])
+            correlations[channel, band] = correlations[channel, band] / scale if scale > 0 else 0.0
+            for side in range(2):
+                energies[side, channel, band] /= max(overlap, 1e-3) * _PAIRS[band]
+    for band in range(6):
+        least = min(energies[0, 0, band], energies[1, 0, band])
+        out[band] = _fisher(correlations[0, band], 0.9995)
+        out[6 + band] = abs(np.log((energies[0, 0, band] + 4) / (energies[1, 0, band] + 4)))
+        out[12 + band] = np.log1p(least / 16)
+    for n in range(4):
+        light = colour = 0.0
+        for channel in range(3):
+            for band in range(6):
+                least = min(energies[0, channel, band], energies[1, channel, band])
+                found = _evidence(correlations[channel, band], least, _PAIRS[band] * overlap, _NOISE[n], band)
+                if channel == 0:
+                    light += found
+                else:
+                    colour += found
+        out[18 + n] = _tamed((light + colour) / 50)
+        out[22 + n] = _tamed(light / 50)
+        out[26 + n] = _tamed(colour / 50)
+    spread, cells = _by_cell(planes[0, 0], planes[1, 0], inside)
+    out[30], out[31] = correlation, _fisher(correlation, 0.9999)
+    out[32] = np.log(spread + 0.01)
+    out[33], out[34] = cells, _fisher(cells, 0.995)
+    out[35] = overlap
+    out[36] = abs(affine[0]) + abs(affine[1]) + abs(affine[2]) + abs(affine[3])
+    out[37] = np.sqrt(affine[4] * affine[4] + affine[5] * affine[5])
+
+
+@compiled
+def _overlay(left: Images, right: Images, affine: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Luma and colour differences (ITU-R BT.601) of both, float64 (2, 3, 32, 32), and where the two overlap."""
+    planes, inside = np.zeros((2, 3, 32, 32)), np.zeros((32, 32), np.bool_)
+    source = np.empty((3, 32, 32))
+    for channel in range(3):
+        for y in range(32):
+            for x in range(32):
+                source[channel, y, x] = left[y, x, channel]
+    rgb = np.empty(3)
+    for y in range(32):
+        for x in range(32):
+            at_y, at_x, inside[y, x] = source_of(affine, y, x)
+            if inside[y, x]:
+                for side in range(2):
+                    for channel in range(3):
+                        rgb[channel] = value_at(source[channel], at_y, at_x) if side == 0 else right[y, x, channel]
+                    luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
+                    planes[side, 0, y, x] = luma
+                    planes[side, 1, y, x] = (rgb[2] - luma) * 0.564
+                    planes[side, 2, y, x] = (rgb[0] - luma) * 0.713
+    return planes, inside
+
+
+@compiled
+def _frequencies(plane: Plane, inside: npt.NDArray[np.bool_]) -> Floats:
+    """The cosine transform of a plane less its mean, 0 outside: the lowest frequencies, float64 (24, 24)."""
+    size = _ROWS.shape[0]
+    count = max(inside.sum(), 1)
+    mean = plane.sum() / count  # it is 0 outside
+    columns, out = np.zeros((size, 32)), np.zeros((size, size))
+    centred = np.empty(32)
+    for y in range(32):
+        for x in range(32):
+            centred[x] = plane[y, x] - mean if inside[y, x] else 0.0
+        for k in range(size):
+            factor = _ROWS[k, y]
+            for x in range(32):
+                columns[k, x] += factor * centred[x]
+    for x in range(32):
+        for k in range(size):
+            factor = columns[k, x]
+            for m in range(size):
+                out[k, m] += factor * _ROWS[m, x]
+    return out
+
+
+@compiled
+def _evidence(correlation: float, energy: float, pairs: float, noise: float, band: int) -> float:
+    """Log likelihood ratio of a noisy copy to a stranger: Gaussian coefficients of correlation r, or of none."""
+    r = min(max(energy - noise, 0.0) / max(energy, 1e-9), _MOST_ALIKE[band])
+    rest = 1 - r * r
+    return float(-(pairs / 2) * np.log(rest) - pairs * (r * r - r * correlation) / rest)
+
+
+@compiled
+def _by_cell(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Of 64 cells of 4×4 pixels: over how many detail is spread (1/64 to 1), and how well they correlate, by contrast.
+
+    Detail in one place alone, an aeroplane in the sky, is little to know a picture by.
+    """
+    fine_a, fine_b = a - smooth(smooth(smooth(a))), b - smooth(smooth(smooth(b)))
+    total = squares = weighed = agreed = 0.0
+    for cell in range(64):
+        n = 0
+        detail_a = detail_b = sum_a = sum_b = sum_aa = sum_bb = sum_ab = 0.0
+        for y in range(cell // 8 * 4, cell // 8 * 4 + 4):
+            for x in range(cell % 8 * 4, cell % 8 * 4 + 4):
+                if inside[y, x]:
+                    n += 1
+                    detail_a += fine_a[y, x] * fine_a[y, x]
+                    detail_b += fine_b[y, x] * fine_b[y, x]
+                    sum_a += a[y, x]
+                    sum_b += b[y, x]
+                    sum_aa += a[y, x] * a[y, x]
+                    sum_bb += b[y, x] * b[y, x]
+                    sum_ab += a[y, x] * b[y, x]
+        detail = np.sqrt(detail_a * detail_b)
+        total += detail
+        squares += detail * detail
+        if n >= 12:
+            # 64 is the noise of a cell: what is fainter says nothing.
+            contrast = np.sqrt((sum_aa - sum_a * sum_a / n + 64) * (sum_bb - sum_b * sum_b / n + 64))
+            weight = min(contrast, 1600.0)
+            weighed += weight
+            agreed += weight * (sum_ab - sum_a * sum_b / n) / contrast
+    spread = total * total / (64 * squares) if squares > 0 else 0.0
+    return spread, agreed / weighed if weighed > 0 else 0.0
+
+
+@compiled
+def _fisher(correlation: float, most: float) -> float:
+    return float(np.arctanh(min(max(correlation, -most), most)))
+
+
+@compiled
+def _tamed(value: float) -> float:
+    """Symmetric logarithm: what is overwhelming counts little more than what is strong."""
+    return float(np.sign(value) * np.log1p(abs(value)))

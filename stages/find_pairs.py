@@ -1,0 +1,48 @@
+"""Find which pictures of a set are copies of which."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    WorkersOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def find_pairs(
+    name: SetOption,
+    parameters: ParamsOption,
+    images: ImagesOption,
+    codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
+    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
+    to: ToOption,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Find which pictures of a set are copies of which."""
+    with stage("find-pairs", quiet, as_json) as report:
+        from pipeline import engine
+        from pipeline.dedup import pairs, search
+        from pipeline.params import load_section
+
+        section = load_section(parameters, f"dedup.{name}.pairs", search.Pairs)
+        summary = pairs.find_pairs(images, codes, encoder, section, workers=workers or engine.default_workers(), to=to)
+        report(summary, f"{pairs.describe(summary)}; next: dcgan remove-duplicates")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,46 @@
+"""Measure how many planted copies of a set's own pictures are found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.common import (
+    ImagesOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def probe_duplicates(
+    name: SetOption,
+    parameters: ParamsOption,
+    images: ImagesOption,
+    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
+    pairs: Annotated[Path, typer.Option(help="Folder that find-pairs wrote.")],
+    to: ToOption,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Measure how many planted copies of a set's own pictures are found."""
+    with stage("probe-duplicates", quiet, as_json) as report:
+        from pipeline.dedup import probe, search
+        from pipeline.params import load_section
+
+        detector = load_section(parameters, f"dedup.{name}.pairs", search.Pairs)
+        section = load_section(parameters, f"dedup.{name}.probe", probe.Probe)
+        summary = probe.probe_duplicates(images, encoder, pairs, detector, section, to)
+        report(summary, f"{probe.describe(summary)}; no picture was touched; next: dcgan remove-duplicates")
+
+
+if __name__ == "__main__":
+    app()

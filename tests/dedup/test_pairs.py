@@ -1,0 +1,158 @@
+"""Copies are found and strangers are not; decoys are counted; the same result whoever does the work."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.dedup import pairs, probe, removal, search
+from pipeline.dedup.autoencoder import quantise
+from pipeline.dedup.codes import BITS, hash_images, save_encoder
+from pipeline.dedup.inputs import INPUTS
+from pipeline.dedup.verdicts import Verdict, write_verdicts
+from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline.imageset import Images, ImageSet
+
+NEAR = search.Pairs(mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, max_candidates=100_000)
+
+
+def scenes(count: int, seed: int) -> Images:
+    """Made-up pictures, uint8 (n, 64, 64, 3), with detail everywhere."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:64, 0:64] / 63
+    made = np.zeros((count, 64, 64, 3))
+    for picture in made:
+        picture[:] = rng.uniform(0, 255, 3)
+        for _ in range(14):
+            cy, cx, ry, rx = rng.uniform(0, 1, 2).tolist() + rng.uniform(0.06, 0.3, 2).tolist()
+            picture[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1] = rng.uniform(0, 255, 3)
+    return (made + rng.normal(0, 5, made.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
+    """A function that makes a set, hashes it by smooth random weights and looks for pairs: the summary and rows."""
+    coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
+    weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
+    (tmp_path / "encoder").mkdir()
+    encoder = quantise(weight, np.zeros(BITS, np.float32), "normalised")
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
+
+    def run(images: Images, parameters: search.Pairs = NEAR, workers: int = 1, to: str = "pairs") -> Any:
+        if not (tmp_path / "set").exists():
+            hash_images(make_set(images), tmp_path / "encoder", tmp_path / "codes")
+        folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "encoder")
+        summary = pairs.find_pairs(*folders, parameters, workers=workers, to=tmp_path / to)
+        rows = pq.read_table(tmp_path / to / "pairs.parquet")
+        return summary, list(zip(rows["left"].to_pylist(), rows["right"].to_pylist(), strict=True))
+
+    return run
+
+
+@pytest.fixture
+def copies() -> Images:
+    """Twenty scenes, then a copy of each of the first five, made in five ways, then two in a single colour."""
+    images = scenes(20, 1)
+    ways = ("jpeg50", "crop2", "shift", "border", "brighter15")
+    made = [probe.planted(images[n : n + 1], name, 1) for n, name in enumerate(ways)]
+    return np.concatenate([images, *made, np.full((2, 64, 64, 3), 99, np.uint8)])
+
+
+def test_copies_are_found_and_nothing_else(find: Callable[..., Any], copies: Images) -> None:
+    """Each with its original; single colours are no candidates of each other; no decoy."""
+    summary, found = find(copies)
+    assert found == [(n, 20 + n) for n in range(5)]
+    assert (summary["pairs"], summary["decoys"], summary["expected_false"]) == (5, 0, 0)
+    assert summary["searched"] == 25 and summary["expected_false_high"] == pytest.approx(3.6889, abs=1e-3)
+
+
+def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Who encodes and compares does not show."""
+    find(copies)
+    find(copies, workers=2, to="again")
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+        assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_mirrored_copies_are_decoys_unless_they_are_asked_for(find: Callable[..., Any], copies: Images) -> None:
+    """They show among the decoys; asked for, they are pairs, and other decoys take their place."""
+    mirrored = np.concatenate([copies[:20], copies[[3]][:, :, ::-1]])
+    summary, found = find(mirrored)
+    assert found == [] and summary["decoys"] == 1
+    summary, found = find(mirrored, NEAR.model_copy(update={"mirrored": True}), to="asked")
+    assert found == [(3, 20)] and summary["decoys"] == 0
+
+
+def test_decoys_judged_mirrored_do_not_count(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """The figure of false removals is about chance; what people say of decoys enters it."""
+    find(np.concatenate([copies, copies[[3]][:, :, ::-1]]))
+    sha256s = ImageSet(tmp_path / "set").index.column("sha256").to_pylist()
+    keep = removal.Remove(keep=["first"])
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    before = removal.remove_duplicates(*folders, keep, tmp_path / "before")
+    assert (before["decoys"], before["decoys_judged_mirrored"], before["expected_false_removals"]) == (2, 0, 2)
+    verdicts = [Verdict(sha256s[a], sha256s[27], "", "", "mirrored", "", "tester", "") for a in (3, 23)]
+    write_verdicts(tmp_path / "verdicts.csv", verdicts)
+    after = removal.remove_duplicates(*folders, keep, tmp_path / "after")
+    assert (after["decoys"], after["decoys_judged_mirrored"], after["expected_false_removals"]) == (2, 2, 0)
+    assert after["by_reason"]["near_code"] == after["removed"] - 1 == 5
+
+
+def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """A thousand files of one picture are one search, and a copy of it stands for all of them."""
+    images = np.concatenate([copies[:5], copies[[0, 0]], copies[20:21]])
+    summary, found = find(images)
+    assert summary["searched"] == 6 and found == [(0, 7)]
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    removal.remove_duplicates(*folders, removal.Remove(keep=["first"]), tmp_path / "dedup")
+    rows = pq.read_table(tmp_path / "dedup" / "manifest.parquet").to_pylist()
+    assert [row["group"] for row in rows] == [0, None, None, None, None, 0, 0, 0]
+    assert [row["reason"] for row in rows][5:] == ["same_pixels", "same_pixels", "near_code"]
+
+
+def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any]) -> None:
+    """Unrelated frames, flat pictures, gradients and screens of text lines."""
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[0:64, 0:64] / 63
+    made = []
+    for n in range(40):
+        slope = rng.normal(size=2)
+        gradient = np.clip(128 + 100 * (slope[0] * (x - 0.5) + slope[1] * (y - 0.5)), 0, 255)
+        made.append(np.repeat(gradient[..., None], 3, 2))
+        framed = scenes(1, 100 + n)[0].astype(float)
+        framed[:6] = framed[-6:] = framed[:, :6] = framed[:, -6:] = (0, 255)[n % 2]
+        made.append(framed)
+        flat = np.full((64, 64, 3), rng.uniform(0, 255)) + rng.normal(0, 2, (64, 64, 3))
+        made.append(flat)
+        screen = np.full((64, 64, 3), 250.0)
+        screen[:5] = (60, 90, 160)
+        for line in range(9, 62, 4):
+            screen[line : line + 2, 4 : 4 + int(rng.integers(8, 56))] = 40
+        made.append(screen)
+    _, found = find(np.clip(made, 0, 255).astype(np.uint8))
+    assert found == []
+
+
+def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Too many candidates, an encoder of another kind, another encoder, no folder, another set."""
+    find(copies)
+    with pytest.raises(BadParameters, match=r"more than 1 pairs to compare at radius 15; choose a smaller radius"):
+        find(copies, NEAR.model_copy(update={"max_candidates": 1}), to="few")
+    with pytest.raises(MissingInput, match="run find-pairs first"):
+        pairs.load_pairs(tmp_path / "nowhere", ImageSet(tmp_path / "set"))
+    (tmp_path / "pairs" / "pairs.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(CorruptData, match=r"pairs.parquet: not readable .*; run find-pairs again"):
+        pairs.load_pairs(tmp_path / "pairs", ImageSet(tmp_path / "set"))
+    plain = quantise(np.ones((BITS, INPUTS), np.float32), np.zeros(BITS, np.float32))
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", plain)
+    with pytest.raises(BadParameters, match="learned from pixels, but mode near needs one of normalised input"):
+        find(copies, to="plain")
+    with pytest.raises(CorruptData, match="not the one that --codes were made with; run hash-images again"):
+        find(copies, NEAR.model_copy(update={"mode": "exact"}), to="other")
