@@ -51,7 +51,12 @@ def decoys(pictures: Images, sources: np.ndarray, encoder: Encoder) -> np.ndarra
     """Measurements of all decoys of other sources: float64 (n, 38)."""
     mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
     left, right = find_candidates(
-        encode(mirrored, encoder), encode(pictures, encoder), RADIUS, most=10_000_000, title="find decoys"
+        encode(mirrored, encoder),
+        encode(pictures, encoder),
+        RADIUS,
+        within=True,
+        most=10_000_000,
+        title="find decoys",
     )
     other = sources[left] != sources[right]
     return comparer.measure(mirrored[left[other]], pictures[right[other]])
@@ -59,7 +64,7 @@ def decoys(pictures: Images, sources: np.ndarray, encoder: Encoder) -> np.ndarra
 
 def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
     """The table of weights, and what they were fitted to."""
-    encoder = train_encoder(pictures, seed)
+    encoder = train_encoder(pictures)
     strangers = decoys(pictures, sources, encoder)
     evidence = [number for number, name in enumerate(comparer.FEATURES) if name.startswith("evidence of all")]
     real = np.expm1(strangers[:, evidence]).max(axis=1) / 2 > SURE

@@ -56,17 +56,17 @@ def write_set(pictures: Images, folder: Path) -> Path:
     return folder
 
 
-def train_encoder(pictures: Images, seed: int, steps: int = 1000) -> Encoder:
-    """The encoder of the workstation profile, trained on uint8 (n, side, side, 3) for about so many steps."""
+def train_set(images: Path, section: Autoencoder, to: Path, steps: int) -> Encoder:
+    """The encoder that learns from an image set, as a profile's section says, for about so many steps."""
+    count = len(imageset.ImageSet(images))
+    update = {"epochs": max(1, round(steps * section.batch / count)), "batch": min(section.batch, count)}
+    train_autoencoder(images, section.model_copy(update=update), name="benchmark", seed=1, to=to)
+    return load_encoder(to / "encoder.safetensors")
+
+
+def train_encoder(pictures: Images, steps: int = 1200) -> Encoder:
+    """The workstation profile's encoder, of pictures uint8 (n, side, side, 3)."""
     section = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
-    epochs = max(1, round(steps * section.batch / len(pictures)))
     with tempfile.TemporaryDirectory() as folder:
         images = write_set(pictures, Path(folder) / "set")
-        train_autoencoder(
-            images,
-            section.model_copy(update={"epochs": epochs}),
-            name="benchmark",
-            seed=seed,
-            to=Path(folder) / "model",
-        )
-        return load_encoder(Path(folder) / "model" / "encoder.safetensors")
+        return train_set(images, section, Path(folder) / "model", steps)

@@ -1,7 +1,5 @@
 """Pairs of pictures worth comparing: those that meet in one of the searches."""
 
-from typing import Any
-
 import numpy as np
 
 from pipeline import progress
@@ -12,13 +10,14 @@ from pipeline.errors import BadParameters
 from pipeline.imageset import Rows
 
 
-def find_candidates(left: Codes, right: Codes, radius: int, *, most: int, title: str) -> tuple[Rows, Rows]:
-    """All pairs i < j of which some view of `left` picture i, and of `right` picture j, lie within the radius.
-
-    Left and right are the same pictures; the left ones may be mirrored, for decoys.
+def find_candidates(
+    left: Codes, right: Codes, radius: int, *, within: bool, most: int, title: str
+) -> tuple[Rows, Rows]:
+    """All pairs of which some view of `left` picture i, and of `right` picture j, lie within the radius.
 
     Args:
-        left, right: uint8 (views, n, 16).
+        left, right: uint8 (views, n, 16) and uint8 (views, m, 16).
+        within: left and right are the same pictures (the left ones may be mirrored, for decoys), and only i < j counts.
         radius: Hamming radius of the whole pictures' codes; see `Probe.nearer`.
         most: pairs that are gathered at most.
         title: of the progress bar.
@@ -29,12 +28,12 @@ def find_candidates(left: Codes, right: Codes, radius: int, *, most: int, title:
     Raises:
         BadParameters: there are more pairs than `most`.
     """
-    count = left.shape[1]
+    count = right.shape[1]
     found = np.empty(0, np.int64)
     with progress.bar(title, len(PROBES), "searches") as advance:
         for probe in PROBES:
             if radius >= probe.nearer:
-                met = _within(left[probe.left], right[probe.right], radius - probe.nearer, count)
+                met = _meetings(left[probe.left], right[probe.right], radius - probe.nearer, within)
                 found = np.union1d(found, met)
             if len(found) > most:
                 raise BadParameters(
@@ -45,11 +44,10 @@ def find_candidates(left: Codes, right: Codes, radius: int, *, most: int, title:
     return found // count, found % count
 
 
-def _within(left: Codes, right: Codes, radius: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Pairs i < j as i · count + j."""
-    met = [
-        pairs.left[ahead].astype(np.int64) * count + pairs.right[ahead]
-        for pairs in pairs_between(left, right, radius)
-        for ahead in [pairs.left < pairs.right]
-    ]
+def _meetings(left: Codes, right: Codes, radius: int, within: bool) -> Rows:
+    """Pairs as i · count of right + j."""
+    met = []
+    for pairs in pairs_between(left, right, radius):
+        taken = pairs.left < pairs.right if within else slice(None)
+        met.append(pairs.left[taken] * len(right) + pairs.right[taken])
     return np.concatenate([np.empty(0, np.int64), *met])

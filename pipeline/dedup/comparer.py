@@ -96,7 +96,7 @@ def measure(left: Images, right: Images) -> Floats:
 
 
 LEAST_DETAIL = 1.5
-"""Levels of `detail` below which a picture says too little: gradients and even noise agree with each other by chance."""
+"""Levels of `detail` below which a picture says too little: gradients agree with each other by chance."""
 
 
 def detail(pictures: Images) -> Floats:

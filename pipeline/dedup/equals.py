@@ -42,19 +42,29 @@ class Equals:
         return words
 
 
+def pixel_ids(images: ImageSet) -> Rows:
+    """Equal ids for equal stored pictures: int64 (n,)."""
+    return _ids(as_items(pixel_digests(images)))
+
+
+def pixel_digests(images: ImageSet) -> npt.NDArray[np.uint8]:
+    """16 bytes for each stored picture, equal where the pictures are: uint8 (n, 16)."""
+    digests = np.zeros((len(images), 16), np.uint8)
+    with progress.bar("compare pixels", len(images)) as advance:
+        for start, block in images.blocks(_BLOCK):
+            joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
+            digests[start : start + len(block)] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
+            advance(len(block))
+    return digests
+
+
 def find_equals(images: ImageSet, codes: npt.NDArray[np.uint8]) -> Equals:
     """Find equal bytes, pixels and codes; memory grows by about a hundred bytes a picture."""
     count = len(images)
     flat = np.zeros(count, bool)
-    digests = np.zeros((count, 16), np.uint8)
-    with progress.bar("remove-duplicates", count) as advance:
-        for start, block in images.blocks(_BLOCK):
-            rows = slice(start, start + len(block))
-            small = flatten(to_32(block)).reshape(len(block), 3, -1)
-            flat[rows] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
-            joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
-            digests[rows] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
-            advance(len(block))
+    for start, block in images.blocks(_BLOCK):
+        small = flatten(to_32(block)).reshape(len(block), 3, -1)
+        flat[start : start + len(block)] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
     zero = (codes == 0).all(axis=1)
     code_ids = _ids(as_items(codes))
     mute = flat | zero
@@ -65,7 +75,7 @@ def find_equals(images: ImageSet, codes: npt.NDArray[np.uint8]) -> Equals:
     same = np.array(
         [cuts.setdefault((c, *(b or ())), len(cuts)) for c, b in zip(contents.tolist(), boxes, strict=True)], np.int64
     )
-    return Equals(contents, same, _ids(as_items(digests)), code_ids, flat, zero)
+    return Equals(contents, same, pixel_ids(images), code_ids, flat, zero)
 
 
 def _ids(items: npt.NDArray[Any]) -> Rows:

@@ -70,7 +70,7 @@ def find_pairs(
         BadParameters: there are more candidates than `max_candidates`, or the encoder is of another kind of input.
     """
     images = ImageSet(images_folder)
-    codes, description = load_codes(codes_folder, images)
+    _, description = load_codes(codes_folder, images)
     encoder_file = encoder_folder / "encoder.safetensors"
     kind = load_encoder(encoder_file).kind
     if parameters.mode == "near" and kind != "normalised":
@@ -95,7 +95,7 @@ def find_pairs(
         tables = {"pairs": empty, "misses": empty, "decoys": empty}
         summary: dict[str, Any] = {**made_from, "pictures": len(images), "pairs": 0}
         if parameters.mode == "near":
-            search = Search(images, codes, encoder_file, parameters, workers)
+            search = Search(images, None, encoder_file, parameters, workers)
             tables = search.run()
             summary |= search.summarise(tables)
         for name, table in tables.items():

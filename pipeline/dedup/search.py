@@ -18,8 +18,8 @@ from pydantic import Field
 from pipeline import engine, params, progress
 from pipeline.dedup import comparer
 from pipeline.dedup.candidates import find_candidates
-from pipeline.dedup.codes import Codes, load_encoder
-from pipeline.dedup.equals import find_equals
+from pipeline.dedup.codes import BITS, Codes, load_encoder
+from pipeline.dedup.equals import pixel_ids
 from pipeline.dedup.inputs import to_32
 from pipeline.dedup.probes import VIEWS, encode_views
 from pipeline.imageset import Images, ImageSet, Rows
@@ -49,32 +49,39 @@ class Pairs(params.Section):
 
 
 class Search:
-    """One search, by picture and by decoy."""
+    """One search among the pictures of a set, or between those of two.
 
-    def __init__(self, images: ImageSet, codes: Codes, encoder_file: Path, parameters: Pairs, workers: int) -> None:
-        self.images = images
-        self.codes = codes
+    Args:
+        left: the set.
+        right: the other set; None for pairs within `left`.
+        encoder_file: of normalised input.
+        workers: processes.
+    """
+
+    def __init__(
+        self, left: ImageSet, right: ImageSet | None, encoder_file: Path, parameters: Pairs, workers: int
+    ) -> None:
+        self.sets = (left, right or left)
+        self.within = right is None
         self.encoder_file = encoder_file
         self.parameters = parameters
         self.workers = workers
-        self.searched = self.without_content = 0
+        self.without_content = 0
+        self.rows = [self._with_content(images) for images in ((left,) if self.within else self.sets)]
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
-        """The three tables."""
-        equal = find_equals(self.images, self.codes)
-        first = np.unique(equal.pixels, return_index=True)[1]
-        rows = self._with_content(np.sort(first).astype(np.int64))
-        self.searched = len(rows)
-        plain = self._encode(rows, "as it is")
-        mirrored = self._encode(rows, "mirrored")
-        found = [self._compare(rows, plain, plain, "pairs", "as it is")]
+        """The pairs, the near misses and the decoys."""
+        right = self._encode(-1, "as it is")
+        left = right if self.within else self._encode(0, "as it is")
+        mirrored = self._encode(0, "mirrored")
+        found = [self._compare(left, right, "pairs", "as it is")]
         if self.parameters.mirrored:
-            found.append(self._compare(rows, mirrored, plain, "pairs", "mirrored"))
+            found.append(self._compare(mirrored, right, "pairs", "mirrored"))
             # A mirrored picture is a copy here: one upside down is none.
-            decoys = self._compare(rows, self._encode(rows, "upside down"), plain, "decoys", "upside down")
+            decoys = self._compare(self._encode(0, "upside down"), right, "decoys", "upside down")
         else:
-            decoys = self._compare(rows, mirrored, plain, "decoys", "mirrored")
+            decoys = self._compare(mirrored, right, "decoys", "mirrored")
         pairs = pa.concat_tables(found).sort_by(
             [("left", "ascending"), ("right", "ascending"), ("score", "descending")]
         )
@@ -86,18 +93,21 @@ class Search:
             "decoys": decoys.filter(pc.greater_equal(decoys.column("score"), self.parameters.score)),
         }
 
-    def _with_content(self, rows: Rows) -> Rows:
-        """Those of rows int64 (n,) whose pictures say enough to be known again."""
+    def _with_content(self, images: ImageSet) -> Rows:
+        """One row for each distinct picture that says enough to be known again: int64, rising."""
+        rows = np.sort(np.unique(pixel_ids(images), return_index=True)[1]).astype(np.int64)
         parts = [rows[start : start + _ENCODED] for start in range(0, len(rows), _ENCODED)]
-        enough = [comparer.detail(to_32(self.images.read(part))) >= comparer.LEAST_DETAIL for part in parts]
+        enough = [comparer.detail(to_32(images.read(part))) >= comparer.LEAST_DETAIL for part in parts]
         kept = rows[np.concatenate(enough)]
-        self.without_content = len(rows) - len(kept)
+        if images is self.sets[0]:
+            self.without_content = len(rows) - len(kept)
         return kept
 
-    def _encode(self, rows: Rows, turn: "Turn") -> Codes:
-        encode = partial(_encode_rows, self.images.folder, self.encoder_file, turn)
+    def _encode(self, side: int, turn: "Turn") -> Codes:
+        rows = self.rows[side]
+        encode = partial(_encode_rows, self.sets[side].folder, self.encoder_file, turn)
         parts = [rows[start : start + _ENCODED] for start in range(0, len(rows), _ENCODED)]
-        codes = np.empty((len(VIEWS), len(rows), self.codes.shape[1]), np.uint8)
+        codes = np.empty((len(VIEWS), len(rows), BITS // 8), np.uint8)
         done = 0
         with progress.bar(f"encode views, {turn}", len(rows)) as advance:
             for part in engine.map_chunks(encode, parts, workers=self.workers):
@@ -106,13 +116,20 @@ class Search:
                 advance(part.shape[1])
         return codes
 
-    def _compare(self, rows: Rows, left: Codes, right: Codes, kind: str, turn: "Turn") -> pa.Table:
+    def _compare(self, left: Codes, right: Codes, kind: str, turn: "Turn") -> pa.Table:
         """The pairs that pass or nearly pass."""
-        most = self.parameters.max_candidates
-        a, b = find_candidates(left, right, self.parameters.radius, most=most, title=f"find {kind}")
+        a, b = find_candidates(
+            left,
+            right,
+            self.parameters.radius,
+            within=self.within,
+            most=self.parameters.max_candidates,
+            title=f"find {kind}",
+        )
         self.candidates[kind] += len(a)
-        compare = partial(_score_rows, self.images.folder, turn)
-        parts = [(rows[a[s : s + _COMPARED]], rows[b[s : s + _COMPARED]]) for s in range(0, len(a), _COMPARED)]
+        rows = (self.rows[0][a], self.rows[-1][b])
+        compare = partial(_score_rows, self.sets[0].folder, self.sets[1].folder, turn)
+        parts = [(rows[0][s : s + _COMPARED], rows[1][s : s + _COMPARED]) for s in range(0, len(a), _COMPARED)]
         scores = [np.empty(0)]
         with progress.bar(f"compare {kind}", len(a), "pairs") as advance:
             for part in engine.map_chunks(compare, parts, workers=self.workers):
@@ -121,18 +138,17 @@ class Search:
         score = np.concatenate(scores)
         shown = score >= self.parameters.score - self.parameters.nearly
         hamming = np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)
-        columns = [rows[a][shown], rows[b][shown], hamming[shown], score[shown]]
-        return pa.table(columns, schema=SCHEMA)
+        return pa.table([rows[0][shown], rows[1][shown], hamming[shown], score[shown]], schema=SCHEMA)
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
         """Counts, and what chance explains: each pair of pictures is a decoy once, as it is a candidate once."""
         pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
         low, high = poisson_interval(decoys)
-        compared = self.searched * (self.searched - 1) // 2
+        count = len(self.rows[0])
+        compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])
         bedrooms = _LSUN_BEDROOMS * (_LSUN_BEDROOMS - 1) // 2
-        scale = bedrooms / compared if compared else None
         return {
-            "searched": self.searched,
+            "searched": count,
             "without_content": self.without_content,
             "candidates": self.candidates["pairs"],
             "decoy_candidates": self.candidates["decoys"],
@@ -146,7 +162,7 @@ class Search:
             "false_discovery_rate_low": _share(low, pairs),
             "false_discovery_rate_high": _share(high, pairs),
             "false_match_rate": decoys / compared if compared else None,
-            "expected_false_at_3033042": None if scale is None else round(decoys * scale, 1),
+            "expected_false_at_3033042": round(decoys * bedrooms / compared, 1) if compared else None,
         }
 
 
@@ -177,7 +193,6 @@ def _encode_rows(images_folder: Path, encoder_file: Path, turn: Turn, rows: Rows
     return encode_views(to_32(turned(images, turn)), load_encoder(encoder_file))
 
 
-def _score_rows(images_folder: Path, turn: Turn, rows: tuple[Rows, Rows]) -> npt.NDArray[np.float64]:
-    images = ImageSet(images_folder)
-    left, right = (images.read(side) for side in rows)
+def _score_rows(left_folder: Path, right_folder: Path, turn: Turn, rows: tuple[Rows, Rows]) -> npt.NDArray[np.float64]:
+    left, right = ImageSet(left_folder).read(rows[0]), ImageSet(right_folder).read(rows[1])
     return comparer.score(to_32(turned(left, turn)), to_32(right))

@@ -1,0 +1,164 @@
+"""How well copies are found, and how seldom strangers: near mode beside the paper's exact codes and others' hashes.
+
+    PYTHONPATH=. python benchmarks/dedup_quality.py --imagenet FOLDER|ZIP --bedrooms FOLDER|ZIP --tiny FOLDER|ZIP \\
+        --cifar10 FOLDER|ZIP [--to benchmarks/dedup_quality.json]
+
+Recall: copies of a sample of each set's pictures, by each transform, made of the source at its own size and prepared
+again as the set's pictures are; the share that a detector takes for copies of their originals. Sources are what the
+files hold, but for Tiny ImageNet, which is scaled to 32×32 first. The autoencoders learn from the set alone, without
+the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is reported for completeness.
+
+Precision: all pairs that near mode accepts in 10, 20, 40 and 60 thousand pictures of CIFAR-10, and the decoys that it
+accepts; those decoys that were judged to be mirrored copies by looking at them (`--judged`, a CSV of
+left,right,label by row number) do not count. For the hashes: the pairs that they accept at 60,000.
+"""
+
+import argparse
+import csv
+import json
+import platform
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from dedup_baselines import detectors
+from pictures import read_squares, read_whole, train_set, write_set
+
+from pipeline import files, seeding
+from pipeline.dedup import codes, pairs, probe, search, transforms
+from pipeline.dedup.autoencoder import Autoencoder
+from pipeline.imageset import Images
+from pipeline.intervals import binomial_interval, poisson_interval
+from pipeline.params import default_profile, load_section
+from pipeline.prepare.resize import resize
+
+NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
+FLOORS = dict.fromkeys(transforms.KNOWN, 0.70) | dict.fromkeys(
+    ("jpeg80", "jpeg50", "jpeg20", "half", "quarter", "crop1", "crop2", "brighter5", "darker5", "mark"), 0.97
+)
+SEED = 1
+"""Of samples and transforms; the comparer was fitted with another."""
+
+Find = Callable[[Images, Images], np.ndarray]
+
+
+def near_and_exact(pictures: Images, folder: Path) -> dict[str, Find]:
+    """The two modes, each with an encoder that learned from uint8 (n, 32, 32, 3) as its profile says."""
+    images = write_set(pictures, folder / "set")
+    found: dict[str, Find] = {}
+    for mode, profile in (("near", "workstation.yaml"), ("exact", "paper.yaml")):
+        file = default_profile().with_name(profile)
+        section = load_section(file, "dedup.imagenet.autoencoder", Autoencoder)
+        encoder = train_set(images, section, folder / mode, steps=1200)
+        detector = load_section(file, "dedup.imagenet.pairs", search.Pairs)
+        found[mode] = lambda a, b, encoder=encoder, detector=detector: probe.found(a, b, encoder, detector)
+    return found
+
+
+def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, Any]:
+    """By transform and detector: how many of `of` copies are found.
+
+    Args:
+        sources: pictures of any size, to make copies of.
+        trained_on: uint8 (n, 32, 32, 3), the set that the autoencoders learn from.
+        sample: copies of each transform.
+    """
+    rows = np.sort(seeding.numpy_rng(SEED, "quality").permutation(len(sources))[:sample])
+    originals = np.stack([resize(sources[row], side=32, method="area") for row in rows])
+    with tempfile.TemporaryDirectory() as folder:
+        finders = near_and_exact(trained_on, Path(folder))
+        finders |= {one.name: one.found for one in detectors()}
+        table: dict[str, Any] = {}
+        for name in NAMES:
+            rng = seeding.numpy_rng(SEED, "quality", name)
+            copies = np.stack(
+                [resize(transforms.apply(name, sources[row], rng), side=32, method="area") for row in rows]
+            )
+            table[name] = {title: int(find(originals, copies).sum()) for title, find in finders.items()}
+    return {"of": len(rows), "found": table}
+
+
+def precision(pictures: Images, judged: dict[tuple[int, int], str]) -> dict[str, Any]:
+    """Pairs and decoys of near mode in growing parts of a set; the hashes' pairs in all of it."""
+    section = load_section(default_profile(), "dedup.imagenet.pairs", search.Pairs)
+    learn = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
+    order = seeding.numpy_rng(SEED, "parts").permutation(len(pictures))
+    sizes: dict[str, Any] = {}
+    for count in (10_000, 20_000, 40_000, len(pictures)):
+        rows = np.sort(order[:count])
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            images = write_set(pictures[rows], folder / "set")
+            train_set(images, learn, folder / "encoder", steps=1200)
+            codes.hash_images(images, folder / "encoder", folder / "codes")
+            parts = (images, folder / "codes", folder / "encoder")
+            about = pairs.find_pairs(*parts, section, workers=2, to=folder / "pairs")
+            decoys = pq.read_table(folder / "pairs" / "decoys.parquet").to_pydict()
+            keys = list(zip(rows[decoys["left"]].tolist(), rows[decoys["right"]].tolist(), strict=True))
+        false = sum(judged.get(key) != "mirrored" for key in keys)
+        low, high = poisson_interval(false)
+        sizes[str(count)] = {
+            "pairs": about["pairs"],
+            "candidates": about["candidates"],
+            "decoys": [[*key, round(float(score), 2)] for key, score in zip(keys, decoys["score"], strict=True)],
+            "decoys_not_judged_mirrored": false,
+            "false_discovery_rate": round(false / about["pairs"], 5),
+            "interval": [round(low / about["pairs"], 5), round(high / about["pairs"], 5)],
+        }
+    return {"near": sizes}
+
+
+def show(title: str, table: dict[str, Any]) -> None:
+    """A table of shares, and which of near mode's are below their floor."""
+    names = list(next(iter(table["found"].values())))
+    print(f"\n{title}, {table['of']} copies of each transform")
+    print(f"{'':12}" + "".join(f"{name[:22]:>24}" for name in names))
+    for name, row in table["found"].items():
+        shares = {title: row[title] / table["of"] for title in names}
+        low, high = binomial_interval(row["near"], table["of"])
+        mark = f"  [{low:.3f}, {high:.3f}]" + ("  BELOW" if shares["near"] < FLOORS.get(name, 0) else "")
+        print(f"{name:12}" + "".join(f"{shares[title]:24.3f}" for title in names) + mark)
+    held = {title: sum(table["found"][name][title] for name in transforms.HELD_OUT) for title in names}
+    of = table["of"] * len(transforms.HELD_OUT)
+    print(f"{'held out':12}" + "".join(f"{held[title] / of:24.3f}" for title in names))
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("imagenet", "bedrooms", "tiny", "cifar10"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--judged", type=Path, default=Path(__file__).with_name("cifar10_decoys.csv"))
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
+    options = parser.parse_args()
+    tiny, cifar10 = read_squares(options.tiny, 32), read_squares(options.cifar10, 32)
+    sets = {
+        "CIFAR-10": (list(cifar10), cifar10, 1500),
+        "bedrooms": (read_whole(options.bedrooms), np.concatenate([read_squares(options.bedrooms, 32), tiny]), 500),
+        "ImageNet, full size": (read_whole(options.imagenet), tiny, 200),
+        "Tiny ImageNet (the comparer knows it)": (list(tiny), tiny, 1500),
+    }
+    result: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "pillow", "imagehash")},
+        "recall": {},
+    }
+    for title, arguments in sets.items():
+        result["recall"][title] = recall(*arguments)
+        show(title, result["recall"][title])
+    judged: dict[tuple[int, int], str] = {}
+    if options.judged.is_file():
+        with options.judged.open(newline="") as file:
+            judged = {(int(row["left"]), int(row["right"])): row["label"] for row in csv.DictReader(file)}
+    result["precision"] = precision(cifar10, judged)
+    for count, row in result["precision"]["near"].items():
+        print(count, {name: value for name, value in row.items() if name != "decoys"})
+    files.write_text(options.to, json.dumps(result, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
