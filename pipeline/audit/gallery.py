@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline import sheets
 from pipeline.csvtext import encode_key
+from pipeline.dedup import manifest
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
@@ -28,11 +29,7 @@ TEXT_SHOWN = 160
 
 DIFFERENCE_GAIN = 8
 
-REASONS = {
-    "same_bytes": "same bytes",
-    "same_pixels": "same pixels",
-    "same_code": "same code",
-}
+REASONS = {reason: reason.replace("_", " ") for reason in manifest.REASONS}
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def share(value: float) -> str:
 
 def reasons(audits: Sequence[Audit]) -> dict[str, str]:
     """Why pictures were removed from any of these sets, strongest reason first: name, and words for it."""
-    found = {reason for audit in audits for reason in audit.by_reason}
-    known = [reason for reason in ("same_bytes", "same_pixels", "same_code") if reason in found]
+    found = {reason for audit in audits for reason, count in audit.by_reason.items() if count}
+    known = [reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code") if reason in found]
     return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
 
 
