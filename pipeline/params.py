@@ -101,6 +101,21 @@ def load_section(file: Path, path: str, section: type[S]) -> S:
         raise BadParameters(f"{file}: {_explain(error, path, section)}") from None
 
 
+def changed(section: S, values: dict[str, Any], where: str) -> S:
+    """A section with some values replaced, such as by options.
+
+    Args:
+        where: what the values are called in an error.
+
+    Raises:
+        BadParameters: a value is not one that the section takes.
+    """
+    try:
+        return type(section).model_validate({**section.model_dump(), **values})
+    except pydantic.ValidationError as error:
+        raise BadParameters(_explain(error, where, type(section))) from None
+
+
 def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> str:
     """The most telling problem of a validation as `path.key: found, expected`, on one line."""
     # A misspelt key is unknown, and the right one missing: the first says more.

@@ -67,7 +67,25 @@ def make_imageset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def scenes() -> Callable[[int, int], "np.ndarray"]:
+    """A function that makes up n pictures with detail everywhere, by a seed: uint8 (n, 64, 64, 3)."""
+
+    def scenes(count: int, seed: int) -> "np.ndarray":
+        rng = np.random.default_rng(seed)
+        y, x = np.mgrid[0:64, 0:64] / 63
+        made = np.zeros((count, 64, 64, 3))
+        for picture in made:
+            picture[:] = rng.uniform(0, 255, 3)
+            for _ in range(14):
+                cy, cx, ry, rx = rng.uniform(0, 1, 2).tolist() + rng.uniform(0.06, 0.3, 2).tolist()
+                picture[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1] = rng.uniform(0, 255, 3)
+        return (made + rng.normal(0, 5, made.shape)).clip(0, 255).astype(np.uint8)
+
+    return scenes
+
+
+@pytest.fixture(scope="session")
 def run_stage() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """A function that runs `python -m stages.NAME …` in the project's root and gives what it printed."""
 

@@ -67,7 +67,8 @@ def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) 
         The largest groups, in falling order of how many were removed (ties by number); and a draw from the others, in
         rising order.
     """
-    removed = table.filter(pc.equal(table.column("status"), "removed")).column("group").to_pylist()
+    # What was removed because it stands in another set is of no group, for its keeper is not here.
+    removed = table.filter(pc.equal(table.column("status"), "removed")).column("group").drop_null().to_pylist()
     order = [number for number, _ in sorted(Counter(removed).items(), key=lambda entry: (-entry[1], entry[0]))]
     others = np.array(sorted(order[largest:]), np.int64)
     rng = numpy_rng(random_seed, "audit", "groups")

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.csvtext import encode_key
+from pipeline.dedup.matches import NONE, Matches
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
 
@@ -32,7 +33,10 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("status", pa.string()),  # kept, removed, or restored: kept, and removed were it not for a verdict
         ("group", pa.int64()),  # 0, 1, … in the order of their keepers; null for a picture that has no duplicate
-        ("kept_key", pa.string()),  # of a removed picture: who stands for it; this and the next three null for others
+        (
+            "kept_key",
+            pa.string(),
+        ),  # of a removed picture: who stands for it (in_other_set: there); this and the next 3 null for others
         ("reason", pa.string()),  # the first of REASONS that holds between the two
         ("hamming", pa.int16()),  # bits in which the codes of the two differ
         ("similarity", pa.float64()),  # normalised cross-correlation at 32×32, grey; null where one has no contrast
@@ -53,6 +57,7 @@ def build(
     restored: npt.NDArray[np.bool_],
     reasons: Sequence[str],
     similarity: npt.NDArray[np.float64],
+    others: Matches = NONE,
 ) -> pa.Table:
     """The table of all pictures.
 
@@ -62,6 +67,7 @@ def build(
         restored: bool (n,).
         reasons: one for each removed row, in row order.
         similarity: float64, likewise; NaN where there is none.
+        others: rows that are removed because they stand in another set.
     """
     count = len(images)
     rows = np.arange(count)
@@ -88,7 +94,24 @@ def build(
         spread(pa.array(similarity, from_pandas=True)),
         pa.FixedSizeBinaryArray.from_buffers(SCHEMA.field("code").type, count, [None, pa.py_buffer(codes.tobytes())]),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    table = pa.Table.from_arrays(columns, schema=SCHEMA)
+    return _with_others(table, others) if len(others.rows) else table
+
+
+def _with_others(table: pa.Table, others: Matches) -> pa.Table:
+    """The table with some rows removed for pictures of another set; `kept_key` is the other's."""
+    mask = np.zeros(len(table), bool)
+    mask[others.rows] = True
+    values = {
+        "status": pa.array(["removed"] * len(others.rows)),
+        "kept_key": pa.array(others.keys, pa.string()),
+        "reason": pa.array(["in_other_set"] * len(others.rows)),
+        "hamming": pa.array(others.hamming, pa.int16()),
+    }
+    for name, column in values.items():
+        changed = pc.replace_with_mask(table.column(name).combine_chunks(), pa.array(mask), column)
+        table = table.set_column(table.column_names.index(name), SCHEMA.field(name), changed)
+    return table
 
 
 def summarise(table: pa.Table) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def summarise(table: pa.Table) -> dict[str, Any]:
     statuses = Counter(table.column("status").to_pylist())
     removed = statuses["removed"]
     reasons = Counter(table.column("reason").to_pylist())
-    sizes = table.filter(pc.equal(table.column("status"), "removed")).column("group").value_counts()
+    sizes = table.filter(pc.equal(table.column("status"), "removed")).column("group").drop_null().value_counts()
     largest = max((int(entry["counts"]) for entry in sizes.to_pylist()), default=0)
     return {
         "pictures": len(table),
@@ -142,11 +165,14 @@ def write(
 
 def _removed_csv(table: pa.Table, removed: pa.Table) -> str:
     """The removed rows of a manifest, with all that a verdict on each of them needs."""
+    # Of a picture that stands in another set, the keeper is not in this table.
     keepers = table.take(pc.index_in(removed.column("kept_key"), value_set=table.column("key"))).to_pylist()
     lines = ["key,kept_key,sha256,kept_sha256,reason,hamming,similarity,label,kept_label"]
     for row, keeper in zip(removed.to_pylist(), keepers, strict=True):
+        if row["reason"] == "in_other_set":
+            keeper = {"sha256": "", "label": ""}
         alike = "" if row["similarity"] is None else _SIMILARITY_TEXT.format(row["similarity"])
-        values = [encode_key(row["key"]), encode_key(keeper["key"]), row["sha256"], keeper["sha256"], row["reason"]]
+        values = [encode_key(row["key"]), encode_key(row["kept_key"]), row["sha256"], keeper["sha256"], row["reason"]]
         labels = [encode_key(label or "") for label in (row["label"], keeper["label"])]
         lines.append(",".join([*values, str(row["hamming"]), alike, *labels]))
     return "\n".join(lines) + "\n"

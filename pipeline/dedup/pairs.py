@@ -6,6 +6,7 @@ decoys.parquet   pairs that passed though left was mirrored, likewise: mirrored 
 pairs.json       how they were found, how many, and how many of them chance explains
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -98,11 +99,16 @@ def find_pairs(
             search = Search(images, None, encoder_file, parameters, workers)
             tables = search.run()
             summary |= search.summarise(tables)
-        for name, table in tables.items():
-            pq.write_table(table, work.result / f"{name}.parquet", compression="zstd")
-        files.write_json(work.result / "pairs.json", summary)
+        write_tables(work.result, tables, summary)
         work.publish()
     return summary
+
+
+def write_tables(folder: Path, tables: Mapping[str, pa.Table], summary: Mapping[str, Any]) -> None:
+    """Write all files of the result into a folder."""
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+    files.write_json(folder / "pairs.json", summary)
 
 
 def detector_digest(parameters: Pairs, encoder: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.dedup.codes import load_codes
 from pipeline.dedup.equals import Equals, find_equals
 from pipeline.dedup.groups import Apart, buckets_of, find_keepers
 from pipeline.dedup.inputs import flatten, to_32
+from pipeline.dedup.matches import NONE, Matches, load_matches
 from pipeline.dedup.pairs import Found, load_pairs
 from pipeline.dedup.ranking import Rule, rank
 from pipeline.dedup.verdicts import APART, Verdict, read_verdicts
@@ -34,7 +35,14 @@ class Remove(params.Section):
 
 
 def remove_duplicates(
-    images_folder: Path, codes_folder: Path, pairs_folder: Path, verdicts_file: Path, parameters: Remove, to: Path
+    images_folder: Path,
+    codes_folder: Path,
+    pairs_folder: Path,
+    verdicts_file: Path,
+    parameters: Remove,
+    to: Path,
+    *,
+    matches: Path | None = None,
 ) -> dict[str, Any]:
     """Decide which pictures stay, and write it down; see `manifest` for the files. No picture is touched.
 
@@ -44,6 +52,7 @@ def remove_duplicates(
 
     Args:
         pairs_folder: what `pairs.find_pairs` wrote of the same pictures.
+        matches: what `matches.find_matches` wrote of them: what stands in the other set is removed; None for none.
 
     Returns:
         What stands in `summary.json`.
@@ -55,6 +64,7 @@ def remove_duplicates(
     codes, _ = load_codes(codes_folder, images)
     found = load_pairs(pairs_folder, images)
     people = read_verdicts(verdicts_file)
+    others = load_matches(matches, images) if matches else NONE
     made_from = {
         "schema_version": manifest.SCHEMA_VERSION,
         "detector": found.detector,
@@ -64,12 +74,14 @@ def remove_duplicates(
         "pairs": files.sha256_file(pairs_folder / "pairs.parquet"),
         "parameters": parameters.model_dump(),
         "verdicts": files.sha256_file(verdicts_file),
+        "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
     }
     with files.workspace(to, files.digest(made_from)) as work:
         if work is None:
             return dict(files.read_json(to / "summary.json"))
         equal = find_equals(images, codes)
-        decided = _decide(images, equal, found, people, parameters)
+        others = _without_judged(others, images, people)
+        decided = _decide(images, equal, found, others.rows, people, parameters)
         removed = np.flatnonzero(decided.keepers != np.arange(len(images)))
         reasons = equal.reasons(removed, decided.keepers[removed], otherwise=found.reason)
         table = manifest.build(
@@ -79,6 +91,7 @@ def remove_duplicates(
             restored=decided.restored,
             reasons=reasons,
             similarity=similarity(images, removed, decided.keepers[removed]),
+            others=others,
         )
         summary = {
             **manifest.summarise(table),
@@ -141,12 +154,16 @@ class _Decision:
     used: int
 
 
-def _decide(images: ImageSet, equal: Equals, found: Found, people: Sequence[Verdict], parameters: Remove) -> _Decision:
-    """Group the pictures, and see what the verdicts changed."""
+def _decide(
+    images: ImageSet, equal: Equals, found: Found, gone: Rows, people: Sequence[Verdict], parameters: Remove
+) -> _Decision:
+    """Group the pictures but those that are `gone`, and see what the verdicts changed."""
     sha256s = images.index.column("sha256").to_pylist()
     content_of = dict(zip(sha256s, equal.contents.tolist(), strict=True))
     known = [v for v in people if v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of)]
     buckets = _buckets(equal, found)
+    if len(gone):
+        buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, gone)]) > 1]
 
     def keepers(verdicts: Sequence[Verdict]) -> Rows:
         preferred = _marked(equal.contents, [content_of[v.keep] for v in verdicts if v.keep])
@@ -171,6 +188,18 @@ def _buckets(equal: Equals, found: Found) -> list[Rows]:
         for pair in zip(found.left.tolist(), found.right.tolist(), strict=True)
     ]
     return buckets
+
+
+def _without_judged(others: Matches, images: ImageSet, people: Sequence[Verdict]) -> Matches:
+    """The matches but those that people judged apart, or whose picture is always kept."""
+    contents = images.index.column("sha256").take(others.rows).to_pylist()
+    always = {verdict.sha256_a for verdict in people if verdict.always_keep}
+    apart = {frozenset((v.sha256_a, v.sha256_b)) for v in people if v.label in APART}
+    stays = [
+        content not in always and frozenset((content, other)) not in apart
+        for content, other in zip(contents, others.contents, strict=True)
+    ]
+    return others.only(np.flatnonzero(stays))
 
 
 def _marked(contents: Rows, chosen: Sequence[int]) -> npt.NDArray[np.bool_]:

@@ -16,20 +16,8 @@ from pipeline.dedup.verdicts import Verdict, write_verdicts
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 
+Scenes = Callable[[int, int], Images]
 NEAR = search.Pairs(mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, max_candidates=100_000)
-
-
-def scenes(count: int, seed: int) -> Images:
-    """Made-up pictures, uint8 (n, 64, 64, 3), with detail everywhere."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:64, 0:64] / 63
-    made = np.zeros((count, 64, 64, 3))
-    for picture in made:
-        picture[:] = rng.uniform(0, 255, 3)
-        for _ in range(14):
-            cy, cx, ry, rx = rng.uniform(0, 1, 2).tolist() + rng.uniform(0.06, 0.3, 2).tolist()
-            picture[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1] = rng.uniform(0, 255, 3)
-    return (made + rng.normal(0, 5, made.shape)).clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def copies() -> Images:
+def copies(scenes: Scenes) -> Images:
     """Twenty scenes, then a copy of each of the first five, made in five ways, then two in a single colour."""
     images = scenes(20, 1)
     ways = ("jpeg50", "crop2", "shift", "border", "brighter15")
@@ -117,7 +105,7 @@ def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
     assert [row["reason"] for row in rows][5:] == ["same_pixels", "same_pixels", "near_code"]
 
 
-def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any]) -> None:
+def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
     """Unrelated frames, flat pictures, gradients and screens of text lines."""
     rng = np.random.default_rng(2)
     y, x = np.mgrid[0:64, 0:64] / 63

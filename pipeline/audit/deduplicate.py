@@ -1,0 +1,236 @@
+"""All steps of deduplication in one go, on anybody's pictures: `dcgan dedup`.
+
+Below the folder of the result each step has its own in `steps/`, as the stages would have made it, so that a run goes
+on where it was interrupted, and starts a step over only if what it is made from has changed. What people read lies on
+top: links to `steps/`, where the disk knows links.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, progress
+from pipeline.acquire.archives import Acquire
+from pipeline.acquire.source import acquire
+from pipeline.acquire.unpack import unpacked_bytes
+from pipeline.audit.audit import Audit, audit_duplicates
+from pipeline.datasets.raw import DataSet, read_as
+from pipeline.dedup.autoencoder import Autoencoder, train_autoencoder
+from pipeline.dedup.codes import hash_images, load_encoder
+from pipeline.dedup.given import Given, take_pairs
+from pipeline.dedup.matches import find_matches
+from pipeline.dedup.pairs import find_pairs
+from pipeline.dedup.removal import Remove, remove_duplicates
+from pipeline.dedup.search import Pairs
+from pipeline.dedup.verdicts import write_verdicts
+from pipeline.errors import BadParameters, MissingInput
+from pipeline.imageset import ImageSet
+from pipeline.params import changed, load_section
+from pipeline.prepare.squares import Squares, make_squares
+
+STEPS_OF_TRAINING = 1200
+"""Steps of the autoencoder, whatever the number of pictures: enough for balanced bits of 60,000."""
+
+SHOWN = {
+    "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json"),
+    "gallery": ("gallery.html",),
+    "matches": ("matches.csv",),
+}
+"""Files of the steps that lie on top."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are deduplicated.
+
+    Attributes:
+        squares: how they are prepared.
+        autoencoder: how the encoder learns; its epochs are set by the number of pictures.
+        pairs, remove, audit: see there.
+        encoder: folder of an encoder to use; None to train one.
+        given: pairs, or what they are made from, that take the place of the search; None to search.
+        against: another source, whose pictures are looked for; None for none.
+        drop_matches: whether pictures that stand in the other source are removed.
+        verdicts: people's verdicts; None for `verdicts.csv` in the result's folder.
+        seed: root seed.
+    """
+
+    squares: Squares
+    autoencoder: Autoencoder
+    pairs: Pairs
+    remove: Remove
+    audit: Audit
+    encoder: Path | None = None
+    given: Given | None = None
+    against: Path | None = None
+    drop_matches: bool = False
+    verdicts: Path | None = None
+    seed: int = 1
+
+
+def read_options(
+    profile: Path,
+    name: str,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    given: tuple[Path | None, Path | None, float] = (None, None, 0.95),
+    **others: Any,
+) -> Options:
+    """The options that a profile's sections of a set give, with some values changed.
+
+    Args:
+        changes: by section (`squares`, `pairs`, `remove`): new values; None leaves the profile's.
+        given: pairs, embeddings and least cosine; see `Given`.
+        others: as in `Options`.
+
+    Raises:
+        MissingInput, BadParameters: of the profile, or options that contradict each other.
+    """
+    sections: dict[str, Any] = {
+        "squares": load_section(profile, f"prepare.{name}", Squares),
+        "autoencoder": load_section(profile, f"dedup.{name}.autoencoder", Autoencoder),
+        "pairs": load_section(profile, f"dedup.{name}.pairs", Pairs),
+        "remove": load_section(profile, f"dedup.{name}.remove", Remove),
+        "audit": load_section(profile, f"audit.{name}", Audit),
+    }
+    for section, values in changes.items():
+        wanted = {key: value for key, value in values.items() if value is not None}
+        sections[section] = changed(sections[section], wanted, "options")
+    # Each mode has its own kind of codes: the paper's, or those that near copies share.
+    exact = sections["pairs"].mode == "exact"
+    kind = {"input": "pixels", "bits": "active"} if exact else {"input": "normalised", "bits": "balanced"}
+    sections["autoencoder"] = sections["autoencoder"].model_copy(update=kind)
+    pairs, embeddings, cosine = given
+    taken = Given(pairs, embeddings, cosine) if pairs or embeddings else None
+    if others.get("drop_matches") and not others.get("against"):
+        raise BadParameters("--drop-matches: expected --against as well, the source to look into")
+    return Options(**sections, **others, given=taken)
+
+
+def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
+    """Find the duplicates of a source and write down what stays; no picture is touched.
+
+    Args:
+        source: a folder, zip, tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
+        workers: processes.
+        to: a new folder, or the one of an earlier run.
+
+    Returns:
+        What stands in `summary.json`, and how many pictures match the other source.
+
+    Raises:
+        MissingInput, CorruptData, BadParameters, PipelineError: of any of the steps.
+    """
+    steps = to / "steps"
+    _own(to, steps)
+    verdicts = options.verdicts or to / "verdicts.csv"
+    if options.verdicts is None and not verdicts.exists():
+        write_verdicts(verdicts, [])
+    images = prepare(source, options.squares, steps, "images", workers)
+    encoder = options.encoder or _learn(images, options, steps / "encoder")
+    progress.say("hashing")
+    hash_images(images, encoder, steps / "codes")
+    if options.given is None:
+        find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs")
+    else:
+        take_pairs(images, options.given, to=steps / "pairs")
+    matches = None
+    found: dict[str, Any] = {}
+    if options.against is not None:
+        other = prepare(options.against, options.squares, steps, "other", workers)
+        found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
+        matches = steps / "matches" if options.drop_matches else None
+    folders = (images, steps / "codes", steps / "pairs", verdicts)
+    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches)
+    audit_duplicates(
+        images,
+        steps / "codes",
+        steps / "dedup",
+        steps / "raw-images",
+        options.audit,
+        name=to.name,
+        to=steps / "gallery",
+    )
+    _show(steps, to)
+    return {**summary, **({"matches": found} if found else {})}
+
+
+def prepare(source: Path, squares: Squares, steps: Path, name: str, workers: int) -> Path:
+    """The image set of a source: itself, if it is one, else made in `steps / name`."""
+    raw = steps / f"raw-{name}"
+    if (source / "imageset.json").is_file():
+        images = ImageSet(source)
+        raw.mkdir(parents=True, exist_ok=True)
+        described = {
+            "source": "imageset",
+            "archive": source.resolve().name,
+            "count": len(images),
+            "sha256": images.digest,
+        }
+        files.write_json(raw / "source.json", described)
+        return source
+    if not source.exists():
+        raise MissingInput(f"SOURCE {source}: no such file or folder")
+    source = source.resolve()
+    data_set: DataSet = "lsun" if unpacked_bytes(source) or read_as(source).kind == "lmdb" else "imagenet"
+    if source.name.startswith("."):
+        raise BadParameters(f"SOURCE {source}: a hidden file or folder; give it a name without a dot in front")
+    section = Acquire(
+        source="archive", archive=source.name, checksum="any", keep_archive=True, count=1, planted_share=0.0
+    )
+    acquire(data_set, section, archives=source.parent, to=raw, seed=0, workers=workers)
+    make_squares(data_set, squares, raw=raw, archives=source.parent, to=steps / name, workers=workers)
+    return steps / name
+
+
+def describe(summary: dict[str, Any], to: Path) -> str:
+    """What was found, in a sentence."""
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["by_reason"].items() if count)
+    said = f"{summary['kept']:,} of {summary['pictures']:,} pictures stay, left out: {summary['removed']:,}"
+    if reasons:
+        said += f" ({reasons}; groups: {summary['groups']:,})"
+    if "decoys" in summary:
+        said += (
+            f"; chance explains {summary['expected_false_removals']:,.1f} of these removals "
+            f"(95 %: {summary['expected_false_removals_low']:,.1f} to {summary['expected_false_removals_high']:,.1f}), "
+            "mirrored copies included"
+        )
+    if "matches" in summary:
+        found = summary["matches"]
+        said += f"; standing in the other source too: {found['matched']:,} (matches.csv)"
+    return f"{said}; no picture was touched; look at {to / 'gallery.html'}; next: dcgan export, or dcgan restore"
+
+
+def _own(to: Path, steps: Path) -> None:
+    """Refuse to work in a folder that holds other people's files."""
+    if to.exists() and not to.is_dir():
+        raise BadParameters(f"--to {to}: a file is there; choose a folder")
+    if to.is_dir() and any(to.iterdir()) and not steps.is_dir():
+        raise BadParameters(f"--to {to}: holds files that no earlier run made; choose a new folder")
+    steps.mkdir(parents=True, exist_ok=True)
+
+
+def _learn(images: Path, options: Options, to: Path) -> Path:
+    count = len(ImageSet(images))
+    section = options.autoencoder
+    batch = min(section.batch, count)
+    epochs = max(1, round(STEPS_OF_TRAINING * batch / count))
+    section = section.model_copy(update={"batch": batch, "epochs": min(epochs, 200)})
+    train_autoencoder(images, section, name="dedup", seed=options.seed, to=to)
+    load_encoder(to / "encoder.safetensors")
+    return to
+
+
+def _show(steps: Path, to: Path) -> None:
+    """Lay the files that people read on top."""
+    for folder, names in SHOWN.items():
+        for name in names:
+            (to / name).unlink(missing_ok=True)
+            if (steps / folder / name).exists():
+                try:
+                    os.link(steps / folder / name, to / name)
+                except OSError:
+                    shutil.copyfile(steps / folder / name, to / name)

@@ -1,0 +1,100 @@
+"""Find and list the duplicates in anybody's pictures: all steps in one go."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from stages.common import (
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    ToOption,
+    VersionOption,
+    WorkersOption,
+    stage,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def dedup(
+    source: Annotated[
+        Path, typer.Argument(help="Folder, zip, tar, tar of tars, LMDB, parquet or image set of pictures; only read.")
+    ],
+    to: ToOption,
+    parameters: ParamsOption,
+    name: Annotated[str, typer.Option("--set", help="Set of the profile whose numbers are the defaults.")] = "lsun",
+    mode: Annotated[
+        Literal["near", "exact"] | None,
+        typer.Option(help="near: alike codes and pixels that agree; exact: equal codes, the paper's way."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which of a group stays: first, largest or sharpest; of several, each decides where those before tie."
+        ),
+    ] = None,
+    radius: Annotated[int | None, typer.Option(min=0, max=15, help="Bits in which codes may differ.")] = None,
+    score: Annotated[float | None, typer.Option(help="Least score of a pair of copies, in log odds.")] = None,
+    mirrored: Annotated[bool, typer.Option("--mirrored", help="Mirrored pictures are copies too.")] = False,
+    side: Annotated[int | None, typer.Option(min=32, help="Side of the squares that are made of the pictures.")] = None,
+    max_bad: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of pictures that may be unreadable; they are listed.")
+    ] = 0.5,
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of a trained autoencoder; one is trained on the pictures, if not given.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another source: list the pictures that stand in it as well.")
+    ] = None,
+    drop_matches: Annotated[
+        bool, typer.Option("--drop-matches", help="Leave out the pictures that stand in --against.")
+    ] = False,
+    pairs: Annotated[
+        Path | None, typer.Option(help="CSV or parquet of pairs of keys that another detector found, for the search.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None, typer.Option(help=".npy with a row for each picture, in key order, for the search.")
+    ] = None,
+    cosine: Annotated[
+        float, typer.Option(min=-1.0, max=1.0, help="Least cosine between --embeddings of copies.")
+    ] = 0.95,
+    verdicts: Annotated[
+        Path | None, typer.Option(help="People's verdicts (CSV); verdicts.csv beside the result, if not given.")
+    ] = None,
+    seed: SeedOption = 1,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Find and list the duplicates in anybody's pictures: all steps in one go."""
+    with stage("dedup", quiet, as_json) as report:
+        from pipeline import engine
+        from pipeline.audit.deduplicate import deduplicate, describe, read_options
+
+        changes: dict[str, Any] = {
+            "pairs": {"mode": mode, "radius": radius, "score": score, "mirrored": mirrored or None},
+            "remove": {"keep": keep or None},
+            "squares": {"side": side, "max_bad": max_bad},
+        }
+        options = read_options(
+            parameters,
+            name,
+            changes,
+            encoder=encoder,
+            given=(pairs, embeddings, cosine),
+            against=against,
+            drop_matches=drop_matches,
+            verdicts=verdicts,
+            seed=seed,
+        )
+        summary = deduplicate(source, options, workers=workers or engine.default_workers(), to=to)
+        report(summary, describe(summary, to))
+
+
+if __name__ == "__main__":
+    app()

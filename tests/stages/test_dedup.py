@@ -1,0 +1,146 @@
+"""`dcgan dedup` on a folder of somebody's pictures, from any folder, without this repository's files."""
+
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.dedup import transforms
+from pipeline.imageset import ImageSet
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+COPIES = {"b/copy of 00.jpg": 0, "b/copy of 01.png": 1, "b/copy of 02.png": 2, "b/copy of 03.png": 3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, scenes: Callable[[int, int], np.ndarray]) -> Path:
+    """Forty pictures, and copies of four of them: saved again, smaller, brighter, and the same file."""
+    to = tmp_path_factory.mktemp("pictures")
+    (to / "a").mkdir()
+    (to / "b").mkdir()
+    pictures = scenes(40, 3)
+    for n, picture in enumerate(pictures):
+        Image.fromarray(picture).save(to / "a" / f"{n:02d}.png")
+    Image.fromarray(pictures[0]).save(to / "b" / "copy of 00.jpg", quality=60)
+    Image.fromarray(pictures[1]).resize((48, 48)).save(to / "b" / "copy of 01.png")
+    rng = np.random.default_rng(0)
+    Image.fromarray(transforms.apply("brighter5", pictures[2], rng)).save(to / "b" / "copy of 02.png")
+    (to / "b" / "copy of 03.png").write_bytes((to / "a" / "03.png").read_bytes())
+    (to / "b" / "broken.png").write_bytes(b"\x89PNG no")
+    return to
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path, tmp_path_factory: pytest.TempPathFactory, run_stage: Run) -> Path:
+    """What the command makes of it."""
+    to = tmp_path_factory.mktemp("result") / "out"
+    done = run_stage("dedup", folder, "--to", to, "-j", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "40 of 44 pictures stay, left out: 4" in done.stderr and "no picture was touched" in done.stderr
+    assert json.loads(done.stdout)["removed"] == 4
+    return to
+
+
+def removed(result: Path) -> dict[str, tuple[str, str]]:
+    """Keeper and reason of each removed picture."""
+    with (result / "removed.csv").open(newline="") as file:
+        return {row["key"]: (row["kept_key"], row["reason"]) for row in csv.DictReader(file)}
+
+
+def test_copies_are_found(result: Path, folder: Path) -> None:
+    """The larger of two stays, then the sharper, then the first; every member of a group has its number."""
+    found = removed(result)
+    assert found["b/copy of 03.png"] == ("a/03.png", "same_bytes")
+    assert found["b/copy of 01.png"] == ("a/01.png", "near_code")
+    groups = {frozenset((key, kept)) for key, (kept, _) in found.items()}
+    assert groups == {frozenset((key, f"a/{n:02d}.png")) for key, n in COPIES.items()}
+    rows = pq.read_table(result / "manifest.parquet").to_pylist()
+    assert sum(row["group"] is not None for row in rows) == 8
+    assert (result / "kept.txt").read_text().splitlines() == [r["key"] for r in rows if r["status"] == "kept"]
+    assert "b/copy of 00.jpg" in (result / "gallery.html").read_text() and json.loads((result / "summary.json").read_text())
+    skipped = pq.read_table(result / "steps" / "images" / "skipped.parquet").to_pylist()
+    assert [row["key"] for row in skipped] == ["b/broken.png"]
+
+
+def test_again_it_does_nothing_and_verdicts_act(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """The same bytes, from what is there; a pair judged different is brought back."""
+    before = {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
+    assert run_stage("dedup", folder, "--to", result, "-j", 2).returncode == 0
+    assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
+    with (result / "removed.csv").open(newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["key"] == "b/copy of 01.png")
+    verdicts = tmp_path / "verdicts.csv"
+    line = f"{row['sha256']},{row['kept_sha256']},,,different,,tester,\n"
+    verdicts.write_text(before["verdicts.csv"].decode() + line)
+    done = run_stage("dedup", folder, "--to", result, "--verdicts", verdicts)
+    assert "41 of 44 pictures stay" in done.stderr and "b/copy of 01.png" not in removed(result)
+    assert run_stage("dedup", folder, "--to", result).returncode == 0
+    assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
+
+
+def test_what_stands_in_another_source(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """Copies across two folders are listed, and left out if that is asked for; an encoder is used again."""
+    options = ["--against", folder / "a", "--encoder", result / "steps" / "encoder", "-j", 1]
+    done = run_stage("dedup", folder / "b", "--to", tmp_path / "listed", *options)
+    assert done.returncode == 0 and "standing in the other source too: 4" in done.stderr, done.stderr
+    with (tmp_path / "listed" / "matches.csv").open(newline="") as file:
+        found = {row["key"]: row["other_key"] for row in csv.DictReader(file)}
+    assert found == {key.partition("/")[2]: f"{n:02d}.png" for key, n in COPIES.items()}
+    assert removed(tmp_path / "listed") == {}
+    done = run_stage("dedup", folder / "b", "--to", tmp_path / "dropped", *options, "--drop-matches")
+    assert "0 of 4 pictures stay, left out: 4 (in_other_set 4" in done.stderr, done.stderr
+    assert {reason for _, reason in removed(tmp_path / "dropped").values()} == {"in_other_set"}
+
+
+def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """Pairs of keys, and embeddings, take the place of the search; all else stays the same."""
+    (tmp_path / "pairs.csv").write_text("from,to,score\na/05.png,a/06.png,0.9\na/06.png,nowhere.png,0.9\n")
+    options = ["--encoder", result / "steps" / "encoder", "-j", 1]
+    done = run_stage("dedup", folder, "--to", tmp_path / "p", *options, "--pairs", tmp_path / "pairs.csv")
+    assert done.returncode == 0 and "1 pairs are of keys that are not in the set" in done.stderr, done.stderr
+    reasons = {key: reason for key, (_, reason) in removed(tmp_path / "p").items()}
+    assert reasons == {"b/copy of 03.png": "same_bytes", "a/06.png": "given_pair"} or reasons == {
+        "b/copy of 03.png": "same_bytes",
+        "a/05.png": "given_pair",
+    }
+    count = len(ImageSet(result / "steps" / "images"))
+    embeddings = np.random.default_rng(0).normal(size=(count, 16))
+    embeddings[8] = 2 * embeddings[9]
+    np.save(tmp_path / "e.npy", embeddings)
+    done = run_stage("dedup", folder, "--to", tmp_path / "e", *options, "--embeddings", tmp_path / "e.npy")
+    assert done.returncode == 0, done.stderr
+    assert {key for key, (_, reason) in removed(tmp_path / "e").items() if reason == "given_pair"} <= {
+        "a/08.png",
+        "a/09.png",
+    }
+    np.save(tmp_path / "e.npy", embeddings[1:])
+    failed = run_stage("dedup", folder, "--to", tmp_path / "f", *options, "--embeddings", tmp_path / "e.npy")
+    assert failed.returncode == 1 and "expected a row of numbers for each of 44 pictures" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nowhere"], "SOURCE nowhere: no such file or folder"),
+        (["{folder}", "--drop-matches"], "--drop-matches: expected --against as well"),
+        (["{folder}", "--keep", "best"], "options.keep.0: 'best'"),
+        (["{folder}", "--to", "{folder}"], "holds files that no earlier run made; choose a new folder"),
+        (["{folder}", "--pairs", "p.csv", "--embeddings", "e.npy"], "expected exactly one of the two"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    options: list[str], message: str, folder: Path, result: Path, tmp_path: Path, run_stage: Run
+) -> None:
+    """Exit status 1, no traceback."""
+    arguments = [option.format(folder=folder) for option in options]
+    if "--to" not in options:
+        arguments += ["--to", str(tmp_path / "out")]
+    failed = run_stage("dedup", *arguments, "--encoder", result / "steps" / "encoder", "-j", 1)
+    assert failed.returncode == 1 and message in failed.stderr, failed.stderr
+    assert failed.stderr.count("error:") == 1 and "Traceback" not in failed.stderr
