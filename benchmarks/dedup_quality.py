@@ -4,9 +4,8 @@
         --cifar10 FOLDER|ZIP [--to benchmarks/dedup_quality.json]
 
 Recall: copies of a sample of each set's pictures, by each transform, made of the source at its own size and prepared
-again as the set's pictures are; the share that a detector takes for copies of their originals. Sources are what the
-files hold, but for Tiny ImageNet, which is scaled to 32×32 first. The autoencoders learn from the set alone, without
-the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is reported for completeness.
+again as the set's pictures are; the share that a detector takes for copies of their originals. The autoencoders learn
+from the set alone, without the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is reported for completeness.
 
 Precision: all pairs that near mode accepts in 10, 20, 40 and 60 thousand pictures of CIFAR-10, and the decoys that it
 accepts; those decoys that were judged to be mirrored copies by looking at them (`--judged`, a CSV of
@@ -140,7 +139,7 @@ def main() -> None:
         "CIFAR-10": (list(cifar10), cifar10, 1500),
         "bedrooms": (read_whole(options.bedrooms), np.concatenate([read_squares(options.bedrooms, 32), tiny]), 500),
         "ImageNet, full size": (read_whole(options.imagenet), tiny, 200),
-        "Tiny ImageNet (the comparer knows it)": (list(tiny), tiny, 1500),
+        "Tiny ImageNet (the comparer knows it)": (read_whole(options.tiny), tiny, 1500),
     }
     result: dict[str, Any] = {
         "machine": platform.processor() or platform.machine(),

@@ -20,8 +20,8 @@ def grid(images: Images, columns: int | None = None) -> Images:
         images: uint8 (n, side, side, 3).
         columns: pictures a row; None for a square, or nearly one.
     """
-    columns = columns or math.isqrt(len(images) - 1) + 1
-    rows, side = -(-len(images) // columns), images.shape[1]
+    columns = columns or math.isqrt(max(len(images), 1) - 1) + 1
+    rows, side = max(1, -(-len(images) // columns)), images.shape[1]
     cells = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
     cells[: len(images)] = images
     return cells.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)

@@ -33,3 +33,8 @@ def test_png_keeps_every_pixel(tmp_path: Path) -> None:
     image = np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     sheets.write_png(tmp_path / "image.png", image)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "image.png")), image)
+
+
+def test_no_pictures_are_an_empty_cell() -> None:
+    """A set of which nothing stays has a sheet too."""
+    assert sheets.grid(np.empty((0, 8, 8, 3), np.uint8)).shape == (8, 8, 3)

@@ -63,7 +63,9 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
     rows = pq.read_table(result / "manifest.parquet").to_pylist()
     assert sum(row["group"] is not None for row in rows) == 8
     assert (result / "kept.txt").read_text().splitlines() == [r["key"] for r in rows if r["status"] == "kept"]
-    assert "b/copy of 00.jpg" in (result / "gallery.html").read_text() and json.loads((result / "summary.json").read_text())
+    assert "b/copy of 00.jpg" in (result / "gallery.html").read_text() and json.loads(
+        (result / "summary.json").read_text()
+    )
     skipped = pq.read_table(result / "steps" / "images" / "skipped.parquet").to_pylist()
     assert [row["key"] for row in skipped] == ["b/broken.png"]
 
