@@ -5,7 +5,8 @@
 
 Recall: copies of a sample of each set's pictures, by each transform, made of the source at its own size and prepared
 again as the set's pictures are; the share that a detector takes for copies of their originals. The autoencoders learn
-from the set alone, without the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is reported for completeness.
+from the set alone, without the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is
+reported for completeness.
 
 Precision: all pairs that near mode accepts in 10, 20, 40 and 60 thousand pictures of CIFAR-10, and the decoys that it
 accepts; those decoys that were judged to be mirrored copies by looking at them (`--judged`, a CSV of
