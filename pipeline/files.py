@@ -27,6 +27,7 @@ DESCRIPTIONS = (
         "codes.json",
         "pairs.json",
         "recall.json",
+        "export.json",
         "manifest.parquet",
         "metrics.json",
     ),

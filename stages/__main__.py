@@ -25,6 +25,7 @@ COMMANDS = {
     "audit-duplicates": "Show and count what was removed: a gallery and metrics.",
     "dedup": "Find and list the duplicates in anybody's pictures: all steps in one go.",
     "restore": "Bring removed pictures back: by key, by group, or all.",
+    "export": "Write the pictures that stay in another program's format.",
     "train-dcgan": "Train a DCGAN on the pictures that stayed.",
     "sample": "Draw pictures from a trained generator: a grid and single files.",
     "evaluate-features": "Classify a benchmark with an L2-SVM on what the discriminator learned.",

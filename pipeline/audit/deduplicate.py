@@ -201,7 +201,7 @@ def describe(summary: dict[str, Any], to: Path) -> str:
     if "matches" in summary:
         found = summary["matches"]
         said += f"; standing in the other source too: {found['matched']:,} (matches.csv)"
-    return f"{said}; no picture was touched; look at {to / 'gallery.html'}; next: judge, or dcgan restore"
+    return f"{said}; no picture was touched; look at {to / 'gallery.html'}; next: dcgan export, or dcgan restore"
 
 
 def _own(to: Path, steps: Path) -> None:

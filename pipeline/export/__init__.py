@@ -1,0 +1,1 @@
+"""What was kept, in the formats that other people's programs read."""

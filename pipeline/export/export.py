@@ -1,0 +1,85 @@
+"""Write the pictures that stay in a format that other programs read; the originals are only read."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline import files
+from pipeline.datasets.raw import open_source
+from pipeline.errors import BadParameters
+from pipeline.export.folder import Link, check_link, write_folder
+from pipeline.export.lmdbs import write_lmdb
+from pipeline.export.originals import find_originals
+from pipeline.export.parquet import write_parquet
+from pipeline.export.stylegan import write_stylegan
+from pipeline.export.webdataset import write_webdataset
+from pipeline.imageset import ImageSet
+from pipeline.kept import load_kept
+
+Format = Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"]
+
+SCHEMA_VERSION = 1
+
+
+def export(
+    images_folder: Path,
+    kept_file: Path,
+    raw: Path,
+    archives: Path,
+    *,
+    form: Format,
+    link: Link = "copy",
+    shard_pictures: int = 10_000,
+    to: Path,
+) -> dict[str, Any]:
+    """Write the pictures behind the kept rows of an image set: of a photo with several faces, the photo, once.
+
+    Beside them lies `export.json`, which says what they were made from.
+
+    Args:
+        kept_file: `kept.npy` of a dedup result.
+        raw, archives: where the set was made from; see `raw.open_source`.
+        form: `stylegan` writes the set's own squares, all others the source's bytes, untouched.
+        link: for `folder`; see `folder.write_folder`.
+        shard_pictures: for `webdataset` and `parquet`.
+
+    Returns:
+        `pictures`, `bytes`, and what the format's function counts.
+
+    Raises:
+        MissingInput, CorruptData: of the image set, the kept rows or the source.
+        BadParameters: links where the format or the source has no files.
+    """
+    images = ImageSet(images_folder)
+    kept = load_kept(kept_file, len(images))
+    if link != "copy" and form != "folder":
+        raise BadParameters(f"--link {link}: only --format folder has files to link; use --link copy")
+    made_from = {
+        "schema_version": SCHEMA_VERSION,
+        "images": images.digest,
+        "kept": files.sha256_file(kept_file),
+        "format": form,
+        "link": link,
+        "shard_pictures": shard_pictures,
+    }
+    with files.workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets")})) as work:
+        if work is None:
+            return dict(files.read_json(to / "export.json"))
+        if form == "stylegan":
+            counts = {"pictures": len(kept), **write_stylegan(images, kept, work.result)}
+        else:
+            originals = find_originals(images, kept, open_source(raw, archives)[0])
+            counts = {"pictures": len(originals)}
+            if form == "folder":
+                check_link(originals, link)
+                (work.result / "pictures").mkdir()
+                counts |= write_folder(originals, work.result / "pictures", link)
+            elif form == "lmdb":
+                counts |= write_lmdb(originals, work.result)
+            elif form == "webdataset":
+                counts |= write_webdataset(originals, work.result, shard_pictures)
+            else:
+                counts |= write_parquet(originals, work.result, shard_pictures)
+        summary = {**made_from, **counts}
+        files.write_json(work.result / "export.json", summary)
+        work.publish()
+    return summary

@@ -1,0 +1,141 @@
+"""The source pictures behind the kept rows of an image set: which they are, and their bytes, checked."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import progress
+from pipeline.datasets.readers import Lmdb, Place, Source, UnreadableEntry
+from pipeline.errors import CorruptData, MissingInput
+from pipeline.imageset import ImageSet, Rows
+
+_ROWS = 4096
+_BATCH_BYTES = 1 << 26
+_AGAIN = "put it back, or run the download, the crop and remove-duplicates again"
+
+
+@dataclass(frozen=True)
+class Original:
+    """One source picture.
+
+    Attributes:
+        key: of the source, so of the photo where the image set has its faces.
+        label: class name; None where the data set has none.
+        sha256: of its bytes when the image set was made, 64 hex characters.
+        width, height: pixels as shown (after EXIF orientation).
+        place: where the source finds the bytes.
+    """
+
+    key: str
+    label: str | None
+    sha256: str
+    width: int
+    height: int
+    place: Place
+
+
+Pair = tuple[Original, bytes]
+
+
+@dataclass(frozen=True)
+class Originals:
+    """Source pictures in key order, each once.
+
+    Attributes:
+        source: what reads them.
+        table: columns `key`, `label`, `sha256`, `width`, `height`; see `Original`.
+        places: row-aligned with the table.
+    """
+
+    source: Source
+    table: pa.Table
+    places: list[Place]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Original]:
+        for start in range(0, len(self), _ROWS):
+            rows = self.table.slice(start, _ROWS).to_pylist()
+            for row, place in zip(rows, self.places[start : start + _ROWS], strict=True):
+                yield Original(**row, place=place)
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys in row order."""
+        return [str(key) for key in self.table.column("key").to_pylist()]
+
+    def raw_keys(self) -> list[bytes]:
+        """Keys as bytes: an LMDB's own records', UTF-8 of any other source's."""
+        if isinstance(self.source, Lmdb):
+            return [place for place in self.places if isinstance(place, bytes)]
+        return [key.encode() for key in self.keys]
+
+    def by_raw_key(self) -> "Originals":
+        """The same in byte order of `raw_keys`: another one only where a key is not UTF-8, for its text has `%XX`."""
+        raw = self.raw_keys()
+        order = sorted(range(len(self)), key=raw.__getitem__)
+        return Originals(self.source, self.table.take(order), [self.places[number] for number in order])
+
+    def read(self) -> Iterator[Pair]:
+        """Each picture with its bytes, read one at a time, under a progress bar.
+
+        Raises:
+            CorruptData: one cannot be read, or has other bytes than when the image set was made.
+        """
+        with self.source.open() as read, progress.bar("export", len(self)) as advance:
+            for original in self:
+                try:
+                    data = read(original.place)
+                except (UnreadableEntry, FileNotFoundError, PermissionError) as error:
+                    detail = error.strerror if isinstance(error, OSError) else error
+                    raise CorruptData(f"picture {original.key!r}: no longer readable ({detail}); {_AGAIN}") from None
+                if (found := hashlib.sha256(data).hexdigest()) != original.sha256:
+                    raise CorruptData(
+                        f"picture {original.key!r}: has changed since the image set was made (SHA-256 {found}, not "
+                        f"{original.sha256}); {_AGAIN}"
+                    )
+                yield original, data
+                advance(1)
+
+
+def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
+    """The source pictures of some rows; a photo's faces are one, their photo.
+
+    Args:
+        kept: int64 (n,), rising.
+
+    Raises:
+        MissingInput: the source has lost one of them.
+    """
+    index = images.index.take(kept).combine_chunks()
+    keys = index.column("key")
+    photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")  # a face is `photo#003`
+    keys = pc.if_else(index.column("box").is_valid(), photos, keys).combine_chunks()
+    first = np.ones(len(kept), bool)
+    first[1:] = np.asarray(pc.not_equal(keys[1:], keys[:-1]))  # faces of a photo lie side by side
+    columns = {"key": keys, "label": index.column("label"), "sha256": index.column("sha256")}
+    columns |= {"width": index.column("source_width"), "height": index.column("source_height")}
+    table = pa.table(columns).filter(pa.array(first))
+    places: dict[str, Place] = {}
+    for entry in source.entries():
+        places.setdefault(entry.key, entry.place)  # of several with one key the first was taken
+    try:
+        return Originals(source, table, [places[key] for key in table.column("key").to_pylist()])
+    except KeyError as error:
+        raise MissingInput(f"picture {error.args[0]!r}: no longer in the source; {_AGAIN}") from None
+
+
+def batches(pairs: Iterator[Pair], pictures: int) -> Iterator[list[Pair]]:
+    """Cut into lists of at most `pictures`, and of few enough that 64 MB are passed by the last one alone."""
+    while batch := list(itertools.islice(pairs, 1)):
+        length = len(batch[0][1])
+        while len(batch) < pictures and length < _BATCH_BYTES and (pair := next(pairs, None)):
+            batch.append(pair)
+            length += len(pair[1])
+        yield batch

@@ -1,0 +1,147 @@
+"""What stays is written in five formats, and each is read back by its own reader: the same bytes."""
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.datasets import LSUN
+
+from pipeline.acquire.archives import Acquire
+from pipeline.acquire.source import acquire
+from pipeline.errors import BadParameters, CorruptData
+from pipeline.export.export import export
+from pipeline.export.paths import path_of, suffix_of
+from pipeline.imageset import ImageSet
+from pipeline.prepare.squares import Squares, make_squares
+
+KEPT = [0, 2, 3, 5]
+
+
+@pytest.fixture
+def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
+    """An image set of six files in two folders, of which four stay; the arguments of `export`, but for the format."""
+    source = tmp_path / "archives" / "mine"
+    for n in range(6):
+        file = source / f"{'ab'[n % 2]}" / f"p{n}.{'jpg' if n else 'png'}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode(n, file_format="JPEG" if n else "PNG"))
+    section = Acquire(source="archive", archive="mine", checksum="any", keep_archive=True, count=1, planted_share=0.0)
+    acquire("imagenet", section, archives=source.parent, to=tmp_path / "raw", seed=0, workers=1)
+    squares = Squares(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6)
+    make_squares("imagenet", squares, raw=tmp_path / "raw", archives=source.parent, to=tmp_path / "images", workers=1)
+    np.save(tmp_path / "kept.npy", np.array(KEPT))
+    return {
+        "images_folder": tmp_path / "images",
+        "kept_file": tmp_path / "kept.npy",
+        "raw": tmp_path / "raw",
+        "archives": source.parent,
+    }
+
+
+@pytest.fixture
+def originals(made: dict[str, Any]) -> dict[str, bytes]:
+    """Bytes of the pictures that stay, by key."""
+    keys = ImageSet(made["images_folder"]).keys
+    return {keys[row]: (made["archives"] / "mine" / keys[row]).read_bytes() for row in KEPT}
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
+def test_a_folder(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path, link: Any) -> None:
+    """Files by key, copied or linked; the source is as it was."""
+    assert export(**made, form="folder", link=link, to=tmp_path / "to")["pictures"] == 4
+    folder = tmp_path / "to" / "pictures"
+    assert {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*")} == originals
+    some = next(iter(originals))
+    same = (folder / some).samefile(made["archives"] / "mine" / some)
+    assert same == (link != "copy") and (folder / some).is_symlink() == (link == "symlink")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torchvision leaves its cache file open
+def test_an_lmdb(
+    made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchvision reads it as LSUN's."""
+    monkeypatch.chdir(tmp_path)  # where it leaves that file
+    export(**made, form="lmdb", to=tmp_path / "bedroom_val_lmdb")
+    read = LSUN(str(tmp_path), classes=["bedroom_val"])
+    expected = [np.asarray(Image.open(io.BytesIO(originals[key])).convert("RGB")) for key in sorted(originals)]
+    assert len(read) == 4
+    for n, picture in enumerate(expected):
+        assert np.array_equal(np.asarray(read[n][0]), picture)
+
+
+def test_tars(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
+    """Two shards; each picture has what is known of it beside it."""
+    export(**made, form="webdataset", shard_pictures=3, to=tmp_path / "to")
+    found = {}
+    for name in ("shard-000000.tar", "shard-000001.tar"):
+        with tarfile.open(tmp_path / "to" / name) as tar:
+            members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        for member, data in members.items():
+            if member.endswith(".json"):
+                about = json.loads(data)
+                stem = member.removesuffix(".json")
+                (picture,) = (other for other in members if other.startswith(stem) and other != member)
+                found[about["key"]] = members[picture]
+                assert about["label"] == about["key"][0]
+    assert found == originals
+
+
+def test_parquet(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
+    """As Hugging Face's `datasets` has it: struct of bytes and path."""
+    export(**made, form="parquet", shard_pictures=3, to=tmp_path / "to")
+    shards = sorted((tmp_path / "to").glob("*.parquet"))
+    assert [shard.name for shard in shards] == ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
+    rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+    assert {row["image"]["path"]: row["image"]["bytes"] for row in rows} == originals
+
+
+def test_a_zip_of_squares(made: dict[str, Any], tmp_path: Path) -> None:
+    """As StyleGAN's tool has it: PNGs, and labels by number."""
+    export(**made, form="stylegan", to=tmp_path / "to")
+    with zipfile.ZipFile(tmp_path / "to" / "dataset.zip") as archive:
+        labels = json.loads(archive.read("dataset.json"))["labels"]
+        pictures = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name, _ in labels]
+    images = ImageSet(made["images_folder"])
+    assert np.array_equal(np.stack(pictures), images.read(np.array(KEPT)))
+    assert [number for _, number in labels] == ["ab".index(images.keys[row][0]) for row in KEPT]
+
+
+def test_a_source_that_has_changed_is_told(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
+    """Another picture under a kept key is not exported, and nothing is left half-written."""
+    path = made["archives"] / "mine" / next(iter(originals))
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(CorruptData, match="has changed since the image set was made"):
+        export(**made, form="folder", to=tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+    with pytest.raises(BadParameters, match="only --format folder has files to link"):
+        export(**made, form="lmdb", link="hardlink", to=tmp_path / "to")
+
+
+@given(st.lists(st.text(min_size=1, max_size=60), unique=True, max_size=12))
+def test_paths_stay_below_and_differ(keys: list[str]) -> None:
+    """Whatever the keys are: no path leaves its folder, and no two are the same."""
+    encodable = [key for key in keys if key.encode("utf-8", "ignore").decode() == key]
+    taken = {key for key in encodable if key.lower().endswith((".jpg", ".png"))}
+    paths = [path_of(key, ".jpg", taken) for key in encodable]
+    assert len(set(paths)) == len(paths)
+    for path in paths:
+        parts = path.split("/")
+        assert not path.startswith("/") and not {"", ".", ".."} & set(parts)
+        assert max(len(part.encode()) for part in parts) <= 255 and "\x00" not in path
+
+
+def test_suffixes_follow_the_content(encode: Callable[..., bytes]) -> None:
+    """Not the name."""
+    formats = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
+    assert {form: suffix_of(encode(file_format=form)) for form in formats} == formats
