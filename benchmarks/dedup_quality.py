@@ -10,7 +10,7 @@ reported for completeness.
 
 Precision: all pairs that near mode accepts in 10, 20, 40 and 60 thousand pictures of CIFAR-10, and the decoys that it
 accepts; those decoys that were judged to be mirrored copies by looking at them (`--judged`, a CSV of
-left,right,label by row number) do not count. For the hashes: the pairs that they accept at 60,000.
+left,right,label by row number) do not count.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, 
 
 
 def precision(pictures: Images, judged: dict[tuple[int, int], str]) -> dict[str, Any]:
-    """Pairs and decoys of near mode in growing parts of a set; the hashes' pairs in all of it."""
+    """Pairs and decoys of near mode in growing parts of a set."""
     section = load_section(default_profile(), "dedup.imagenet.pairs", search.Pairs)
     learn = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
     order = seeding.numpy_rng(SEED, "parts").permutation(len(pictures))

@@ -7,19 +7,19 @@ top: links to `steps/`, where the disk knows links.
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, progress
+from pipeline import files
 from pipeline.acquire.archives import Acquire
 from pipeline.acquire.source import acquire
 from pipeline.acquire.unpack import unpacked_bytes
 from pipeline.audit.audit import Audit, audit_duplicates
 from pipeline.datasets.raw import DataSet, read_as
 from pipeline.dedup.autoencoder import Autoencoder, train_autoencoder
-from pipeline.dedup.codes import hash_images, load_encoder
+from pipeline.dedup.codes import hash_images
 from pipeline.dedup.given import Given, take_pairs
 from pipeline.dedup.matches import find_matches
 from pipeline.dedup.pairs import find_pairs
@@ -32,14 +32,17 @@ from pipeline.params import changed, load_section
 from pipeline.prepare.squares import Squares, make_squares
 
 STEPS_OF_TRAINING = 1200
-"""Steps of the autoencoder, whatever the number of pictures: enough for balanced bits of 60,000."""
+"""Steps of the autoencoder, about: with them copies of CIFAR-10's 60,000 were found."""
+
+MOST_EPOCHS = 200
+"""Passes over a few pictures, which are fewer steps."""
 
 SHOWN = {
     "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json"),
     "gallery": ("gallery.html",),
     "matches": ("matches.csv",),
 }
-"""Files of the steps that lie on top."""
+"""Files of the steps that lie on top; those of matches only while there is another source."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,11 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     Raises:
         MissingInput, CorruptData, BadParameters, PipelineError: of any of the steps.
     """
+    wanted = {"SOURCE": source, "--against": options.against, "--encoder": options.encoder}
+    wanted |= {"--verdicts": options.verdicts, "--pairs, --embeddings": options.given.path if options.given else None}
+    for name, path in wanted.items():  # before any work is done
+        if path is not None and not path.exists():
+            raise MissingInput(f"{name} {path}: no such file or folder")
     steps = to / "steps"
     _own(to, steps)
     verdicts = options.verdicts or to / "verdicts.csv"
@@ -131,7 +139,6 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
         write_verdicts(verdicts, [])
     images = prepare(source, options.squares, steps, "images", workers)
     encoder = options.encoder or _learn(images, options, steps / "encoder")
-    progress.say("hashing")
     hash_images(images, encoder, steps / "codes")
     if options.given is None:
         find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs")
@@ -154,7 +161,7 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
         name=to.name,
         to=steps / "gallery",
     )
-    _show(steps, to)
+    _show(steps, to, [name for name in SHOWN if name != "matches" or options.against])
     return {**summary, **({"matches": found} if found else {})}
 
 
@@ -172,12 +179,10 @@ def prepare(source: Path, squares: Squares, steps: Path, name: str, workers: int
         }
         files.write_json(raw / "source.json", described)
         return source
-    if not source.exists():
-        raise MissingInput(f"SOURCE {source}: no such file or folder")
     source = source.resolve()
     data_set: DataSet = "lsun" if unpacked_bytes(source) or read_as(source).kind == "lmdb" else "imagenet"
     if source.name.startswith("."):
-        raise BadParameters(f"SOURCE {source}: a hidden file or folder; give it a name without a dot in front")
+        raise BadParameters(f"{source}: a hidden file or folder; give it a name without a dot in front")
     section = Acquire(
         source="archive", archive=source.name, checksum="any", keep_archive=True, count=1, planted_share=0.0
     )
@@ -218,18 +223,17 @@ def _learn(images: Path, options: Options, to: Path) -> Path:
     section = options.autoencoder
     batch = min(section.batch, count)
     epochs = max(1, round(STEPS_OF_TRAINING * batch / count))
-    section = section.model_copy(update={"batch": batch, "epochs": min(epochs, 200)})
+    section = section.model_copy(update={"batch": batch, "epochs": min(epochs, MOST_EPOCHS)})
     train_autoencoder(images, section, name="dedup", seed=options.seed, to=to)
-    load_encoder(to / "encoder.safetensors")
     return to
 
 
-def _show(steps: Path, to: Path) -> None:
+def _show(steps: Path, to: Path, folders: Sequence[str]) -> None:
     """Lay the files that people read on top."""
     for folder, names in SHOWN.items():
         for name in names:
             (to / name).unlink(missing_ok=True)
-            if (steps / folder / name).exists():
+            if folder in folders:
                 try:
                     os.link(steps / folder / name, to / name)
                 except OSError:

@@ -127,7 +127,7 @@ def _move(
                 slope[k] += j[k] * error
                 for m in range(k + 1):
                     normal[k, m] += j[k] * j[m]
-    # A copy is mostly moved, seldom stretched: the stretch is held back as if four pixels a unit spoke against it.
+    # A copy is mostly moved, seldom stretched: the stretch is held back.
     for k in range(4):
         normal[k, k] += 2 * (normal[4, 4] + normal[5, 5]) + 1e-3
     for k in range(6):

@@ -25,7 +25,7 @@ _COMPARED = 16_384  # pictures, evenly spaced, that bits are balanced on, and fl
 class Autoencoder(params.Section):
     """Section `dedup.SET.autoencoder`."""
 
-    input: Kind = Field(description="pixels: the picture; normalised: without bars, at a standard contrast")
+    input: Kind = Field(description="pixels: the picture; normalised: at a standard contrast")
     bits: Literal["active", "balanced"] = Field(
         description="when a bit is set; active: the unit is above 0; balanced: above its median over the set"
     )

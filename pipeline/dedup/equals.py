@@ -42,31 +42,35 @@ class Equals:
         return words
 
 
-def pixel_ids(images: ImageSet) -> Rows:
-    """Equal ids for equal stored pictures: int64 (n,)."""
-    return _ids(as_items(pixel_digests(images)))
+def ids_of(rows: npt.NDArray[np.uint8]) -> Rows:
+    """Equal ids for equal rows of bytes, uint8 (n, k): int64 (n,)."""
+    return _ids(as_items(rows))
 
 
-def pixel_digests(images: ImageSet) -> npt.NDArray[np.uint8]:
-    """16 bytes for each stored picture, equal where the pictures are: uint8 (n, 16)."""
-    digests = np.zeros((len(images), 16), np.uint8)
+def look_at(images: ImageSet) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """One pass over all stored pictures.
+
+    Returns:
+        16 bytes for each, equal where the pictures are, uint8 (n, 16); and which are of a single colour, bool (n,).
+    """
+    digests, flat = np.zeros((len(images), 16), np.uint8), np.zeros(len(images), bool)
     with progress.bar("compare pixels", len(images)) as advance:
         for start, block in images.blocks(_BLOCK):
+            rows = slice(start, start + len(block))
             joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
-            digests[start : start + len(block)] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
+            digests[rows] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
+            small = flatten(to_32(block)).reshape(len(block), 3, -1)
+            flat[rows] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
             advance(len(block))
-    return digests
+    return digests, flat
 
 
 def find_equals(images: ImageSet, codes: npt.NDArray[np.uint8]) -> Equals:
     """Find equal bytes, pixels and codes; memory grows by about a hundred bytes a picture."""
     count = len(images)
-    flat = np.zeros(count, bool)
-    for start, block in images.blocks(_BLOCK):
-        small = flatten(to_32(block)).reshape(len(block), 3, -1)
-        flat[start : start + len(block)] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
+    digests, flat = look_at(images)
     zero = (codes == 0).all(axis=1)
-    code_ids = _ids(as_items(codes))
+    code_ids = ids_of(codes)
     mute = flat | zero
     code_ids[mute] = count + np.arange(int(mute.sum()))
     contents = np.asarray(images.index.column("sha256").combine_chunks().dictionary_encode().indices, np.int64)
@@ -75,7 +79,7 @@ def find_equals(images: ImageSet, codes: npt.NDArray[np.uint8]) -> Equals:
     same = np.array(
         [cuts.setdefault((c, *(b or ())), len(cuts)) for c, b in zip(contents.tolist(), boxes, strict=True)], np.int64
     )
-    return Equals(contents, same, pixel_ids(images), code_ids, flat, zero)
+    return Equals(contents, same, ids_of(digests), code_ids, flat, zero)
 
 
 def _ids(items: npt.NDArray[Any]) -> Rows:

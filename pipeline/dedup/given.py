@@ -32,11 +32,25 @@ class Given:
         pairs: a CSV or parquet file with two columns of keys, and a column `score` or `similarity` if there is one.
         embeddings: a `.npy` file, a row of numbers for each picture, in key order.
         cosine: least cosine of the angle between embeddings of copies, -1..1.
+
+    Raises:
+        BadParameters: not exactly one of pairs and embeddings is given.
     """
 
     pairs: Path | None = None
     embeddings: Path | None = None
     cosine: float = 0.95
+
+    def __post_init__(self) -> None:
+        if (self.pairs is None) == (self.embeddings is None):
+            raise BadParameters("--pairs, --embeddings: expected exactly one of the two")
+
+    @property
+    def path(self) -> Path:
+        """Whichever of the two files it is."""
+        path = self.pairs or self.embeddings
+        assert path is not None
+        return path
 
 
 def take_pairs(images_folder: Path, given: Given, *, to: Path) -> dict[str, Any]:
@@ -50,13 +64,9 @@ def take_pairs(images_folder: Path, given: Given, *, to: Path) -> dict[str, Any]
     Raises:
         MissingInput: there is no such file.
         CorruptData: it is not such a file, or its rows are not as many as the pictures.
-        BadParameters: not exactly one of pairs and embeddings is given.
     """
     images = ImageSet(images_folder)
-    if (given.pairs is None) == (given.embeddings is None):
-        raise BadParameters("--pairs, --embeddings: expected exactly one of the two")
-    path = given.pairs or given.embeddings
-    assert path is not None
+    path = given.path
     if not path.is_file():
         raise MissingInput(f"{path}: no such file")
     made_from = {
@@ -88,7 +98,8 @@ def _named(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
     best: dict[tuple[int, int], float] = {}
     ignored = 0
     for key_a, key_b, score in _rows_parquet(path) if path.suffix == ".parquet" else _rows_csv(path):
-        a, b = row_of.get(key_a), row_of.get(key_b)
+        # Keys as this project writes them are percent-encoded, those of other programs are not.
+        a, b = (row_of.get(key, row_of.get(decode_key(key))) for key in (key_a, key_b))
         if a is None or b is None or a == b:
             ignored += 1
             continue
@@ -109,7 +120,7 @@ def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
             a, b, score = _columns(path, header)
             for row in rows:
                 if row:
-                    yield decode_key(row[a]), decode_key(row[b]), float(row[score]) if score is not None else np.nan
+                    yield row[a], row[b], float(row[score]) if score is not None else np.nan
         except (ValueError, IndexError, UnicodeDecodeError, csv.Error) as error:
             raise CorruptData(f"{path}, line {max(1, rows.line_num)}: {error}; expected two keys in each row") from None
 
@@ -129,7 +140,7 @@ def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
     if len(header) < 2:
         raise CorruptData(f"{path}: {len(header)} columns, expected two of keys, such as key_a and key_b")
     names = next((pair for pair in COLUMNS if set(pair) <= set(header)), (header[0], header[1]))
-    score = next((name for name in ("score", "similarity", "distance") if name in header[:]), None)
+    score = next((name for name in ("score", "similarity") if name in header), None)
     return header.index(names[0]), header.index(names[1]), header.index(score) if score else None
 
 
@@ -160,4 +171,4 @@ def _alike(path: Path, cosine: float, count: int) -> pa.Table:
 
 
 def _table(left: Rows, right: Rows, score: npt.NDArray[np.float64]) -> pa.Table:
-    return pa.table([left, right, np.zeros(len(left), np.int16), score], schema=SCHEMA)
+    return pa.table([left, right, pa.nulls(len(left), pa.int16()), score], schema=SCHEMA)

@@ -112,7 +112,7 @@ def _bar(picture: Images, side: int, widest: int, tolerance: int) -> int:
                     colour[channel] += np.int64(pixel[channel])
                 # In units of 1/32 level, for the colour is a sum of 32.
                 elif abs(32 * np.int64(pixel[channel]) - colour[channel]) > 32 * tolerance:
-                    return line + 1 if line > 1 or _is_flat(picture, side, colour, tolerance) else 0
+                    return line + 1
         if line == 0 and not _is_flat(picture, side, colour, tolerance):
             return 0
     return 0

@@ -25,7 +25,7 @@ from pipeline.dedup.matches import NONE, Matches
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = pa.schema(
     [
@@ -33,11 +33,8 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("status", pa.string()),  # kept, removed, or restored: kept, and removed were it not for a verdict
         ("group", pa.int64()),  # 0, 1, … in the order of their keepers; null for a picture that has no duplicate
-        (
-            "kept_key",
-            pa.string(),
-        ),  # of a removed picture: who stands for it (in_other_set: there); this and the next 3 null for others
-        ("reason", pa.string()),  # the first of REASONS that holds between the two
+        ("kept_key", pa.string()),  # of a removed picture: who stands for it; this and the next 3 null for others
+        ("reason", pa.string()),  # the first of REASONS that holds; of in_other_set, kept_key is a key of that set
         ("hamming", pa.int16()),  # bits in which the codes of the two differ
         ("similarity", pa.float64()),  # normalised cross-correlation at 32×32, grey; null where one has no contrast
         ("code", pa.binary(16)),

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline import files
 from pipeline.csvtext import encode_key
 from pipeline.dedup.codes import encode, load_encoder
-from pipeline.dedup.equals import pixel_digests
+from pipeline.dedup.equals import look_at
 from pipeline.dedup.pairs import detector_digest
 from pipeline.dedup.search import SCHEMA, Pairs, Search
 from pipeline.errors import CorruptData, MissingInput
@@ -79,8 +79,6 @@ def find_matches(
         if work is None:
             return dict(files.read_json(to / "matches.json"))
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
-        digests = [[bytes(row) for row in pixel_digests(one)] for one in (images, other)]
-        kinds = [("same_bytes", contents), ("same_pixels", digests)]
         figures: dict[str, Any] = {}
         decoys = SCHEMA.empty_table()
         best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
@@ -88,19 +86,26 @@ def find_matches(
             search = Search(images, other, encoder_file, parameters, workers)
             tables = search.run()
             figures, decoys = search.summarise(tables), tables["decoys"]
+            digests = [[bytes(row) for row in side] for side in search.digests]
+            alike = [_rows_by(side) for side in digests]
             for row in tables["pairs"].to_pylist():
-                best[row["left"], row["right"]] = ("near_code", row["hamming"], row["score"])
+                # Of the same pixels one was searched for, and it speaks for all.
+                for left in alike[0][digests[0][row["left"]]]:
+                    for right in alike[1][digests[1][row["right"]]]:
+                        best[left, right] = ("near_code", row["hamming"], row["score"])
+            kinds = [("same_bytes", contents), ("same_pixels", digests)]
         else:
+            digests = [[bytes(row) for row in look_at(one)[0]] for one in (images, other)]
             codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
-            kinds.append(("same_code", codes))
+            kinds = [("same_bytes", contents), ("same_pixels", digests), ("same_code", codes)]
         for reason, sides in reversed(kinds):  # the strongest last
             for pair in _equal(*sides):
                 best[pair] = (reason, *best.get(pair, ("", 0, None))[1:])
         pairs = sorted(best)
-        left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+        lefts, rights = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
         reasons, hamming, scores = ([best[pair][column] for pair in pairs] for column in range(3))
-        names = [[column[row] for row in right.tolist()] for column in (other.keys, contents[1])]
-        columns = [left, right, pa.array(hamming, pa.int16()), pa.array(scores, pa.float64()), reasons, *names]
+        names = [[column[row] for row in rights.tolist()] for column in (other.keys, contents[1])]
+        columns = [lefts, rights, pa.array(hamming, pa.int16()), pa.array(scores, pa.float64()), reasons, *names]
         table = pa.table(columns, schema=MATCHES)
         summary = {
             **made_from,
@@ -108,8 +113,8 @@ def find_matches(
             "pictures": len(images),
             "other_pictures": len(other),
             "matched_pairs": len(pairs),
-            "matched": len(np.unique(left)),
-            "other_matched": len(np.unique(right)),
+            "matched": len(np.unique(lefts)),
+            "other_matched": len(np.unique(rights)),
         }
         pq.write_table(table, work.result / "matches.parquet", compression="zstd")
         pq.write_table(decoys, work.result / "decoys.parquet", compression="zstd")
@@ -119,10 +124,15 @@ def find_matches(
     return summary
 
 
-def _equal(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
+def _rows_by(values: list[Any]) -> dict[Any, list[int]]:
     rows: dict[Any, list[int]] = {}
-    for row, value in enumerate(right):
+    for row, value in enumerate(values):
         rows.setdefault(value, []).append(row)
+    return rows
+
+
+def _equal(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
+    rows = _rows_by(right)
     return [(a, b) for a, value in enumerate(left) for b in rows.get(value, ())]
 
 

@@ -19,7 +19,7 @@ from pipeline import files
 from pipeline.dedup import comparer
 from pipeline.dedup.codes import load_codes, load_encoder
 from pipeline.dedup.search import SCHEMA, Pairs, Search
-from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
 
 SCHEMA_VERSION = 1
@@ -73,12 +73,7 @@ def find_pairs(
     images = ImageSet(images_folder)
     _, description = load_codes(codes_folder, images)
     encoder_file = encoder_folder / "encoder.safetensors"
-    kind = load_encoder(encoder_file).kind
-    if parameters.mode == "near" and kind != "normalised":
-        raise BadParameters(
-            f"--encoder {encoder_file}: learned from {kind}, but mode near needs one of normalised input; "
-            "set autoencoder.input to normalised, or mode to exact"
-        )
+    load_encoder(encoder_file)
     if files.sha256_file(encoder_file) != description["encoder"]:
         raise CorruptData(f"--encoder {encoder_file}: not the one that --codes were made with; run hash-images again")
     made_from = {

@@ -14,17 +14,16 @@ Rule = Literal["first", "largest", "sharpest"]
 _BLOCK = 4096
 
 
-def rank(images: ImageSet, keep: Sequence[Rule], preferred: npt.NDArray[np.bool_]) -> Rows:
+def rank(images: ImageSet, keep: Sequence[Rule]) -> Rows:
     """The place of each picture in the rank order.
 
     Args:
         keep: rules, each deciding where those before it leave a tie; the last tie is decided by the key.
-        preferred: bool (n,), pictures that come before all others.
 
     Returns:
         int64 (n,), all different, 0 first.
     """
-    order = np.lexsort((*[-_worth(images, rule) for rule in reversed(keep)], ~preferred))
+    order = np.lexsort([-_worth(images, rule) for rule in reversed(keep)])
     ranks = np.empty(len(images), np.int64)
     ranks[order] = np.arange(len(images))  # the sort is stable, and rows are in key order
     return ranks

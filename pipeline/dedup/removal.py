@@ -18,9 +18,9 @@ from pipeline.dedup.inputs import flatten, to_32
 from pipeline.dedup.matches import NONE, Matches, load_matches
 from pipeline.dedup.pairs import Found, load_pairs
 from pipeline.dedup.ranking import Rule, rank
+from pipeline.dedup.search import chance
 from pipeline.dedup.verdicts import APART, Verdict, read_verdicts
 from pipeline.imageset import Images, ImageSet, Rows
-from pipeline.intervals import poisson_interval
 
 _BLOCK = 4096
 
@@ -123,15 +123,19 @@ def _chance(found: Found, images: ImageSet, people: Sequence[Verdict], removed: 
     judged = {frozenset((v.sha256_a, v.sha256_b)) for v in people if v.label == "mirrored"}
     contents = [images.index.column("sha256").take(rows).to_pylist() for rows in found.decoys]
     mirrored = sum(frozenset(pair) in judged for pair in zip(*contents, strict=True))
-    false, pairs = len(contents[0]) - mirrored, len(found.left)
-    bounds = {"": float(false)} | dict(zip(("_low", "_high"), poisson_interval(false), strict=True))
-    shares = {end: min(1.0, bound / pairs) if pairs else 0.0 for end, bound in bounds.items()}
+    pairs = len(found.left)
+    figures = chance(len(contents[0]) - mirrored, pairs)
+    removals = {
+        name.replace("false_discovery_rate", "expected_false_removals"): round(removed * (share or 0.0), 4)
+        for name, share in figures.items()
+        if name.startswith("false_discovery_rate")
+    }
     return {
         "pairs": pairs,
         "decoys": len(contents[0]),
         "decoys_judged_mirrored": mirrored,
-        **{f"false_discovery_rate{end}": round(share, 6) for end, share in shares.items()},
-        **{f"expected_false_removals{end}": round(removed * share, 4) for end, share in shares.items()},
+        **figures,
+        **removals,
     }
 
 
@@ -165,11 +169,14 @@ def _decide(
     if len(gone):
         buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, gone)]) > 1]
 
+    ranks = rank(images, parameters.keep)
+
     def keepers(verdicts: Sequence[Verdict]) -> Rows:
         preferred = _marked(equal.contents, [content_of[v.keep] for v in verdicts if v.keep])
         always = _marked(equal.contents, [content_of[v.sha256_a] for v in verdicts if v.always_keep])
-        ranks = rank(images, parameters.keep, preferred)
-        return find_keepers(ranks, buckets, equal.contents, _apart(verdicts, content_of.__getitem__), always)
+        first = np.empty(len(images), np.int64)
+        first[np.lexsort((ranks, ~preferred))] = np.arange(len(images))
+        return find_keepers(first, buckets, equal.contents, _apart(verdicts, content_of.__getitem__), always)
 
     rows = np.arange(len(images))
     final = keepers(known)

@@ -46,19 +46,16 @@ def restore(
         if group not in known:
             raise BadParameters(f"--group {group}: no such group in {dedup}; see `group` in its manifest.parquet")
     named = set(keys)
-    chosen = [
+    removed = [
         row
         for row in rows
-        if row["key"] in named or row["group"] in groups or (everything and row["group"] is not None)
+        if row["status"] == "removed" and (everything or row["key"] in named or row["group"] in groups)
     ]
-    if everything:
-        chosen += [row for row in rows if row["group"] is None and row["status"] == "removed"]
-    removed = [row for row in chosen if row["status"] == "removed"]
     before = read_verdicts(verdicts) if verdicts.exists() else []
     always = [Verdict(row["sha256"], "", row["key"], "", "", "", "", "") for row in removed]
     write_verdicts(verdicts, [*before, *always])
-    stands = sum(row["status"] != "removed" for row in chosen if row["key"] in named)
-    return {"restored": len({row["key"] for row in removed}), "not_removed": stands, "before": len(before)}
+    stands = sum(by_key[key]["status"] != "removed" for key in named)
+    return {"restored": len(removed), "not_removed": stands, "before": len(before)}
 
 
 def _read(dedup: Path) -> pa.Table:

@@ -19,9 +19,10 @@ from pipeline import engine, params, progress
 from pipeline.dedup import comparer
 from pipeline.dedup.candidates import find_candidates
 from pipeline.dedup.codes import BITS, Codes, load_encoder
-from pipeline.dedup.equals import pixel_ids
+from pipeline.dedup.equals import ids_of, look_at
 from pipeline.dedup.inputs import to_32
 from pipeline.dedup.probes import VIEWS, encode_views
+from pipeline.errors import BadParameters
 from pipeline.imageset import Images, ImageSet, Rows
 from pipeline.intervals import poisson_interval
 
@@ -56,6 +57,9 @@ class Search:
         right: the other set; None for pairs within `left`.
         encoder_file: of normalised input.
         workers: processes.
+
+    Raises:
+        BadParameters: the encoder is of another kind of input.
     """
 
     def __init__(
@@ -66,8 +70,16 @@ class Search:
         self.encoder_file = encoder_file
         self.parameters = parameters
         self.workers = workers
+        kind = load_encoder(encoder_file).kind
+        if kind != "normalised":
+            raise BadParameters(
+                f"--encoder {encoder_file}: learned from {kind}, but mode near needs one of normalised input; "
+                "set autoencoder.input to normalised, or mode to exact"
+            )
         self.without_content = 0
-        self.rows = [self._with_content(images) for images in ((left,) if self.within else self.sets)]
+        searched = (left,) if self.within else self.sets
+        self.digests = [look_at(images)[0] for images in searched]
+        self.rows = [self._with_content(*one) for one in zip(searched, self.digests, strict=True)]
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
@@ -93,9 +105,9 @@ class Search:
             "decoys": decoys.filter(pc.greater_equal(decoys.column("score"), self.parameters.score)),
         }
 
-    def _with_content(self, images: ImageSet) -> Rows:
+    def _with_content(self, images: ImageSet, digests: npt.NDArray[np.uint8]) -> Rows:
         """One row for each distinct picture that says enough to be known again: int64, rising."""
-        rows = np.sort(np.unique(pixel_ids(images), return_index=True)[1]).astype(np.int64)
+        rows = np.sort(np.unique(ids_of(digests), return_index=True)[1]).astype(np.int64)
         parts = [rows[start : start + _ENCODED] for start in range(0, len(rows), _ENCODED)]
         enough = [comparer.detail(to_32(images.read(part))) >= comparer.LEAST_DETAIL for part in parts]
         kept = rows[np.concatenate(enough)]
@@ -143,7 +155,6 @@ class Search:
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
         """Counts, and what chance explains: each pair of pictures is a decoy once, as it is a candidate once."""
         pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
-        low, high = poisson_interval(decoys)
         count = len(self.rows[0])
         compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])
         bedrooms = _LSUN_BEDROOMS * (_LSUN_BEDROOMS - 1) // 2
@@ -155,19 +166,24 @@ class Search:
             "pairs": pairs,
             "nearly": len(tables["misses"]),
             "decoys": decoys,
-            "expected_false": decoys,
-            "expected_false_low": round(low, 4),
-            "expected_false_high": round(high, 4),
-            "false_discovery_rate": _share(decoys, pairs),
-            "false_discovery_rate_low": _share(low, pairs),
-            "false_discovery_rate_high": _share(high, pairs),
+            **chance(decoys, pairs),
             "false_match_rate": decoys / compared if compared else None,
             "expected_false_at_3033042": round(decoys * bedrooms / compared, 1) if compared else None,
         }
 
 
-def _share(count: float, of: int) -> float | None:
-    return min(1.0, round(count / of, 6)) if of else None
+def chance(decoys: int, pairs: int) -> dict[str, float | None]:
+    """How many pairs chance explains, and what share of them that is: as many as there are decoys, with 95 % intervals.
+
+    Returns:
+        `expected_false` and `false_discovery_rate` (null without pairs), and both with `_low` and `_high`.
+    """
+    bounds = {"": float(decoys)} | dict(zip(("_low", "_high"), poisson_interval(decoys), strict=True))
+    shares = {end: min(1.0, round(bound / pairs, 6)) if pairs else None for end, bound in bounds.items()}
+    return {
+        **{f"expected_false{end}": round(bound, 4) for end, bound in bounds.items()},
+        **{f"false_discovery_rate{end}": share for end, share in shares.items()},
+    }
 
 
 def _first_of_each(pairs: pa.Table) -> pa.Table:

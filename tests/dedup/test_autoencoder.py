@@ -75,6 +75,18 @@ def test_whole_numbers_decide_as_floats_do(blobs: Callable[[int], Images]) -> No
     assert found[:, :4].tolist() == [[1, 0, 1, 0]] * 30
 
 
+def test_balanced_bits_divide_the_set_in_halves(smooth: ImageSet, tmp_path: Path) -> None:
+    """Each bit is set for half of the pictures, or fewer where sums are equal; the kind of input is kept."""
+    parameters = PARAMETERS.model_copy(update={"epochs": 2, "input": "normalised", "bits": "balanced"})
+    summary = train_autoencoder(smooth.folder, parameters, name="smooth", seed=3, to=tmp_path / "model")
+    assert summary["active_share"] == [0.5] * BITS
+    encoder = codes.load_encoder(tmp_path / "model" / "encoder.safetensors")
+    assert encoder.kind == "normalised"
+    values = encoder_input(smooth.read(np.arange(160)), "normalised")
+    products = values.astype(np.int64) @ encoder.weight.astype(np.int64).T
+    assert np.array_equal(encoder.threshold, np.sort(products, axis=0)[79])
+
+
 def test_the_input_is_the_whole_picture_from_minus_one_to_one(blobs: Callable[[int], Images]) -> None:
     """Channels first, 32×32, black at -1 and white at 1."""
     images = np.zeros((1, 64, 64, 3), np.uint8)

@@ -141,6 +141,6 @@ def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_pat
     plain = quantise(np.ones((BITS, INPUTS), np.float32), np.zeros(BITS, np.float32))
     save_encoder(tmp_path / "encoder" / "encoder.safetensors", plain)
     with pytest.raises(BadParameters, match="learned from pixels, but mode near needs one of normalised input"):
-        find(copies, to="plain")
+        search.Search(ImageSet(tmp_path / "set"), None, tmp_path / "encoder" / "encoder.safetensors", NEAR, 1)
     with pytest.raises(CorruptData, match="not the one that --codes were made with; run hash-images again"):
         find(copies, NEAR.model_copy(update={"mode": "exact"}), to="other")
