@@ -26,11 +26,17 @@ demo: $(VENV)/ready ## install, run the whole pipeline on drawn pictures, say wh
 	  && echo "to go on by hand: source $(VENV)/bin/activate" \
 	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report/index.html"
 
-test: $(VENV)/ready ## the tests, without the long ones but for a seeded subset (at most 10 minutes)
+# Tests write and sync many small files: in memory, where it has room, they wait for no disk.
+test test-long: export TMPDIR ?= $(shell [ "$$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -1)" -ge 8 ] 2>/dev/null \
+	&& echo /dev/shm || echo /tmp)
+# Threads that wait sleep: on a busy machine those of torch, which spin, would take the processor from whom they wait for.
+test test-long: export OMP_WAIT_POLICY ?= PASSIVE
+
+test: $(VENV)/ready ## the tests that are quick, and a seeded draw of the long ones (at most 10 minutes)
 	@python -m pytest
 
-test-long: $(VENV)/ready ## all tests (at most 60 minutes)
-	@python -m pytest --all
+test-long: $(VENV)/ready ## the long tests, all of them (at most 60 minutes)
+	@python -m pytest --all -m long
 
 check: $(VENV)/ready ## format, lint, types
 	@ruff format --check . && ruff check . && mypy

@@ -11,6 +11,7 @@ with what is there.
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def encode(pictures: Images, encoder: Encoder) -> Codes:
     )
 
 
-def decoys(pictures: Images, sources: np.ndarray, encoder: Encoder) -> np.ndarray:
-    """Measurements of all decoys of other sources: float64 (n, 38)."""
+def decoy_pairs(pictures: Images, sources: np.ndarray, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+    """Which pictures of other sources the search lets meet, the left one mirrored: rows, int64 (n,) each."""
     mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
     left, right = find_candidates(
         encode(mirrored, encoder),
@@ -58,33 +59,61 @@ def decoys(pictures: Images, sources: np.ndarray, encoder: Encoder) -> np.ndarra
     )
     enough = comparer.detail(pictures) >= comparer.LEAST_DETAIL
     other = (sources[left] != sources[right]) & enough[left] & enough[right]
-    return comparer.measure(mirrored[left[other]], pictures[right[other]])
+    return left[other], right[other]
+
+
+def regression(
+    strangers: np.ndarray, copies: np.ndarray, counts: np.ndarray, names: Sequence[str]
+) -> tuple[dict[str, Any], list[float]]:
+    """The weights that tell copies from strangers, as the tables hold them, and the ten highest scores of strangers.
+
+    Args:
+        strangers, copies: measurements, float64 (n, features) each.
+        counts: how much each counts, strangers first.
+        names: of the features.
+    """
+    values = np.concatenate([strangers, copies])
+    truth = np.arange(len(values)) >= len(strangers)
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    model = LogisticRegression(max_iter=10_000, tol=1e-8).fit((values - mean) / scale, truth, sample_weight=counts)
+    weights = model.coef_[0] / scale
+    intercept = float(model.intercept_[0] - weights @ mean)
+    table = {
+        "weights": {name: round(float(weight), 6) for name, weight in zip(names, weights, strict=True)},
+        "intercept": round(intercept, 6),
+    }
+    return table, [round(float(score), 2) for score in np.sort(strangers @ weights + intercept)[::-1][:10]]
+
+
+def compare(table: dict[str, Any], there: dict[str, Any], file: Path) -> None:
+    """Print what was fitted, and how far it is from the table that is there."""
+    furthest = max(abs(table["weights"][name] - there["weights"][name]) for name in there["weights"])
+    print(
+        json.dumps(table["fitted_to"], indent=1),
+        f"largest difference of a weight to {file.name}: {furthest:.6f}",
+        sep="\n",
+    )
 
 
 def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
     """The table of weights, and what they were fitted to."""
     encoder = train_encoder(pictures)
-    strangers = decoys(pictures, sources, encoder)
+    left, right = decoy_pairs(pictures, sources, encoder)
+    strangers = comparer.measure(pictures[left][:, :, ::-1], pictures[right])
     with_detail = np.flatnonzero(comparer.detail(pictures) >= comparer.LEAST_DETAIL)
     rows = np.random.default_rng(seed).choice(with_detail, PLANTED, replace=False)
     copies = {name: comparer.measure(pictures[rows], planted(pictures[rows], name, seed)) for name in transforms.KNOWN}
-    values = np.concatenate([strangers, *copies.values()])
-    truth = np.arange(len(values)) >= len(strangers)
     counts = np.concatenate([np.ones(len(strangers)), *(np.full(PLANTED, HARD.get(name, 1.0)) for name in copies)])
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    model = LogisticRegression(max_iter=10_000, tol=1e-8).fit((values - mean) / scale, truth, sample_weight=counts)
-    weights = model.coef_[0] / scale
-    highest = np.sort(strangers @ weights + (model.intercept_[0] - weights @ mean))[::-1]
+    table, highest = regression(strangers, np.concatenate(list(copies.values())), counts, comparer.FEATURES)
     return {
-        "weights": {name: round(float(weight), 6) for name, weight in zip(comparer.FEATURES, weights, strict=True)},
-        "intercept": round(float(model.intercept_[0] - weights @ mean), 6),
+        **table,
         "fitted_to": {
             "pictures": len(pictures),
             "decoys": len(strangers),
             "copies_of_each_transform": PLANTED,
             "transforms": list(transforms.KNOWN),
             "seed": seed,
-            "highest_scores_of_decoys": [round(float(score), 2) for score in highest[:10]],
+            "highest_scores_of_decoys": highest,
         },
     }
 
@@ -101,13 +130,7 @@ def main() -> None:
     file = Path(comparer.__file__).with_suffix(".json")
     if arguments.write:
         file.write_text(json.dumps(table, indent=1) + "\n")
-    there = json.loads(file.read_text())
-    furthest = max(abs(table["weights"][name] - there["weights"][name]) for name in comparer.FEATURES)
-    print(
-        json.dumps(table["fitted_to"], indent=1),
-        f"largest difference of a weight to {file.name}: {furthest:.6f}",
-        sep="\n",
-    )
+    compare(table, json.loads(file.read_text()), file)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline import imageset
 from pipeline.datasets.raw import read_as
-from pipeline.dedup.autoencoder import Autoencoder, train_autoencoder
+from pipeline.dedup.autoencoder import Autoencoder
 from pipeline.dedup.codes import Encoder, load_encoder
+from pipeline.dedup.training import train_autoencoder
 from pipeline.imageset import Images
 from pipeline.params import default_profile, load_section
 from pipeline.prepare.decode import Decoded, decode
@@ -27,20 +28,20 @@ def read_whole(path: Path, most: int | None = None) -> list[Images]:
         return [decoded.image for decoded in found if isinstance(decoded, Decoded)]
 
 
-def read_squares(path: Path, side: int) -> Images:
-    """The same as the prepare stages make them: uint8 (n, side, side, 3)."""
+def read_squares(path: Path, side: int, under: str = "") -> Images:
+    """The same as the prepare stages make them, of keys that begin with `under`: uint8 (n, side, side, 3)."""
     source = read_as(path).source
     made = []
     with source.open() as read:
-        for entry in source.entries():
+        for entry in (entry for entry in source.entries() if entry.key.startswith(under)):
             decoded = decode(read(entry.place), max_pixels=_MOST_PIXELS)
             if isinstance(decoded, Decoded):
                 made.append(resize(decoded.image, side=side, method="area"))
     return np.stack(made)
 
 
-def write_set(pictures: Images, folder: Path) -> Path:
-    """An image set of pictures uint8 (n, side, side, 3), keyed by their numbers; its folder."""
+def write_set(pictures: Images, folder: Path, first: int = 0) -> Path:
+    """An image set of pictures uint8 (n, side, side, 3), keyed by their numbers, from `first` on; its folder."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as chunks:
         starts = range(0, len(pictures), _CHUNK)
         for number, start in enumerate(starts):
@@ -48,7 +49,7 @@ def write_set(pictures: Images, folder: Path) -> Path:
             side = block.shape[1]
             listed = [
                 imageset.Picture(f"{n:08d}", side, side, image.nbytes, hashlib.sha256(b"%d" % n).hexdigest())
-                for n, image in enumerate(block, start)
+                for n, image in enumerate(block, first + start)
             ]
             imageset.write_chunk(Path(chunks), number, block, listed, [], sources=len(block))
         folder.mkdir()

@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, TypeVar
 
+from pipeline import progress
 from pipeline.errors import BadParameters, PipelineError
 
 T = TypeVar("T")
@@ -79,6 +81,33 @@ def _map_local(function: Callable[[T], R], chunks: Sequence[T], workers: int) ->
         raise _ended("a worker process") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def apart(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
+    """Call a function in a process of its own, so that the memory of what it imports and makes is given back.
+
+    Args:
+        function: a picklable function; its arguments and result are picklable too.
+
+    Raises:
+        PipelineError: the process was ended from outside (most often for lack of memory).
+    """
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            return pool.submit(_as_quietly, progress.is_quiet(), partial(function, *arguments, **named)).result()
+        except BrokenProcessPool:
+            raise _ended("a process") from None
+        except KeyboardInterrupt:
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            raise
+
+
+def _as_quietly(quiet: bool, function: Callable[[], R]) -> R:
+    progress.set_quiet(quiet)
+    return function()
 
 
 def _map_ray(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:

@@ -9,13 +9,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.errors import BadParameters, Busy, CorruptData, MissingInput
 
@@ -32,8 +34,9 @@ DESCRIPTIONS = (
         "metrics.json",
     ),
     *("model.json", "samples.json", "walk.json", "report.json"),
+    "raw-images",
 )
-"""Files that tell a folder which a command has made from one that is somebody's own."""
+"""Files (and a folder, in the steps of `dedup`) that tell a folder which a command has made from somebody's own."""
 
 PATIENCE_SECONDS = 60.0
 """How long a second process waits for the first one's lock before it gives up."""
@@ -63,6 +66,28 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[Path]:
+    """Hold a file that several edit: read it and write it anew within the block, while no other process or thread does.
+
+    The lock is a hidden file beside `path`, not `path` itself, for each edit puts a new file in its place. After the
+    block, what was written there is on the disk, the rename too.
+
+    Yields:
+        What a link leads to, for a link is to stay one.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array as `.npy`, atomically. (`numpy.save` to a file hides why it failed, such as a full disk.)"""
     buffer = io.BytesIO()
@@ -73,6 +98,14 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (`ValueError`)."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def link_or_copy(source: Path | str, to: Path | str) -> None:
+    """Put a file under another name as well: a hard link, or a copy where the disk knows none."""
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copyfile(source, to)
 
 
 def read_json(path: Path) -> Any:
@@ -88,6 +121,25 @@ def read_json(path: Path) -> Any:
         raise MissingInput(f"{path}: no such file; run the command that makes it first") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CorruptData(f"{path}: not readable as JSON ({error}); make it again") from None
+
+
+def read_table(path: Path, called: str, again: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A parquet file of this project, or some columns of it.
+
+    Args:
+        path: of the file.
+        called: what messages call it.
+        again: how it is made again, for messages.
+        columns: which; all without it.
+
+    Raises:
+        CorruptData: it is not readable, or not there.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CorruptData(f"{called}: not readable ({reason}); {again}") from None
 
 
 def digest(value: Any) -> str:
@@ -165,6 +217,8 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
             yield None
             return
         work = Workspace(output, folder)
+        if not output.exists() and (folder / "replaced").exists():  # ended between the two renames of `publish`
+            (folder / "replaced").replace(output)
         if _read_digest(folder) != work_digest:
             shutil.rmtree(work.scratch, ignore_errors=True)
         left_overs = output.parent.glob(f"{glob.escape(folder.name)}.*.tmp")

@@ -1,9 +1,14 @@
-"""The one training loop: batches in a seeded order, checkpoints, exact resume, history, and a stop at the first NaN."""
+"""The one training loop: batches in a seeded order, checkpoints, exact resume, history, and a stop at the first NaN.
 
+The next batch is made in a thread of its own while the model trains on this one.
+"""
+
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pipeline import checkpoints, progress
 from pipeline.errors import BadParameters, TrainingDiverged
@@ -14,16 +19,23 @@ History = list[dict[str, float]]
 """One entry an epoch: `epoch`, `step` (steps done so far) and the mean of each figure of the model's steps."""
 
 
-class Trainable(Protocol):
+B = TypeVar("B")
+
+
+class Trainable(Protocol[B]):
     """What a model brings to the loop."""
 
-    def step(self, rows: Rows, number: int) -> dict[str, float]:
-        """Train on one batch.
+    def batch(self, rows: Rows, number: int) -> B:
+        """Read, and draw, all that a step needs. Called from another thread while the step before it runs.
 
         Args:
             rows: int64 (batch,), row numbers of the image set.
             number: how many steps came before; with the seed it names every draw of this step, so that a resumed run
                 draws the same without any generator's state being stored.
+        """
+
+    def step(self, batch: B) -> dict[str, float]:
+        """Train on one batch.
 
         Returns:
             Figures to follow, such as losses.
@@ -37,7 +49,7 @@ class Trainable(Protocol):
 
 
 def train(
-    model: Trainable,
+    model: Trainable[B],
     rows: Rows,
     *,
     epochs: int,
@@ -83,11 +95,20 @@ def train(
     def save() -> None:
         checkpoints.save(path, model.tensors(), {"step": number, "sums": sums, "history": history})
 
-    with progress.bar(title, epochs * per_epoch, "steps", done=number) as advance:
-        for epoch in range(number // per_epoch, epochs):
+    def plan(first: int) -> Iterator[tuple[Rows, int]]:
+        for epoch in range(first // per_epoch, epochs):
             order = numpy_rng(seed, "order", epoch).permutation(rows)
-            for position in range(number % per_epoch, per_epoch):
-                figures = model.step(order[position * batch : (position + 1) * batch], number)
+            for step in range(max(first, epoch * per_epoch), (epoch + 1) * per_epoch):
+                start = step % per_epoch * batch
+                yield order[start : start + batch], step
+
+    with (
+        contextlib.closing(_ahead(model.batch, plan(number))) as batches,
+        progress.bar(title, epochs * per_epoch, "steps", done=number) as advance,
+    ):
+        for epoch in range(number // per_epoch, epochs):
+            for _ in range(number % per_epoch, per_epoch):
+                figures = model.step(next(batches))
                 for name, value in figures.items():
                     if not math.isfinite(value):
                         kept = f"the last checkpoint before it is {path}" if path.exists() else "no checkpoint yet"
@@ -106,6 +127,18 @@ def train(
             end_of_epoch(epoch + 1)
             save()
     return history
+
+
+def _ahead(make: Callable[[Rows, int], B], plan: Iterable[tuple[Rows, int]]) -> Generator[B]:
+    """What is made of each entry of the plan, in order; the next one is being made while one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[B] | None = None
+        for entry in plan:
+            made, waiting = waiting, pool.submit(make, *entry)
+            if made:
+                yield made.result()
+        if waiting:
+            yield waiting.result()
 
 
 def history_tsv(history: History) -> str:

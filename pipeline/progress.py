@@ -13,6 +13,11 @@ def set_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+def is_quiet() -> bool:
+    """Whether it is off."""
+    return _quiet
+
+
 def say(message: str) -> None:
     """Print one line for a person on stderr, unless quiet."""
     if not _quiet:

@@ -28,6 +28,11 @@ def audit_duplicates(
     dedup: Annotated[Path, typer.Option(help="Folder that remove-duplicates wrote.")],
     raw: Annotated[Path, typer.Option(help="Folder that the download command wrote; may hold planted truth.")],
     to: ToOption,
+    verdicts: Annotated[Path | None, typer.Option(help="People's verdicts (CSV), for the draws they judged.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder of those draws, if there are any.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Folder that find-pairs wrote, for the scores; similarity, if not given.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -38,7 +43,8 @@ def audit_duplicates(
         from pipeline.params import load_section
 
         section = load_section(parameters, f"audit.{name}", audit.Audit)
-        summary = audit.audit_duplicates(images, codes, dedup, raw, section, name=name, to=to)
+        folders = (images, codes, dedup, raw, section)
+        summary = audit.audit_duplicates(*folders, name=name, to=to, pairs=pairs, verdicts=verdicts, samples=samples)
         report(
             summary,
             f"removed pictures: {summary['removed']:,} (groups: {summary['groups']:,}), shown in "

@@ -40,6 +40,12 @@ def dedup(
     radius: Annotated[int | None, typer.Option(min=0, max=15, help="Bits in which codes may differ.")] = None,
     score: Annotated[float | None, typer.Option(help="Least score of a pair of copies, in log odds.")] = None,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="Mirrored pictures are copies too.")] = False,
+    compare_side: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels a side at which pairs are compared: 32, or 64 or 128 for a closer look at likely ones."
+        ),
+    ] = None,
     side: Annotated[int | None, typer.Option(min=32, help="Side of the squares that are made of the pictures.")] = None,
     max_bad: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of pictures that may be unreadable; they are listed.")
@@ -65,6 +71,9 @@ def dedup(
     verdicts: Annotated[
         Path | None, typer.Option(help="People's verdicts (CSV); verdicts.csv beside the result, if not given.")
     ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the pictures to the result that is in --to; what it kept stays.")
+    ] = False,
     seed: SeedOption = 1,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
@@ -74,10 +83,17 @@ def dedup(
     """Find and list the duplicates in anybody's pictures: all steps in one go."""
     with stage("dedup", quiet, as_json) as report:
         from pipeline import engine
+        from pipeline.audit.addition import add
         from pipeline.audit.deduplicate import deduplicate, describe, read_options
 
         changes: dict[str, Any] = {
-            "pairs": {"mode": mode, "radius": radius, "score": score, "mirrored": mirrored or None},
+            "pairs": {
+                "mode": mode,
+                "radius": radius,
+                "score": score,
+                "mirrored": mirrored or None,
+                "compare_side": compare_side,
+            },
             "remove": {"keep": keep or None},
             "squares": {"side": side, "max_bad": max_bad},
         }
@@ -92,7 +108,8 @@ def dedup(
             verdicts=verdicts,
             seed=seed,
         )
-        summary = deduplicate(source, options, workers=workers or engine.default_workers(), to=to)
+        find = add if append else deduplicate
+        summary = find(source, options, workers=workers or engine.default_workers(), to=to)
         report(summary, describe(summary, to))
 
 

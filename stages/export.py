@@ -25,6 +25,10 @@ def export(
         Literal["copy", "hardlink", "symlink", "reflink"], typer.Option(help="How files of a folder come about.")
     ] = "copy",
     shard_pictures: Annotated[int, typer.Option(min=1, help="Pictures in a shard of webdataset or parquet.")] = 10_000,
+    part: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of a set that pictures were added to: the one source to write; 0 is the first."),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -34,7 +38,7 @@ def export(
         from pipeline.export import export as library
 
         summary = library.export(
-            images, kept, raw, archives, form=form, link=link, shard_pictures=shard_pictures, to=to
+            images, kept, raw, archives, form=form, link=link, shard_pictures=shard_pictures, part=part, to=to
         )
         report(
             summary, f"{summary['pictures']:,} pictures, {summary['bytes']:,} bytes, in {to}; originals were only read"

@@ -30,11 +30,12 @@ def train_autoencoder(
 ) -> None:
     """Train the 3072-128-3072 denoising autoencoder."""
     with stage("train-autoencoder", quiet, as_json) as report:
-        from pipeline.dedup import autoencoder
+        from pipeline.dedup.autoencoder import Autoencoder
+        from pipeline.dedup.training import train_autoencoder
         from pipeline.params import load_section
 
-        section = load_section(parameters, f"dedup.{name}.autoencoder", autoencoder.Autoencoder)
-        summary = autoencoder.train_autoencoder(images, section, name=name, seed=seed, to=to)
+        section = load_section(parameters, f"dedup.{name}.autoencoder", Autoencoder)
+        summary = train_autoencoder(images, section, name=name, seed=seed, to=to)
         report(
             summary,
             f"{summary['steps']:,} steps on {summary['pictures']:,} pictures, which were only read; loss "

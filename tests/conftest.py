@@ -4,12 +4,14 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
 import numpy as np
@@ -18,21 +20,26 @@ from PIL import Image
 
 from pipeline import imageset
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parent.parent
 LONG_TESTS_IN_A_SHORT_RUN = 3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run every long test, not a seeded subset")
+    parser.addoption("--kills", type=int, default=15, help="how often a stage is killed at random moments (long tests)")
 
 
 LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--all`, and when no file is named, keep a seeded draw of the long tests."""
+    """Without `--all`, and when no file is named, keep a seeded draw of the long tests, which kill less often."""
     if config.getoption("--all") or config.args != config.getini("testpaths"):
         return
+    config.option.kills = min(config.option.kills, 4)
     long = [item for item in items if item.get_closest_marker("long")]
     chosen = set(random.Random(20151119).sample(range(len(long)), min(LONG_TESTS_IN_A_SHORT_RUN, len(long))))
     config.stash[LEFT_OUT] = [item for number, item in enumerate(long) if number not in chosen]
@@ -44,8 +51,21 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Say what is left out."""
     left_out = config.stash.get(LEFT_OUT, [])
     if not left_out:
-        return ["nothing is left out"]
+        return ["no long test is left out"]
     return ["left out, `make test-long` runs them:", *(f"  {item.nodeid}" for item in left_out)]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """A real browser, Debian's chromium."""
+    from playwright.sync_api import sync_playwright  # slow to import, and few tests look at pages
+
+    executable = shutil.which("chromium")
+    assert executable, "the tests of pages need chromium: on Debian, apt install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

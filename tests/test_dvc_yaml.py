@@ -69,7 +69,7 @@ def test_every_path_of_a_command_is_tracked(stage: str) -> None:
     entry = PIPELINE[stage]
     tracked = [*entry["deps"], *outputs(stage)]
     for path in re.findall(r"--[a-z-]+ ((?:data|models|reports|audit)/\S+)", entry["cmd"]):
-        assert any(known == path or known.startswith(f"{path}/") for known in tracked), path
+        assert any(f"{known}/".startswith(f"{path}/") or path.startswith(f"{known}/") for known in tracked), path
 
 
 def outputs(stage: str) -> list[str]:

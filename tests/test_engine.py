@@ -1,5 +1,6 @@
 """Parallel work gives the results of serial work, in order, and leaves no process behind."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline import engine
 from pipeline.errors import BadParameters, PipelineError
+from tests.killing import wait_until
 
 
 def square(number: int) -> int:
@@ -119,12 +121,33 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script.write_text(SLOW)
     pids.mkdir()
     parent = subprocess.Popen([sys.executable, str(script), str(pids)])
-    deadline = time.monotonic() + 30
-    while len(list(pids.iterdir())) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(list(pids.iterdir())) == 2)
     parent.kill()
     parent.wait()
-    while any(Path(f"/proc/{path.name}/cmdline").exists() for path in pids.iterdir()):
-        assert time.monotonic() < deadline, "a worker outlived its parent"
-        time.sleep(0.05)
+    wait_until(lambda: not any(Path(f"/proc/{path.name}/cmdline").exists() for path in pids.iterdir()), seconds=30)
+
+
+def test_apart_gives_the_result_and_its_memory_back() -> None:
+    """It ran in another process, which is gone; named arguments arrive."""
+    assert engine.apart(os.getpid) != os.getpid()
+    assert engine.apart(pow, 3, exp=2) == 9
+    assert not multiprocessing.active_children()
+
+
+def test_apart_passes_errors_on() -> None:
+    """A known error stays what it is, and a process that was killed is one."""
+    with pytest.raises(PipelineError, match="chunk 3 is wrong"):
+        engine.apart(fail_at, 3, 3)
+    with pytest.raises(PipelineError, match="ended from outside"):
+        engine.apart(die, 1)
+
+
+def test_ctrl_c_ends_what_runs_apart() -> None:
+    """It does not wait for an hour's work to end first."""
+    program = "import time\nfrom pipeline import engine\nif __name__ == '__main__': engine.apart(time.sleep, 60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) != 0

@@ -66,6 +66,16 @@ def test_an_interrupted_workspace_keeps_scratch_for_the_same_work_only(tmp_path:
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_what_was_replaced_comes_back_when_publishing_was_cut_off(tmp_path: Path) -> None:
+    """Ended between its two renames, there is neither the old nor the new output: the next process has the old one."""
+    output = tmp_path / "out"
+    partial = tmp_path / ".out.partial"
+    (partial / "replaced").mkdir(parents=True)
+    files.write_json(partial / "replaced" / "source.json", "old")
+    with files.workspace(output, "digest"):
+        assert files.read_json(output / "source.json") == "old"
+
+
 def test_publishing_replaces_an_older_output(tmp_path: Path) -> None:
     """A second run's folder takes the place of the first one's, whole."""
     output = tmp_path / "out"
@@ -170,3 +180,24 @@ def test_many_processes_take_turns(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.map(_count_up, [(tmp_path / "out", counter)] * 12)
     assert counter.read_text() == "12"
+
+
+def _count(path: Path, times: int) -> None:
+    for _ in range(times):
+        with files.held(path) as there:
+            files.write_text(there, str(int(there.read_text() if there.exists() else 0) + 1))
+
+
+def test_a_held_file_is_edited_by_one_at_a_time(tmp_path: Path) -> None:
+    """No edit of several processes is lost; a link stays one, and what fails in the block leaves the file."""
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "count")
+    processes = [multiprocessing.Process(target=_count, args=(tmp_path / "link", 50)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert (tmp_path / "folder" / "count").read_text() == "150" and (tmp_path / "link").is_symlink()
+    with pytest.raises(RuntimeError), files.held(tmp_path / "link"):
+        raise RuntimeError
+    _count(tmp_path / "link", 1)
+    assert (tmp_path / "link").read_text() == "151"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import imageset
+from pipeline import files, imageset
 from pipeline.errors import CorruptData, MissingInput, PipelineError
 from pipeline.imageset import ImageSet, Picture, Skipped
 
@@ -31,7 +31,7 @@ def described(image: np.ndarray, key: str) -> Picture:
 def test_chunks_and_shards_of_any_size_give_the_same_pictures(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int
 ) -> None:
-    """Where chunks and shards are cut decides nothing about what is read."""
+    """Where chunks and shards are cut decides nothing about what is read, and where chunks are, nothing at all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(imageset, "SHARD_PICTURES", shard)
         folder = tmp_path_factory.mktemp("set")
@@ -42,8 +42,13 @@ def test_chunks_and_shards_of_any_size_give_the_same_pictures(
             listed = [described(image, f"{start + i:04d}") for i, image in enumerate(part)]
             imageset.write_chunk(folder / "chunks", number, part, listed, [], sources=size)
             start += size
+        listed = [described(image, f"{i:04d}") for i, image in enumerate(images)]
+        imageset.write_chunk(folder / "whole", 0, images, listed, [], sources=len(images))
+        (folder / "joined").mkdir()
+        imageset.join_chunks(folder / "whole", 1, folder / "joined", side=4, max_bad=0.0)
         counts = imageset.join_chunks(folder / "chunks", len(sizes), folder, side=4, max_bad=0.0)
         read = ImageSet(folder)
+        assert files.read_json(folder / "imageset.json") == files.read_json(folder / "joined" / "imageset.json")
         assert counts == {"sources": len(images), "pictures": len(images), "bad": 0, "filtered": 0}
         np.testing.assert_array_equal(read.read(np.arange(len(images))), images)
         np.testing.assert_array_equal(np.concatenate([block for _, block in read.blocks(3)]), images)

@@ -1,11 +1,11 @@
-"""The exact interval of a share, against its definition, and that of a mean, against scipy."""
+"""The exact interval of a share, against its definition, that of a mean, against scipy, and that of strata."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, poisson, ttest_1samp
 
-from pipeline.intervals import binomial_interval, mean_interval, poisson_interval
+from pipeline.intervals import binomial_interval, mean_interval, poisson_interval, stratified_interval
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -47,3 +47,54 @@ def test_counts_are_bounded_where_the_tails_are_one_in_forty(events: int) -> Non
     low, high = poisson_interval(events)
     assert poisson.cdf(events, high) == pytest.approx(0.025, abs=1e-6)
     assert low == 0 if events == 0 else poisson.sf(events - 1, low) == pytest.approx(0.025, abs=1e-6)
+
+
+STRATA = st.lists(
+    st.integers(1, 3000).flatmap(
+        lambda size: st.integers(0, size).flatmap(
+            lambda judged: st.tuples(st.just(size), st.just(judged), st.integers(0, judged))
+        )
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(STRATA)
+def test_strata_are_bounded_by_what_is_sure(strata: list[tuple[int, int, int]]) -> None:
+    """What was found wrong is wrong and what was found right is right, whatever the rest is; order does not matter."""
+    total = sum(size for size, _, _ in strata)
+    low, high = stratified_interval(strata)
+    assert sum(wrong for _, _, wrong in strata) / total <= low <= high
+    assert high <= sum(size - judged + wrong for size, judged, wrong in strata) / total <= 1
+    assert stratified_interval(strata[::-1]) == pytest.approx((low, high))
+    known = [(size, judged, wrong) for size, judged, wrong in strata if judged]
+    if len(known) == len(strata):
+        assert low - 1e-9 <= sum(size * wrong / judged for size, judged, wrong in known) / total <= high + 1e-9
+
+
+def test_one_stratum_is_a_plain_draw() -> None:
+    """Clopper and Pearson, as long as most of the whole was not judged."""
+    assert stratified_interval([(10_000, 400, 7)]) == binomial_interval(7, 400)
+
+
+def test_strata_judged_in_proportion_are_nearly_a_plain_draw() -> None:
+    """Garwood's interval of the pooled count, which is a little wider than the exact one of a share."""
+    low, high = (bound * 400 for bound in stratified_interval([(6000, 240, 5), (3000, 120, 0), (1000, 40, 2)]))
+    assert (low, high) == (pytest.approx(poisson_interval(7)[0]), pytest.approx(poisson_interval(7)[1]))
+
+
+def test_an_error_weighs_what_it_stands_for() -> None:
+    """An error in the stratum of which little was judged weighs more, at both ends."""
+    heavy = stratified_interval([(9000, 300, 3), (1000, 100, 0)])
+    light = stratified_interval([(9000, 300, 0), (1000, 100, 3)])
+    assert light[0] < heavy[0] and light[1] < heavy[1]
+
+
+def test_what_was_not_judged_counts_as_nothing_below_and_as_wrong_above() -> None:
+    """A stratum that nobody looked at, and one of which everything is known."""
+    assert stratified_interval([(900, 900, 9), (100, 0, 0)]) == (pytest.approx(0.009), pytest.approx(0.109))
+    assert stratified_interval([(50, 50, 1), (50, 50, 2)]) == (pytest.approx(0.03), pytest.approx(0.03))
+    assert stratified_interval([(50, 0, 0)]) == stratified_interval([]) == (0, 1)
+    with pytest.raises(ValueError, match="strata"):
+        stratified_interval([(5, 3, 4)])

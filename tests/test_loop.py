@@ -21,12 +21,15 @@ class Line:
         self.stop_at, self.nan_at = stop_at, nan_at
         self.steps: list[int] = []
 
-    def step(self, rows: Rows, number: int) -> dict[str, float]:
+    def batch(self, rows: Rows, number: int) -> tuple[int, torch.Tensor]:
+        x = torch.from_numpy(rows.astype(np.float32))
+        return number, x + torch.randn(len(x), generator=torch_generator(1, "noise", number))
+
+    def step(self, batch: tuple[int, torch.Tensor]) -> dict[str, float]:
+        number, x = batch
         if number == self.stop_at:
             raise KeyboardInterrupt
         self.steps.append(number)
-        x = torch.from_numpy(rows.astype(np.float32))
-        x = x + torch.randn(len(x), generator=torch_generator(1, "noise", number))
         loss = (self.weight[0] * x + self.weight[1] - 3 * x).square().mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

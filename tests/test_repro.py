@@ -3,21 +3,24 @@
 The checkouts here are copies of this one with the miniature made smaller still; code and dvc.yaml are the real ones.
 """
 
+import csv
 import os
 import re
 import shutil
 import signal
 import subprocess
-import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import checkpoints
 from pipeline.params import read_yaml
+from tests.killing import running, step_of
 
 ROOT = Path(__file__).parent.parent
 SETS = ("lsun", "imagenet", "faces")
@@ -183,6 +186,59 @@ def other_value(old: bool | int | float) -> bool | int | float:
     return old + 1 if isinstance(old, int) else old * 0.9 or 0.1
 
 
+def lonely_removals(checkout: Path, name: str) -> list[dict[str, str]]:
+    """Removed pictures of groups of two of which nothing else in the set is a copy: rows of `removed.csv`."""
+    dedup, pairs = (checkout / "data" / "miniature" / kind / name for kind in ("dedup", "pairs"))
+    manifest = pq.read_table(dedup / "manifest.parquet").to_pylist()
+    found = pq.read_table(pairs / "pairs.parquet").to_pydict()
+    paired = Counter(found["left"]) + Counter(found["right"])
+    members = Counter(row["group"] for row in manifest)
+    codes = Counter(row["code"] for row in manifest)
+    lonely = {
+        row["key"]
+        for number, row in enumerate(manifest)
+        if row["status"] == "removed" and members[row["group"]] == 2 and paired[number] <= 1 and codes[row["code"]] <= 2
+    }
+    with (dedup / "removed.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["key"] in lonely]
+
+
+def test_verdicts_bring_back_exactly_the_judged_ones(checkout: Path) -> None:
+    """Twenty pairs judged different, over all sets: those twenty stay, and only what depends on them runs again."""
+    chosen: dict[str, list[dict[str, str]]] = {}
+    wanted = 20
+    for name in SETS:
+        chosen[name] = lonely_removals(checkout, name)[:wanted]
+        wanted -= len(chosen[name])
+        lines = [f"{row['sha256']},{row['kept_sha256']},,,different,,tester,\n" for row in chosen[name]]
+        with (checkout / "audit" / name / "verdicts.csv").open("a") as file:
+            file.writelines(lines)
+    assert wanted == 0
+    before = {name: np.load(checkout / "data" / "miniature" / "dedup" / name / "kept.npy") for name in SETS}
+    stages = ran(dvc(checkout, "repro"))
+    judged = {name for name in SETS if chosen[name]}
+    expected = {f"{stage}@{name}" for name in judged for stage in ("remove_duplicates", "audit_duplicates")}
+    expected |= {f"{stage}@{name}" for name in judged for stage in ("train_dcgan", "sample", "walk_latent")}
+    if "imagenet" in judged:
+        expected |= {f"evaluate_features@imagenet-{name}" for name in BENCHMARKS}
+    assert stages == expected | {"write_report"}
+    for name in SETS:
+        dedup = checkout / "data" / "miniature" / "dedup" / name
+        manifest = pq.read_table(dedup / "manifest.parquet").to_pylist()
+        back = set(np.load(dedup / "kept.npy").tolist()) - set(before[name].tolist())
+        assert {manifest[row]["key"] for row in back} == {row["key"] for row in chosen[name]}
+        assert {manifest[row]["status"] for row in back} <= {"restored"}
+        assert {row["key"]: row["kept_key"] for row in chosen[name]} == {
+            row["key"]: row["kept_key"] for row in manifest if row["status"] == "restored"
+        }
+    # A verdict that agrees changes no kept row: nothing is trained again.
+    with (checkout / "audit" / "lsun" / "verdicts.csv").open("a") as file:
+        file.write(f"{'a' * 64},{'b' * 64},,,near,,tester,\n")
+    stages = ran(dvc(checkout, "repro"))
+    assert stages <= {"remove_duplicates@lsun", "audit_duplicates@lsun", "write_report"}
+    assert "remove_duplicates@lsun" in stages
+
+
 def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
     """Each value of one set, changed alone, makes the stages that name its section run, and marks no other stage.
 
@@ -241,8 +297,7 @@ def chunks_done(scratch: Path) -> int:
 
 def steps_done(scratch: Path) -> int:
     """The step of the last checkpoint."""
-    path = scratch / "checkpoint.safetensors"
-    return int(checkpoints.load(path)[1]["step"]) if path.exists() else 0
+    return step_of(scratch / "checkpoint.safetensors")
 
 
 def parts_done(scratch: Path) -> int:
@@ -280,23 +335,19 @@ def test_kill_9_in_the_middle_then_repro(checkout: Path, name: str, victim: str)
     DVC runs commands by the shell of `SHELL`, else by `sh`, which may stay between it and the stage: without the
     variable the worst case is seen.
     """
-    output, values, done = KILLED[name]
+    folder, values, done = KILLED[name]
     change(checkout, values)
     dvc(checkout, "repro", "--single-item", name, jobs=1)
     undisturbed = locked_outputs(checkout)
     forget(checkout, name)
 
-    partial = (checkout / output).with_name(f".{Path(output).name}.partial")
-    process = subprocess.Popen(
-        ["dvc", "repro", "--single-item", name],
-        cwd=checkout,
-        env={name: value for name, value in os.environ.items() if name != "SHELL"} | {"DCGAN_JOBS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    wait_until(lambda: done(partial / "scratch") >= 2)
-    os.kill(process.pid if victim == "dvc" else int((partial / "lock").read_text()), signal.SIGKILL)
-    process.communicate()
+    partial = (checkout / folder).with_name(f".{Path(folder).name}.partial")
+    command = ["dvc", "repro", "--single-item", name]
+    env = {name: value for name, value in os.environ.items() if name != "SHELL"} | {"DCGAN_JOBS": "1"}
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with running(command, lambda: done(partial / "scratch") >= 2, cwd=checkout, env=env, **output) as process:
+        os.kill(process.pid if victim == "dvc" else int((partial / "lock").read_text()), signal.SIGKILL)
+        process.communicate()  # until the last of them has closed it: a stage ends by itself when its dvc is gone
     assert process.returncode != 0
     kept = done(partial / "scratch")  # a stage whose dvc was killed may finish the chunk in hand
     again = dvc(checkout, "repro", "--single-item", name, jobs=1)
@@ -305,11 +356,3 @@ def test_kill_9_in_the_middle_then_repro(checkout: Path, name: str, victim: str)
     assert taken_over, again
     assert int(taken_over[1] or taken_over[2]) >= kept > 0
     assert not partial.exists()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Look every few milliseconds until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline import files, params, sheets
-from pipeline.audit import gallery, planted
+from pipeline.audit import estimates, gallery, planted, sampling, uncertain
 from pipeline.dedup import codes, manifest
+from pipeline.dedup.verdicts import read_verdicts
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
@@ -23,6 +24,7 @@ class Audit(params.Section):
 
     largest: int = Field(ge=0, description="groups shown for their size")
     random: int = Field(ge=0, description="groups drawn at random among the others")
+    uncertain: int = Field(ge=0, description="least certain pairs shown")
     random_seed: int = Field(ge=0, description="of that draw")
 
 
@@ -35,30 +37,45 @@ def audit_duplicates(
     *,
     name: str,
     to: Path,
+    verdicts: Path | None = None,
+    samples: Path | None = None,
+    pairs: Path | None = None,
 ) -> dict[str, Any]:
     """Write `gallery.html` and `kept.png`, for eyes, and `metrics.json`.
 
     Args:
         raw_folder: what the set was made from: `source.json`, and `planted.csv` where duplicates were planted.
         name: of the set.
+        verdicts: people's verdicts; None for none.
+        samples: folder of the draws that people judged, `NAME.csv` each; there need not be one.
+        pairs: folder of the pairs that the manifest was made from, for their scores; None where it is not at hand.
 
     Returns:
-        What stands in `metrics.json`: source, counts, the quality of the bits, and precision and recall if there is a
-        truth.
+        What stands in `metrics.json`: source, counts, the quality of the bits, precision and recall if there is a
+        truth, and under `sampled`, by the name of each draw, what `estimates.estimate` says of it.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes, the manifest or the list of planted copies.
+        MissingInput, CorruptData: of the image set, the codes, the manifest, the pairs, the list of planted copies, the
+            verdicts or a draw.
     """
     images = ImageSet(images_folder)
     _, bits = codes.load_codes(codes_folder, images)
     table, made_from = manifest.read(dedup_folder, images)
+    doubtful = uncertain.choose(images, table, made_from, pairs, parameters.uncertain)
     truth_file = raw_folder / "planted.csv"
     source = files.read_json(raw_folder / "source.json")
+    people = read_verdicts(verdicts) if verdicts else []
+    draws = sorted(samples.glob("*.csv")) if samples else []
+    sampled = {
+        path.stem: estimates.estimate(sampling.read(path), people, detector=made_from["detector"]) for path in draws
+    }
     inputs = {
         "source": source,
         "images": images.digest,
         "manifest": files.sha256_file(dedup_folder / "manifest.parquet"),
+        "pairs": files.sha256_file(pairs / "pairs.parquet") if pairs else None,
         "planted": files.sha256_file(truth_file) if truth_file.is_file() else None,
+        "sampled": sampled,
         "parameters": parameters.model_dump(),
         "set": name,
     }
@@ -74,6 +91,7 @@ def audit_duplicates(
             "effective_bits": bits["effective_bits"],
             "mean_entropy": round(bits["effective_bits"] / codes.BITS, 4),
             "zero_codes": bits["zero_codes"],
+            "sampled": sampled,
         }
         if truth_file.is_file():
             removed = table.filter(pc.equal(table.column("status"), "removed"))
@@ -85,7 +103,9 @@ def audit_duplicates(
                 ),
             )
         shown = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
-        page = gallery.render(images, table, shown, name=name, metrics=metrics, bits=bits, made_from=made_from)
+        page = gallery.render(
+            images, table, shown, doubtful, name=name, metrics=metrics, bits=bits, made_from=made_from
+        )
         files.write_text(work.result / "gallery.html", page)
         sheets.write_png(work.result / "kept.png", sheets.grid(_some_kept(images, table, parameters.random_seed)))
         files.write_json(work.result / "metrics.json", metrics)

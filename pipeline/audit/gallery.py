@@ -1,63 +1,25 @@
 """One self-contained page of bounded size on which a person can see what was removed, and for what."""
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline import sheets
-from pipeline.csvtext import encode_key
-from pipeline.dedup import manifest
-from pipeline.imageset import Images, ImageSet
+from pipeline.audit import histograms
+from pipeline.audit.exhibits import DIFFERENCE_GAIN, REASONS, SIDE_SHOWN, TEXT_SHOWN, load_groups, load_pairs, within
+from pipeline.audit.uncertain import Uncertain
+from pipeline.imageset import ImageSet
 from pipeline.seeding import numpy_rng
 
-REMOVED_SHOWN = 4
-"""Removed pictures shown of one group."""
-
 SKIPPED_SHOWN = 50
-TEXT_SHOWN = 160
-"""Characters shown of a key or a message, for they come from outside and may be of any length."""
 
-DIFFERENCE_GAIN = 8
-
-REASONS = {reason: reason.replace("_", " ") for reason in manifest.REASONS}
-
-
-@dataclass(frozen=True)
-class Member:
-    """A picture on the page; what follows `source` is only there for a removed one, and compares it to its keeper.
-
-    Attributes:
-        verdict: the line of `verdicts.csv` that brings the picture back.
-    """
-
-    key: str
-    picture: str
-    source: str
-    reason: str = ""
-    hamming: int | None = None
-    similarity: float | None = None
-    difference: str = ""
-    verdict: str = ""
-
-
-@dataclass(frozen=True)
-class Group:
-    """A kept picture and those removed for it; `removed` are the first of `count`."""
-
-    number: int
-    kept: Member
-    removed: list[Member]
-    count: int
+PICTURES_SHOWN = 5_000_000
+"""Characters of pictures in each of the three selections."""
 
 
 def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) -> tuple[list[int], list[int]]:
@@ -80,6 +42,7 @@ def render(
     images: ImageSet,
     table: pa.Table,
     shown: tuple[Sequence[int], Sequence[int]],
+    doubtful: Uncertain,
     *,
     name: str,
     metrics: Mapping[str, Any],
@@ -88,15 +51,22 @@ def render(
 ) -> str:
     """The page as HTML: no scripts, nothing fetched, keys and messages escaped.
 
+    Its size is bounded whatever the set: pictures of at most `SIDE_SHOWN` pixels, `REMOVED_SHOWN` removed ones a group,
+    `PICTURES_SHOWN` characters of them a selection; text from outside is cut after `TEXT_SHOWN`. So there are at
+    most 15 MB of pictures, and some kilobytes of text a group; a hundred groups of photographs at 64×64 take 2.7 MB.
+
     Args:
         table: the manifest.
         shown: groups to show: the largest, and a draw from the others.
+        doubtful: removals to show because they are the least certain.
         name: of the set.
         metrics: what `metrics.json` says.
         bits: what `codes.json` says.
         made_from: what the manifest says it was made from.
     """
-    groups = _load_groups(images, table, [*shown[0], *shown[1]])
+    table = table.append_column("row", pa.array(np.arange(len(table))))
+    table = table.append_column("score", pa.array(doubtful.scores, from_pandas=True))
+    largest, random = (within(load_groups(images, table, numbers), PICTURES_SHOWN) for numbers in shown)
     causes = Counter(zip(*(images.skipped.column(c).to_pylist() for c in ("kind", "reason")), strict=True))
     return (
         _environment()
@@ -104,15 +74,24 @@ def render(
         .render(
             name=name,
             metrics=metrics,
-            reasons=REASONS,
+            by_reason=[
+                (words, metrics["by_reason"][reason])
+                for reason, words in REASONS.items()
+                if metrics["by_reason"][reason]
+            ],
+            by_distance=histograms.by_distance(table),
+            by_size=histograms.by_group_size(table),
             bits=bits,
             made_from=made_from,
-            largest=[groups[number] for number in shown[0]],
-            random=[groups[number] for number in shown[1]],
+            pairs=within(load_pairs(images, table, doubtful.rows), PICTURES_SHOWN),
+            largest=largest,
+            random=random,
+            chosen={"largest": len(shown[0]), "random": len(shown[1]), "pairs": len(doubtful.rows)},
+            doubtful=doubtful,
             causes=sorted((*cause, count) for cause, count in causes.items()),
             skipped=images.skipped.slice(0, SKIPPED_SHOWN).to_pylist(),
             skipped_total=len(images.skipped),
-            side=images.side,
+            side=min(images.side, SIDE_SHOWN),
             gain=DIFFERENCE_GAIN,
         )
     )
@@ -134,73 +113,3 @@ def shown_text(text: str) -> str:
     """Text from outside, made visible and short: invisible and direction-changing characters by their numbers."""
     visible = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: TEXT_SHOWN + 1])
     return visible if len(text) <= TEXT_SHOWN else visible[:TEXT_SHOWN] + "…"
-
-
-def _load_groups(images: ImageSet, table: pa.Table, numbers: Sequence[int]) -> dict[int, Group]:
-    """Groups with their pictures, by number."""
-    members = table.append_column("at", pa.array(np.arange(len(table)))).filter(
-        pc.is_in(table.column("group"), pa.array(numbers, pa.int64()))
-    )
-    found: dict[int, list[dict[str, Any]]] = {}
-    kept: dict[int, dict[str, Any]] = {}
-    for row in members.to_pylist():
-        if row["status"] == "removed":
-            found.setdefault(row["group"], []).append(row)
-        else:
-            kept[row["group"]] = row
-    return {number: _group(images, number, kept[number], found[number]) for number in numbers}
-
-
-def _group(images: ImageSet, number: int, kept: Mapping[str, Any], removed: Sequence[Mapping[str, Any]]) -> Group:
-    first = removed[:REMOVED_SHOWN]
-    rows = [kept["at"], *(row["at"] for row in first)]
-    pictures = images.read(np.array(rows))
-    sources = [_source(entry) for entry in images.index.take(pa.array(rows)).to_pylist()]
-    return Group(
-        number,
-        Member(kept["key"], data_uri(pictures[0]), sources[0]),
-        [
-            Member(
-                row["key"],
-                data_uri(picture),
-                source,
-                REASONS[row["reason"]],
-                row["hamming"],
-                row["similarity"],
-                "" if np.array_equal(picture, pictures[0]) else data_uri(difference(pictures[0], picture)),
-                verdict_line(row, kept),
-            )
-            for row, picture, source in zip(first, pictures[1:], sources[1:], strict=True)
-        ],
-        len(removed),
-    )
-
-
-def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
-    """The verdict that a removed picture has nothing to do with the one it was removed for.
-
-    Its contents count; its keys are for people, and so a long one is cut. What does not print is percent-encoded too.
-
-    Args:
-        removed, kept: rows of the manifest.
-    """
-    line = ",".join(
-        [removed["sha256"], kept["sha256"], *(encode_key(row["key"][:TEXT_SHOWN]) for row in (removed, kept))]
-    )
-    return "".join(c if c.isprintable() else quote(c) for c in line) + ",different,,,"
-
-
-def _source(entry: Mapping[str, Any]) -> str:
-    return f"{entry['source_width']}×{entry['source_height']}, {entry['source_bytes']:,} bytes"
-
-
-def difference(a: Images, b: Images) -> npt.NDArray[np.uint8]:
-    """Absolute difference of two pictures, made stronger and clipped; black where they agree."""
-    apart = np.abs(a.astype(np.int16) - b.astype(np.int16)) * DIFFERENCE_GAIN
-    clipped: npt.NDArray[np.uint8] = np.minimum(apart, 255).astype(np.uint8)
-    return clipped
-
-
-def data_uri(image: Images) -> str:
-    """A picture, uint8 (side, side, 3), as a PNG inside a URI."""
-    return "data:image/png;base64," + base64.b64encode(sheets.png(image)).decode()

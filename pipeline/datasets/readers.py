@@ -5,6 +5,7 @@ in whichever process asks, a function that reads one entry's bytes by its place.
 """
 
 import contextlib
+import operator
 import os
 import re
 from collections import deque
@@ -22,6 +23,9 @@ Place = bytes | tuple[int, int]
 """Where an entry's bytes are: a record's key, a relative path, (offset, length) in a tar, or (number, 0) in a zip."""
 
 Read = Callable[[Place], bytes]
+
+LONGEST = 1 << 28
+"""Bytes above which an entry is no picture file but a bomb, and is not read; the longest photographs take a tenth."""
 
 SUFFIXES = (b".jpg", b".jpeg", b".jfif", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff", b".ppm", b".pgm")
 """Of file names that count as pictures, in lower case."""
@@ -77,6 +81,16 @@ class Source(Protocol):
         ...
 
 
+def check_length(length: int) -> None:
+    """Refuse, before it is read, what is longer than any picture file.
+
+    Raises:
+        UnreadableEntry: it has more than `LONGEST` bytes.
+    """
+    if length > LONGEST:
+        raise UnreadableEntry(f"{length:,} bytes, at most {LONGEST:,} are read")
+
+
 def key_text(raw: bytes) -> str:
     """A key as text: bytes that are not UTF-8 become `%XX`."""
     text = raw.decode("utf-8", "surrogateescape")
@@ -91,7 +105,9 @@ def is_picture_name(name: bytes) -> bool:
 
 def in_key_order(entries: Iterable[Entry]) -> list[Entry]:
     """Sort entries by key; the order of code points, which Python compares, is that of the UTF-8 bytes."""
-    return sorted(entries, key=lambda entry: (entry.key, entry.place))
+    ordered = sorted(entries, key=operator.attrgetter("place"))
+    ordered.sort(key=operator.attrgetter("key"))  # stable; pairs (key, place) of millions of pictures would fill memory
+    return ordered
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,7 @@ class Lmdb:
                 value = transaction.get(place)
                 if value is None:
                     raise CorruptData(f"{self.folder}/data.mdb: record {place!r} is gone; it was changed while in use")
+                check_length(len(value))
                 return bytes(value)
 
             yield read
@@ -137,7 +154,7 @@ class Lmdb:
                         f"{file}: truncated: {file.stat().st_size:,} bytes, its header speaks of {expected:,}; copy or "
                         "download it again"
                     )
-                with environment.begin() as transaction:
+                with environment.begin(buffers=True) as transaction:  # a value is copied once, when it is asked for
                     yield transaction
         except lmdb.Error as error:
             raise CorruptData(f"{file}: not readable as an LMDB ({error}); copy or download it again") from None
@@ -178,7 +195,8 @@ class Folder:
         def read(place: Place) -> bytes:
             assert isinstance(place, bytes)
             with open(os.path.join(root, place), "rb") as file:  # noqa: PTH118, PTH123 (Path takes no bytes)
-                return file.read()
+                check_length(os.fstat(file.fileno()).st_size)
+                return file.read(LONGEST)
 
         yield read
 

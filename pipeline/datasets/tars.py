@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.datasets.readers import Entry, Place, Read, in_key_order, is_picture_name, key_text
+from pipeline.datasets.readers import Entry, Place, Read, check_length, in_key_order, is_picture_name, key_text
 from pipeline.errors import CorruptData
 
 _BLOCK = 512
@@ -71,7 +71,9 @@ class Tar:
                     pictures.append(member)
                 elif member.length <= _LONGEST.get(ending := dot + suffix.lower(), -1):
                     beside.setdefault(stem + ending, member)
-            return in_key_order(self._entry(descriptor, picture, beside) for picture in pictures)
+            # Each member goes when its entry is made: both, of millions of pictures, would fill memory.
+            count = len(pictures)
+            return in_key_order(self._entry(descriptor, pictures.pop(), beside) for _ in range(count))
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -80,6 +82,7 @@ class Tar:
             def read(place: Place) -> bytes:
                 assert isinstance(place, tuple)
                 offset, length = place
+                check_length(length)
                 return self._read(descriptor, offset, length)
 
             yield read

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.datasets.readers import Entry, Place, Read, UnreadableEntry, in_key_order, is_picture_name, key_text
+from pipeline.datasets.readers import (
+    Entry,
+    Place,
+    Read,
+    UnreadableEntry,
+    check_length,
+    in_key_order,
+    is_picture_name,
+    key_text,
+)
 from pipeline.errors import CorruptData
-
-_LONGEST = 1 << 28
-"""Bytes of a member above which it is no picture file but a bomb; the longest photographs take a tenth."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,10 @@ class Zip:
         def read(place: Place) -> bytes:
             assert isinstance(place, tuple)
             member = members[place[0]]
-            if member.file_size > _LONGEST:
-                raise UnreadableEntry(f"{member.file_size:,} bytes when unpacked, at most {_LONGEST:,} are read")
+            check_length(member.file_size)
             try:
                 with archive.open(member) as file:
-                    return file.read(_LONGEST)
+                    return file.read(member.file_size)  # else a member that lies is unpacked to its end
             # Damaged, encrypted, or of an unknown compression: this picture alone is lost.
             except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
                 raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None

@@ -17,6 +17,9 @@ from pipeline.seeding import torch_generator
 MOST_GRIDS = 50
 """About how many sample grids a training leaves, so that hundreds of short epochs do not fill the disk."""
 
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Pictures uint8 (n, side, side, 3); z of D's update and of G's, float32 (batch, latent)."""
+
 
 class Training(params.Section):
     """Section `dcgan.SET.training`."""
@@ -75,27 +78,34 @@ class Trainer:
         """Rows that one step takes. In turns, G's minibatch goes unseen: the released code passes over it too."""
         return self.parameters.batch * (2 if self.parameters.schedule == "alternate" else 1)
 
-    def step(self, rows: Rows, number: int) -> dict[str, float]:
+    def batch(self, rows: Rows, number: int) -> Batch:
+        """The pictures that D sees, and z for its update and for G's."""
+        if self.parameters.schedule == "alternate":
+            rows = rows[self.parameters.batch :]
+        z_d, z_g = sampling.latents(
+            torch_generator(self.seed, "z", number), 2, self.parameters.batch, self.sample_z.shape[1]
+        )
+        return torch.from_numpy(self.images.read(rows)), z_d, z_g
+
+    def step(self, batch: Batch) -> dict[str, float]:
         """Update each network once; the figures are those of the updates themselves, before they act.
 
         Returns:
             d_loss: cross-entropy of real → 1 plus that of fake → 0. g_loss: cross-entropy of fake → 1.
             d_real, d_fake: mean of D's sigmoid on real and on generated pictures, in D's update.
         """
-        z_d, z_g = sampling.latents(
-            torch_generator(self.seed, "z", number), 2, self.parameters.batch, self.sample_z.shape[1]
-        ).to(self.device)
+        pixels, z_d, z_g = (part.to(self.device) for part in batch)
         if self.parameters.schedule == "alternate":
             figures = self._update_generator(z_g)
-            return {**self._update_discriminator(rows[self.parameters.batch :], z_d), **figures}
-        figures = self._update_discriminator(rows, z_d)
+            return {**self._update_discriminator(pixels, z_d), **figures}
+        figures = self._update_discriminator(pixels, z_d)
         return {**figures, **self._update_generator(z_g)}
 
-    def _update_discriminator(self, rows: Rows, z: torch.Tensor) -> dict[str, float]:
+    def _update_discriminator(self, pixels: torch.Tensor, z: torch.Tensor) -> dict[str, float]:
         with torch.no_grad():
             fakes = self.generator(z)
         # Two batches, not one of both kinds: batch norm then sees pictures of one kind at a time.
-        real, fake = self.discriminator(self._pictures(rows)), self.discriminator(fakes)
+        real, fake = self.discriminator(self._scaled(pixels)), self.discriminator(fakes)
         loss = _loss(real, 1.0) + _loss(fake, 0.0)
         self._descend(self.optimizers[1], loss)
         return {
@@ -117,10 +127,9 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    def _pictures(self, rows: Rows) -> torch.Tensor:
-        """Pictures float32 (n, 3, side, side) in [-1, 1]."""
-        pixels = torch.from_numpy(self.images.read(rows)).to(self.device).permute(0, 3, 1, 2)
-        return (pixels.float() / 127.5 - 1).contiguous(memory_format=self.layout)
+    def _scaled(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pictures uint8 (n, side, side, 3) as float32 (n, 3, side, side) in [-1, 1]."""
+        return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.layout)
 
     def end_epoch(self, epoch: int, folder: Path) -> None:
         """Draw the pictures of the fixed z, note their spread, and write them as a grid if it is this epoch's turn."""

@@ -28,7 +28,7 @@ WIDEST = 24
 """Bits of a band: its table of buckets has 4 · 2**24 bytes."""
 
 _MOST_FLIPS = 4
-_SAMPLE = 1024
+_SAMPLE = 512
 _PER_CODE, _PER_BUCKET, _PER_LOOKUP, _PER_CANDIDATE = 40.0, 3.0, 7.0, 0.9
 """Nanoseconds, measured: to sort a code into a band, for a bucket to exist, for a code to be looked up in a bucket, for
 two codes to be compared."""
@@ -113,7 +113,7 @@ def _deal(
     left = [told.copy() for _ in allowances]  # what each bit would tell the band
     hungry = set(range(len(allowances)))
     while hungry:
-        band = max(hungry, key=lambda k: (math.log2(_ways(len(dealt[k]), allowances[k])) - tells[k], -k))
+        band = max(hungry, key=lambda k: (_ways_in_bits(len(dealt[k]), allowances[k]) - tells[k], -k))
         bit = int(left[band].argmax())
         if left[band][bit] < 0.01 or tells[band] >= enough or len(dealt[band]) == WIDEST:
             hungry.remove(band)
@@ -139,9 +139,15 @@ def _nanoseconds(plan: Sequence[Band], a: Words, b: Words, some_a: Words, some_b
     return total
 
 
+@functools.cache
 def _ways(width: int, flips: int) -> int:
     """How many patterns there are."""
     return sum(math.comb(width, number) for number in range(min(flips, width) + 1))
+
+
+@functools.cache
+def _ways_in_bits(width: int, flips: int) -> float:
+    return math.log2(_ways(width, flips))
 
 
 @compiled
@@ -158,9 +164,9 @@ def _close(a: Words, b: Words, masks: Words, flips: npt.NDArray[np.int64]) -> np
     """How many pairs of a and b are within each band's allowance."""
     counts = np.zeros(len(masks), np.int64)
     for k in range(len(masks)):
+        high, low, most, count = masks[k, 0], masks[k, 1], np.uint64(flips[k]), np.int64(0)
         for x in range(len(a)):
             for y in range(len(b)):
-                high = ones((a[x, 0] ^ b[y, 0]) & masks[k, 0])
-                low = ones((a[x, 1] ^ b[y, 1]) & masks[k, 1])
-                counts[k] += np.int64(high + low) <= flips[k]
+                count += np.int64(ones((a[x, 0] ^ b[y, 0]) & high) + ones((a[x, 1] ^ b[y, 1]) & low) <= most)
+        counts[k] = count
     return counts

@@ -1,11 +1,11 @@
 """128-bit codes in exact integer arithmetic: the same bytes on any processor, thread count and batch.
 
-A unit's bit is set when its int8 weights times the input's bytes exceed its int32 threshold. The products are summed
-as float32 matrix products over blocks of inputs so short that every partial sum is a whole number below 2**24: whatever
-order a processor sums in, nothing is rounded.
+A unit's bit is set when its int8 weights times the input's bytes exceed its int32 threshold. The largest sum,
+3072·255·127, is far below 2**31, so nothing overflows and nothing is rounded.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from pipeline import files, progress
+from pipeline import engine, files, progress
+from pipeline.compiled import compiled
 from pipeline.dedup.inputs import INPUTS, Bytes, Kind, encoder_input
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
@@ -23,8 +24,7 @@ from pipeline.imageset import Images, ImageSet
 BITS = 128
 SCHEMA_VERSION = 1
 
-_BLOCK = 512
-assert _BLOCK * 255 * 127 < 1 << 24, "a float32 holds every whole number up to 2**24"
+_BLOCK = 1024
 
 Codes = npt.NDArray[np.uint8]
 
@@ -98,12 +98,37 @@ def encode_input(values: Bytes, encoder: Encoder) -> Codes:
 
 def sums(values: Bytes, weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
     """Exact products of inputs uint8 (n, 3072) with weights int8 (128, 3072): int32 (n, 128)."""
-    total = np.zeros((len(values), BITS), np.int32)
-    for start in range(0, INPUTS, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        product = values[:, block].astype(np.float32) @ weight[:, block].astype(np.float32).T
-        total += product.astype(np.int32)
+    total = np.empty((len(values), BITS), np.int32)
+    _sums(np.ascontiguousarray(values), np.ascontiguousarray(weight), total)
     return total
+
+
+@compiled
+def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int32]) -> None:
+    """Two rows and four units at a time, so that each byte that was read is used more than once.
+
+    Every operation is cast to int32, in which the compiler finds the processor's products of 8 and 16 bits: faster than
+    a float32 matrix product by a third.
+    """
+    last = len(values) - 1
+    for i in range(0, len(values), 2):
+        x, y = values[i], values[min(i + 1, last)]
+        for u in range(0, BITS, 4):
+            a, b, c, d = weight[u], weight[u + 1], weight[u + 2], weight[u + 3]
+            xa = xb = xc = xd = ya = yb = yc = yd = np.int32(0)
+            for k in range(INPUTS):
+                p, q = np.int32(x[k]), np.int32(y[k])
+                xa = np.int32(xa + np.int32(p * np.int32(a[k])))
+                xb = np.int32(xb + np.int32(p * np.int32(b[k])))
+                xc = np.int32(xc + np.int32(p * np.int32(c[k])))
+                xd = np.int32(xd + np.int32(p * np.int32(d[k])))
+                ya = np.int32(ya + np.int32(q * np.int32(a[k])))
+                yb = np.int32(yb + np.int32(q * np.int32(b[k])))
+                yc = np.int32(yc + np.int32(q * np.int32(c[k])))
+                yd = np.int32(yd + np.int32(q * np.int32(d[k])))
+            total[i, u], total[i, u + 1], total[i, u + 2], total[i, u + 3] = xa, xb, xc, xd
+            if i < last:
+                total[i + 1, u], total[i + 1, u + 1], total[i + 1, u + 2], total[i + 1, u + 3] = ya, yb, yc, yd
 
 
 def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str, Any]:
@@ -127,10 +152,16 @@ def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str
         if work is None:
             return dict(files.read_json(to / "codes.json"))
         codes = np.empty((len(images), BITS // 8), np.uint8)
-        with progress.bar("hash-images", len(images)) as advance:
-            for start, block in images.blocks():
-                codes[start : start + len(block)] = encode(block, encoder)
-                advance(len(block))
+
+        def hash_block(start: int) -> int:
+            rows = np.arange(start, min(start + _BLOCK, len(images)))
+            codes[rows] = encode(images.read(rows), encoder)
+            return len(rows)
+
+        # Threads: what is compiled runs without Python's lock.
+        with progress.bar("hash-images", len(images)) as advance, ThreadPoolExecutor(engine.default_workers()) as pool:
+            for done in pool.map(hash_block, range(0, len(images), _BLOCK)):
+                advance(done)
         description |= bit_statistics(codes)
         files.write_array(work.result / "codes.npy", codes)
         files.write_json(work.result / "codes.json", description)

@@ -18,6 +18,7 @@ from pipeline import files
 from pipeline.compiled import compiled
 from pipeline.dedup.align import Plane, align, smooth, source_of, value_at
 from pipeline.dedup.inputs import strip_bars
+from pipeline.dedup.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
 from pipeline.imageset import Images
 
 Floats = npt.NDArray[np.float64]
@@ -47,17 +48,8 @@ FEATURES = (
 )
 
 
-def _transform() -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The cosine transform's rows, the band of each pair of frequencies (-1 for none), and the pairs in each band."""
-    k, n = np.mgrid[0:_FREQUENCIES, 0:32]
-    rows = np.cos(np.pi * (n + 0.5) * k / 32) * np.sqrt(np.where(k == 0, 1, 2) / 32)
-    length = np.hypot(*np.mgrid[0:_FREQUENCIES, 0:_FREQUENCIES])
-    bands: npt.NDArray[np.int64] = (np.searchsorted(_EDGES, length.ravel()) - 1).reshape(length.shape)
-    bands[bands >= _BANDS] = -1
-    return rows.round(12), bands, np.bincount(bands[bands >= 0], minlength=_BANDS)
-
-
-_ROWS, _BAND, _PAIRS = _transform()
+_ROWS = cosine_rows(32, _FREQUENCIES)
+_BAND, _PAIRS = bands_between(_EDGES, _FREQUENCIES)
 
 
 def digest() -> str:
@@ -115,7 +107,7 @@ def detail(pictures: Images) -> Floats:
 @compiled
 def _detail_all(pictures: Images, out: Floats) -> None:
     for i in range(len(pictures)):
-        luma = _luma(pictures[i])
+        luma = luma_of(pictures[i])
         fine = luma - smooth(smooth(smooth(luma)))
         total = 0.0
         for y in range(3, 29):
@@ -127,26 +119,34 @@ def _detail_all(pictures: Images, out: Floats) -> None:
 @compiled
 def _measure_all(left: Images, bare_left: Images, right: Images, bare_right: Images, out: Floats) -> None:
     for i in range(len(left)):
-        barred = (left[i] != bare_left[i]).any(), (right[i] != bare_right[i]).any()
-        if barred[0] and barred[1]:
-            a, b = bare_left[i], bare_right[i]
-            affine, correlation = align(_luma(a), _luma(b))
-        else:
-            a, b = left[i], right[i]
-            affine, correlation = align(_luma(a), _luma(b))
-            if barred[0] or barred[1]:
-                # The bars are an addition to one, or part of both and hard to see in one of them.
-                bare_affine, bare_correlation = align(_luma(bare_left[i]), _luma(bare_right[i]))
-                if bare_correlation > correlation:
-                    a, b, affine, correlation = bare_left[i], bare_right[i], bare_affine, bare_correlation
+        bare, affine, correlation = lay_over(left[i], bare_left[i], right[i], bare_right[i])
+        a, b = (bare_left[i], bare_right[i]) if bare else (left[i], right[i])
         _measure(a, b, affine, correlation, out[i])
 
 
 @compiled
-def _luma(picture: Images) -> Plane:
-    out = np.empty((32, 32))
-    for y in range(32):
-        for x in range(32):
+def lay_over(left: Images, bare_left: Images, right: Images, bare_right: Images) -> tuple[bool, Floats, float]:
+    """Whether two pictures uint8 (32, 32, 3) are better compared without bars, and what `align` says of them then."""
+    barred = (left != bare_left).any(), (right != bare_right).any()
+    if barred[0] and barred[1]:
+        affine, correlation = align(luma_of(bare_left), luma_of(bare_right))
+        return True, affine, correlation
+    affine, correlation = align(luma_of(left), luma_of(right))
+    if barred[0] or barred[1]:
+        # The bars are an addition to one, or part of both and hard to see in one of them.
+        bare_affine, bare_correlation = align(luma_of(bare_left), luma_of(bare_right))
+        if bare_correlation > correlation:
+            return True, bare_affine, bare_correlation
+    return False, affine, correlation
+
+
+@compiled
+def luma_of(picture: Images) -> Plane:
+    """The light (ITU-R BT.601) of a picture uint8 (side, side, 3): float64 (side, side), 0..255."""
+    side = picture.shape[0]
+    out = np.empty((side, side))
+    for y in range(side):
+        for x in range(side):
             out[y, x] = 0.299 * picture[y, x, 0] + 0.587 * picture[y, x, 1] + 0.114 * picture[y, x, 2]
     return out
 
@@ -157,7 +157,7 @@ def _measure(left: Images, right: Images, affine: Floats, correlation: float, ou
     overlap = inside.sum() / 1024
     correlations, energies = np.zeros((3, 6)), np.zeros((2, 3, 6))
     for channel in range(3):
-        a, b = _frequencies(planes[0, channel], inside), _frequencies(planes[1, channel], inside)
+        a, b = frequencies(planes[0, channel], inside, _ROWS), frequencies(planes[1, channel], inside, _ROWS)
         for y in range(a.shape[0]):
             for x in range(a.shape[0]):
                 band = _BAND[y, x]
@@ -173,7 +173,7 @@ def _measure(left: Images, right: Images, affine: Floats, correlation: float, ou
                 energies[side, channel, band] /= max(overlap, 1e-3) * _PAIRS[band]
     for band in range(6):
         least = min(energies[0, 0, band], energies[1, 0, band])
-        out[band] = _fisher(correlations[0, band], 0.9995)
+        out[band] = fisher(correlations[0, band], 0.9995)
         out[6 + band] = abs(np.log((energies[0, 0, band] + 4) / (energies[1, 0, band] + 4)))
         out[12 + band] = np.log1p(least / 16)
     for n in range(4):
@@ -181,18 +181,20 @@ def _measure(left: Images, right: Images, affine: Floats, correlation: float, ou
         for channel in range(3):
             for band in range(6):
                 least = min(energies[0, channel, band], energies[1, channel, band])
-                found = _evidence(correlations[channel, band], least, _PAIRS[band] * overlap, _NOISE[n], band)
+                found = evidence(
+                    correlations[channel, band], least, _PAIRS[band] * overlap, _NOISE[n], _MOST_ALIKE[band]
+                )
                 if channel == 0:
                     light += found
                 else:
                     colour += found
-        out[18 + n] = _tamed((light + colour) / 50)
-        out[22 + n] = _tamed(light / 50)
-        out[26 + n] = _tamed(colour / 50)
+        out[18 + n] = tamed((light + colour) / 50)
+        out[22 + n] = tamed(light / 50)
+        out[26 + n] = tamed(colour / 50)
     spread, cells = _by_cell(planes[0, 0], planes[1, 0], inside)
-    out[30], out[31] = correlation, _fisher(correlation, 0.9999)
+    out[30], out[31] = correlation, fisher(correlation, 0.9999)
     out[32] = np.log(spread + 0.01)
-    out[33], out[34] = cells, _fisher(cells, 0.995)
+    out[33], out[34] = cells, fisher(cells, 0.995)
     out[35] = overlap
     out[36] = abs(affine[0]) + abs(affine[1]) + abs(affine[2]) + abs(affine[3])
     out[37] = np.sqrt(affine[4] * affine[4] + affine[5] * affine[5])
@@ -220,37 +222,6 @@ def _overlay(left: Images, right: Images, affine: Floats) -> tuple[Floats, npt.N
                     planes[side, 1, y, x] = (rgb[2] - luma) * 0.564
                     planes[side, 2, y, x] = (rgb[0] - luma) * 0.713
     return planes, inside
-
-
-@compiled
-def _frequencies(plane: Plane, inside: npt.NDArray[np.bool_]) -> Floats:
-    """The cosine transform of a plane less its mean, 0 outside: the lowest frequencies, float64 (24, 24)."""
-    size = _ROWS.shape[0]
-    count = max(inside.sum(), 1)
-    mean = plane.sum() / count  # it is 0 outside
-    columns, out = np.zeros((size, 32)), np.zeros((size, size))
-    centred = np.empty(32)
-    for y in range(32):
-        for x in range(32):
-            centred[x] = plane[y, x] - mean if inside[y, x] else 0.0
-        for k in range(size):
-            factor = _ROWS[k, y]
-            for x in range(32):
-                columns[k, x] += factor * centred[x]
-    for x in range(32):
-        for k in range(size):
-            factor = columns[k, x]
-            for m in range(size):
-                out[k, m] += factor * _ROWS[m, x]
-    return out
-
-
-@compiled
-def _evidence(correlation: float, energy: float, pairs: float, noise: float, band: int) -> float:
-    """Log likelihood ratio of a noisy copy to a stranger: Gaussian coefficients of correlation r, or of none."""
-    r = min(max(energy - noise, 0.0) / max(energy, 1e-9), _MOST_ALIKE[band])
-    rest = 1 - r * r
-    return float(-(pairs / 2) * np.log(rest) - pairs * (r * r - r * correlation) / rest)
 
 
 @compiled
@@ -286,14 +257,3 @@ def _by_cell(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[float, 
             agreed += weight * (sum_ab - sum_a * sum_b / n) / contrast
     spread = total * total / (64 * squares) if squares > 0 else 0.0
     return spread, agreed / weighed if weighed > 0 else 0.0
-
-
-@compiled
-def _fisher(correlation: float, most: float) -> float:
-    return float(np.arctanh(min(max(correlation, -most), most)))
-
-
-@compiled
-def _tamed(value: float) -> float:
-    """Symmetric logarithm: what is overwhelming counts little more than what is strong."""
-    return float(np.sign(value) * np.log1p(abs(value)))

@@ -1,18 +1,19 @@
 """What is equal to what: bytes, pixels, codes."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import progress
+from pipeline import engine, progress
 from pipeline.dedup.codes import as_items
-from pipeline.dedup.inputs import flatten, to_32
+from pipeline.dedup.inputs import to_32
 from pipeline.imageset import ImageSet, Rows
 
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,19 @@ def look_at(images: ImageSet) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.boo
         16 bytes for each, equal where the pictures are, uint8 (n, 16); and which are of a single colour, bool (n,).
     """
     digests, flat = np.zeros((len(images), 16), np.uint8), np.zeros(len(images), bool)
-    with progress.bar("compare pixels", len(images)) as advance:
-        for start, block in images.blocks(_BLOCK):
-            rows = slice(start, start + len(block))
-            joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
-            digests[rows] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
-            small = flatten(to_32(block)).reshape(len(block), 3, -1)
-            flat[rows] = (small.min(axis=2) == small.max(axis=2)).all(axis=1)
-            advance(len(block))
+
+    def look(rows: Rows) -> int:
+        block = images.read(rows)
+        joined = b"".join(hashlib.sha256(picture).digest()[:16] for picture in block)
+        digests[rows] = np.frombuffer(joined, np.uint8).reshape(-1, 16)
+        small = to_32(block).reshape(len(block), -1, 3)
+        flat[rows] = (small == small[:, :1]).all(axis=(1, 2))
+        return len(rows)
+
+    parts = np.split(np.arange(len(images)), range(_BLOCK, len(images), _BLOCK))
+    with progress.bar("compare pixels", len(images)) as advance, ThreadPoolExecutor(engine.default_workers()) as pool:
+        for done in pool.map(look, parts):
+            advance(done)
     return digests, flat
 
 

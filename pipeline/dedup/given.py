@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import files, progress
 from pipeline.csvtext import decode_key
@@ -126,10 +125,7 @@ def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
 
 
 def _rows_parquet(path: Path) -> Iterator[tuple[str, str, float]]:
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptData(f"{path}: not readable as parquet ({str(error).splitlines()[0]})") from None
+    table = files.read_table(path, f"{path}", "expected parquet with two keys in each row")
     a, b, score = _columns(path, table.column_names)
     scores = table.column(score).to_pylist() if score is not None else [np.nan] * len(table)
     for key_a, key_b, value in zip(table.column(a).to_pylist(), table.column(b).to_pylist(), scores, strict=True):

@@ -14,13 +14,14 @@ Apart = Mapping[int, Collection[int]]
 def buckets_of(ids: npt.NDArray[np.integer]) -> list[Rows]:
     """Rows with equal ids, where there are at least two: rising rows, buckets in the order of their ids."""
     order = np.argsort(ids, kind="stable").astype(np.int64)
-    borders = np.flatnonzero(np.diff(ids[order])) + 1
-    sizes = np.diff(np.concatenate([[0], borders, [len(ids)]]))
-    return [bucket for bucket, size in zip(np.split(order, borders), sizes.tolist(), strict=True) if size > 1]
+    borders = np.concatenate([[0], np.flatnonzero(np.diff(ids[order])) + 1, [len(ids)]])
+    several = np.flatnonzero(np.diff(borders) > 1)
+    ends = zip(borders[several].tolist(), borders[several + 1].tolist(), strict=True)
+    return [order[start:end] for start, end in ends]
 
 
 def find_keepers(
-    ranks: Rows, buckets: Iterable[Rows], contents: Rows, apart: Apart, always_kept: npt.NDArray[np.bool_]
+    ranks: Rows, buckets: Iterable[Rows], contents: Rows, apart: Apart, settled: Rows | None = None
 ) -> Rows:
     """Decide for each picture which kept picture stands for it.
 
@@ -35,19 +36,22 @@ def find_keepers(
         buckets: rows any two of which are verified duplicates of each other; a row may stand in several.
         contents: int64 (n,), equal for equal contents; `apart` speaks of these.
         apart: contents that are never removed for each other.
-        always_kept: bool (n,), pictures that are never removed (but may be kept in another's place).
+        settled: int64 (n,), keepers that stand: such a row is never decided on again; -1 for rows that are not settled,
+            None for no settled row. A settled keeper is its own, and should rank before all rows that are not settled.
 
     Returns:
         int64 (n,): the row of the keeper, a kept picture's being its own.
     """
     keepers = np.arange(len(ranks))
+    if settled is not None:
+        keepers = np.where(settled >= 0, settled, keepers)
     buckets = list(buckets)
-    waiting = [bucket[~always_kept[bucket]].tolist() for bucket in buckets]
+    waiting = [bucket.tolist() for bucket in buckets]
     at: dict[int, list[int]] = {}
     for number, bucket in enumerate(buckets):
         for row in bucket.tolist():
             at.setdefault(row, []).append(number)
-    visited: set[int] = set()
+    visited = {row for row in at if settled is not None and settled[row] >= 0}
     for row in sorted(at, key=ranks.__getitem__):
         visited.add(row)
         if keepers[row] != row:

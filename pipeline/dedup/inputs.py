@@ -29,41 +29,69 @@ _CHROMA = 0.4
 
 
 def to_32(images: Images) -> Images:
-    """Area-average whole pictures to 32×32, in whole numbers, halves rounded up.
+    """Area-average whole pictures to 32×32, in whole numbers; see `to_side`."""
+    return to_side(images, SIDE)
+
+
+def to_side(images: Images, side: int) -> Images:
+    """Area-average whole pictures to a side, in whole numbers, halves rounded up.
 
     Args:
-        images: uint8 (n, side, side, 3), side at most 2,896; a side that 32 does not divide is averaged by exact
-            shares of pixels.
+        images: uint8 (n, stored, stored, 3), stored at most 2,896; where `side` does not divide it, it is averaged by
+            exact shares of pixels.
 
     Returns:
-        uint8 (n, 32, 32, 3).
+        uint8 (n, side, side, 3).
     """
-    side = images.shape[1]
-    if side % SIDE == 0:
-        width, sums = side // SIDE, np.zeros((len(images), SIDE, SIDE, 3), np.uint32)
-        for y in range(width):
-            for x in range(width):
-                sums += images[:, y::width, x::width]
-    else:
-        width, sums = side, _shared_sums(_shared_sums(images, 1), 2)
-    small: Images = ((2 * sums + width * width) // (2 * width * width)).astype(np.uint8)
-    return small
+    stored = images.shape[1]
+    if stored == side:
+        return images.copy()
+    if stored % side == 0:
+        small = np.empty((len(images), side, side, 3), np.uint8)
+        _average(np.ascontiguousarray(images), stored // side, small)
+        return small
+    sums, area = _shared_sums(_shared_sums(images, 1, side), 2, side), stored * stored
+    shared: Images = ((2 * sums + area) // (2 * area)).astype(np.uint8)
+    return shared
 
 
-def _shared_sums(values: npt.NDArray[Any], axis: int) -> npt.NDArray[np.uint32]:
-    """Sums along an axis over each of 32 equal intervals; a value that two of them share counts in parts to each.
+@compiled
+def _average(images: Images, width: int, out: Images) -> None:
+    """Means over squares of `width` pixels."""
+    stored, side, area = images.shape[1], out.shape[1], width * width
+    lines, sums = np.empty(3 * stored, np.int32), np.empty(3 * side, np.int32)
+    for i in range(len(images)):
+        for y in range(side):
+            lines[:] = 0
+            for k in range(width):  # lines first: their bytes lie side by side
+                line = images[i, y * width + k].reshape(3 * stored)
+                for j in range(3 * stored):
+                    lines[j] += np.int32(line[j])
+            for x in range(side):
+                for c in range(3):
+                    total = np.int32(0)
+                    for k in range(width):
+                        total += lines[3 * (x * width + k) + c]
+                    sums[3 * x + c] = total
+            to = out[i, y].reshape(3 * side)
+            for j in range(3 * side):  # a quotient that is not whole is too far from the next to be rounded to it
+                to[j] = np.uint8(np.int32(np.float64(np.int32(2 * sums[j] + area)) / np.float64(2 * area)))
 
-    In units of 1/32 of a value, a value is 32 wide and an interval as wide as there are values.
+
+def _shared_sums(values: npt.NDArray[Any], axis: int, side: int) -> npt.NDArray[np.uint32]:
+    """Sums along an axis over each of `side` equal intervals; a value that two of them share counts in parts to each.
+
+    In units of 1/side of a value, a value is `side` wide and an interval as wide as there are values.
     """
     span = values.shape[axis]
-    starts = np.arange(SIDE) * span
+    starts = np.arange(side) * span
     ends = starts + span
     broadcast = [1] * values.ndim
-    broadcast[axis] = SIDE
-    total = np.zeros((*values.shape[:axis], SIDE, *values.shape[axis + 1 :]), np.uint32)
-    for offset in range(span // SIDE + 2):
-        at = starts // SIDE + offset
-        overlap = np.maximum(np.minimum(ends, (at + 1) * SIDE) - np.maximum(starts, at * SIDE), 0)
+    broadcast[axis] = side
+    total = np.zeros((*values.shape[:axis], side, *values.shape[axis + 1 :]), np.uint32)
+    for offset in range(span // side + 2):
+        at = starts // side + offset
+        overlap = np.maximum(np.minimum(ends, (at + 1) * side) - np.maximum(starts, at * side), 0)
         taken = values.take(np.minimum(at, span - 1), axis)
         total += taken * overlap.astype(np.uint32).reshape(broadcast)
     return total
@@ -83,19 +111,36 @@ def strip_bars(pictures: Images) -> Images:
     Args:
         pictures: uint8 (n, 32, 32, 3).
     """
-    return _strip(pictures, _WIDEST_BAR, _BAR_TOLERANCE)
+    return _strip(np.ascontiguousarray(pictures), _WIDEST_BAR, _BAR_TOLERANCE)
+
+
+def without_bars(pictures: Images) -> npt.NDArray[np.int64]:
+    """What `strip_bars` keeps of each picture: int64 (n, 4), each a `Box`; the whole where it cuts nothing off."""
+    return _boxes(np.ascontiguousarray(pictures), _WIDEST_BAR, _BAR_TOLERANCE)
 
 
 @compiled
 def _strip(pictures: Images, widest: int, tolerance: int) -> Images:
     out = pictures.copy()
+    boxes = _boxes(pictures, widest, tolerance)
+    for i in range(len(pictures)):
+        if boxes[i, 2] < 32 or boxes[i, 3] < 32:
+            _resample(pictures[i], boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3], out[i])
+    return out
+
+
+@compiled
+def _boxes(pictures: Images, widest: int, tolerance: int) -> npt.NDArray[np.int64]:
+    out = np.empty((len(pictures), 4), np.int64)
     for i in range(len(pictures)):
         bars = np.zeros(4, np.int64)
         for side in range(4):
             bars[side] = _bar(pictures[i], side, widest, tolerance)
         height, width = 32 - bars[0] - bars[1], 32 - bars[2] - bars[3]
-        if bars.any() and height >= 12 and width >= 12:
-            _resample(pictures[i], bars[0], bars[2], height, width, out[i])
+        if height < 12 or width < 12:
+            bars[:] = 0
+            height = width = 32
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = bars[0], bars[2], height, width
     return out
 
 
@@ -135,8 +180,8 @@ def cut(pictures: Images, box: Box) -> Images:
     Args:
         pictures: uint8 (n, 32, 32, 3).
     """
-    out = np.empty_like(pictures)
-    _cut_all(pictures, *box, out)
+    out = np.empty(pictures.shape, np.uint8)
+    _cut_all(np.ascontiguousarray(pictures), *box, out)
     return out
 
 
@@ -148,17 +193,24 @@ def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out
 
 @compiled
 def _resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
-    """Linear interpolation in units of 1/64 pixel."""
+    """Linear interpolation in units of 1/64 pixel: first between lines, all of whose bytes lie side by side."""
+    lines, between = picture.reshape(32, 96), np.empty(96, np.int32)
+    x0, fx = np.empty(32, np.int64), np.empty(32, np.int32)
+    for j in range(32):
+        x = min(max((2 * j + 1) * width + 64 * left - 32, 0), 31 * 64)
+        x0[j] = 3 * min(x // 64, 30)
+        fx[j] = x - 64 * min(x // 64, 30)
     for i in range(32):
         y = min(max((2 * i + 1) * height + 64 * top - 32, 0), 31 * 64)
-        y0, fy = min(y // 64, 30), y - 64 * min(y // 64, 30)
+        y0 = min(y // 64, 30)
+        fy = np.int32(y - 64 * y0)
+        above, below, to = lines[y0], lines[y0 + 1], out[i]
+        for k in range(96):
+            between[k] = np.int32(above[k]) * (np.int32(64) - fy) + np.int32(below[k]) * fy
         for j in range(32):
-            x = min(max((2 * j + 1) * width + 64 * left - 32, 0), 31 * 64)
-            x0, fx = min(x // 64, 30), x - 64 * min(x // 64, 30)
             for c in range(3):
-                above = np.int64(picture[y0, x0, c]) * (64 - fx) + np.int64(picture[y0, x0 + 1, c]) * fx
-                below = np.int64(picture[y0 + 1, x0, c]) * (64 - fx) + np.int64(picture[y0 + 1, x0 + 1, c]) * fx
-                out[i, j, c] = (above * (64 - fy) + below * fy + 2048) >> 12
+                left_of, right_of = between[x0[j] + c], between[x0[j] + 3 + c]
+                to[j, c] = (left_of * (np.int32(64) - fx[j]) + right_of * fx[j] + np.int32(2048)) >> np.int32(12)
 
 
 def blur(pictures: Images) -> Images:
@@ -167,8 +219,8 @@ def blur(pictures: Images) -> Images:
     Args:
         pictures: uint8 (n, 32, 32, 3).
     """
-    out = np.empty_like(pictures)
-    _blur_all(pictures, out)
+    out = np.empty(pictures.shape, np.uint8)
+    _blur_all(np.ascontiguousarray(pictures), out)
     return out
 
 
@@ -206,32 +258,34 @@ def normalise(pictures: Images) -> Bytes:
         uint8 (n, 3072), channels first; 128 is zero, 40 levels one standard deviation.
     """
     out = np.empty((len(pictures), INPUTS), np.uint8)
-    _normalise(pictures, out)
+    _normalise(np.ascontiguousarray(pictures), out)
     return out
 
 
 @compiled
 def _normalise(pictures: Images, out: Bytes) -> None:
-    luma = np.empty(1024, np.int64)  # in thousandths of a level
+    planes = np.empty((3, 1024), np.int32)  # light less its mean, blue and red less light: in 1/1,024,000 of a level
     for i in range(len(pictures)):
         rgb = pictures[i].reshape(1024, 3)
-        total = squares = 0
+        total = squares = np.int64(0)
         for j in range(1024):
-            luma[j] = 299 * np.int64(rgb[j, 0]) + 587 * np.int64(rgb[j, 1]) + 114 * np.int64(rgb[j, 2])
-            total += luma[j]
-            squares += luma[j] * luma[j]
+            r, g, b = np.int32(rgb[j, 0]), np.int32(rgb[j, 1]), np.int32(rgb[j, 2])
+            luma = np.int32(299 * r + 587 * g + 114 * b)
+            total += luma
+            squares += np.int64(luma) * luma
+            planes[0, j] = np.int32(1024 * luma)
+            planes[1, j] = np.int32(1024 * (1000 * b - luma))
+            planes[2, j] = np.int32(1024 * (1000 * r - luma))
         # 1024² times the variance: below 2**63, and exact.
         deviation = np.sqrt(np.float64(1024 * squares - total * total))
         unit = _LEVELS_PER_DEVIATION / max(deviation, 1000.0 * 1024 * _LEAST_DEVIATION)
-        blue, red = unit * _CHROMA * 0.564, unit * _CHROMA * 0.713
-        for j in range(1024):
-            values = (
-                unit * (1024 * luma[j] - total),
-                blue * (1024 * (1000 * np.int64(rgb[j, 2]) - luma[j])),
-                red * (1024 * (1000 * np.int64(rgb[j, 0]) - luma[j])),
-            )
-            for plane in range(3):
-                out[i, 1024 * plane + j] = np.uint8(min(max(np.rint(values[plane]) + 128, 0), 255))
+        scales = (unit, unit * _CHROMA * 0.564, unit * _CHROMA * 0.713)
+        for plane in range(3):
+            scale, values, to = scales[plane], planes[plane], out[i, 1024 * plane : 1024 * (plane + 1)]
+            mean = np.int32(total) if plane == 0 else np.int32(0)
+            for j in range(1024):
+                value = np.rint(scale * np.float64(np.int32(values[j] - mean))) + 128.0
+                to[j] = np.uint8(np.int32(min(max(value, 0.0), 255.0)))
 
 
 def encoder_input(images: Images, kind: Kind) -> Bytes:

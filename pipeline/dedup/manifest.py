@@ -1,6 +1,7 @@
 """The result of deduplication: every picture accounted for.
 
 manifest.parquet   a row a picture, in row order; how it was made stands in the file's metadata
+detected.parquet   what the detector alone removes, before verdicts act: what draws to be judged are made from
 kept.npy           int64, the kept rows, rising: all that training reads
 summary.json       counts
 removed.csv        for people: each removed picture with its keeper, the contents and labels of both, and the reason
@@ -9,7 +10,7 @@ kept.txt           for people: the kept keys
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.csvtext import encode_key
+from pipeline.dedup.detected import REMOVALS
 from pipeline.dedup.matches import NONE, Matches
 from pipeline.errors import CorruptData, MissingInput
-from pipeline.imageset import ImageSet, Rows
+from pipeline.imageset import ImageSet
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = pa.schema(
     [
@@ -33,10 +35,10 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("status", pa.string()),  # kept, removed, or restored: kept, and removed were it not for a verdict
         ("group", pa.int64()),  # 0, 1, … in the order of their keepers; null for a picture that has no duplicate
-        ("kept_key", pa.string()),  # of a removed picture: who stands for it; this and the next 3 null for others
-        ("reason", pa.string()),  # the first of REASONS that holds; of in_other_set, kept_key is a key of that set
-        ("hamming", pa.int16()),  # bits in which the codes of the two differ
-        ("similarity", pa.float64()),  # normalised cross-correlation at 32×32, grey; null where one has no contrast
+        # Of a removed picture who stands for it, of a restored one who would; this and the next 3 are null for others.
+        ("kept_key", pa.string()),
+        # reason: the first of REASONS that holds; of in_other_set, kept_key is a key of that set
+        *(REMOVALS.field(name) for name in ("reason", "hamming", "similarity")),
         ("code", pa.binary(16)),
     ]
 )
@@ -49,35 +51,40 @@ _SIMILARITY_TEXT = "{:.4f}"
 def build(
     images: ImageSet,
     codes: npt.NDArray[np.uint8],
-    keepers: Rows,
-    *,
-    restored: npt.NDArray[np.bool_],
-    reasons: Sequence[str],
-    similarity: npt.NDArray[np.float64],
+    removals: pa.Table,
+    detected: pa.Table,
     others: Matches = NONE,
 ) -> pa.Table:
     """The table of all pictures.
 
     Args:
         codes: uint8 (n, 16).
-        keepers: int64 (n,), the row that stands for each row.
-        restored: bool (n,).
-        reasons: one for each removed row, in row order.
-        similarity: float64, likewise; NaN where there is none.
+        removals: who is removed for whom, as `detected.REMOVALS`.
+        detected: likewise, had nobody judged; who is in this and not in `removals` was restored.
         others: rows that are removed because they stand in another set.
     """
     count = len(images)
-    rows = np.arange(count)
-    removed = keepers != rows
-    status = np.where(removed, "removed", np.where(restored, "restored", "kept"))
-    leaders = np.unique(keepers[removed])
-    group = np.searchsorted(leaders, keepers)
-    grouped = np.isin(keepers, leaders)
-    hamming = np.bitwise_count(codes[removed] ^ codes[keepers[removed]]).sum(axis=1)
+    rows, keepers = (np.asarray(removals.column(name)) for name in ("row", "keeper"))
+    leaders = np.unique(keepers)
+    back = detected.filter(pc.invert(pc.is_in(detected.column("row"), removals.column("row").combine_chunks())))
+    back = back.filter(pc.invert(pc.is_in(back.column("row"), pa.array(others.rows, pa.int64()))))
+    status = np.full(count, "kept", dtype="<U8")
+    status[np.asarray(back.column("row"))] = "restored"
+    status[rows] = "removed"
+    group, grouped = np.zeros(count, np.int64), np.zeros(count, bool)
+    for members, of in ((rows, keepers), (leaders, leaders)):
+        group[members] = np.searchsorted(leaders, of)
+        grouped[members] = True
 
-    def spread(values: pa.Array) -> pa.Array:
-        """One value for each removed row, null for the others."""
-        return values.take(pa.array(np.cumsum(removed) - 1, mask=~removed))
+    told = pa.concat_tables([removals, back])
+    place = np.zeros(count, np.int64)
+    place[np.asarray(told.column("row"))] = np.arange(len(told))
+    untold = np.ones(count, bool)
+    untold[np.asarray(told.column("row"))] = False
+
+    def spread(values: pa.ChunkedArray) -> pa.Array:
+        """One value for each row that is told of, null for the others."""
+        return values.combine_chunks().take(pa.array(place, mask=untold))
 
     keys = images.index.column("key").combine_chunks()
     columns = [
@@ -85,10 +92,8 @@ def build(
         images.index.column("sha256").combine_chunks(),
         pa.array(status.tolist()),
         pa.array(group, mask=~grouped),
-        keys.take(pa.array(keepers, mask=~removed)),
-        spread(pa.array(reasons, pa.string())),
-        spread(pa.array(hamming, pa.int16())),
-        spread(pa.array(similarity, from_pandas=True)),
+        keys.take(spread(told.column("keeper"))),
+        *(spread(told.column(name)) for name in ("reason", "hamming", "similarity")),
         pa.FixedSizeBinaryArray.from_buffers(SCHEMA.field("code").type, count, [None, pa.py_buffer(codes.tobytes())]),
     ]
     table = pa.Table.from_arrays(columns, schema=SCHEMA)
@@ -115,8 +120,9 @@ def summarise(table: pa.Table) -> dict[str, Any]:
     """Counts of a manifest: pictures by status, removed by reason, groups, share removed (0..1, six decimals)."""
     statuses = Counter(table.column("status").to_pylist())
     removed = statuses["removed"]
-    reasons = Counter(table.column("reason").to_pylist())
-    sizes = table.filter(pc.equal(table.column("status"), "removed")).column("group").drop_null().value_counts()
+    gone = table.filter(pc.equal(table.column("status"), "removed"))
+    reasons = Counter(gone.column("reason").to_pylist())
+    sizes = gone.column("group").drop_null().value_counts()
     largest = max((int(entry["counts"]) for entry in sizes.to_pylist()), default=0)
     return {
         "pictures": len(table),
@@ -142,15 +148,22 @@ def unlike_labels(table: pa.Table, images: ImageSet) -> int:
 
 
 def write(
-    folder: Path, table: pa.Table, summary: Mapping[str, Any], made_from: Mapping[str, Any], images: ImageSet
+    folder: Path,
+    table: pa.Table,
+    detected: pa.Table,
+    summary: Mapping[str, Any],
+    made_from: Mapping[str, Any],
+    images: ImageSet,
 ) -> None:
     """Write all files of the result into a folder.
 
     Args:
+        table: the manifest; `detected`: see `detected.REMOVALS`.
         made_from: schema version, parameters, digests; goes as JSON under `dedup` into the manifest's metadata.
     """
     metadata = {"dedup": json.dumps(made_from, sort_keys=True)}
     pq.write_table(table.replace_schema_metadata(metadata), folder / "manifest.parquet", compression="zstd")
+    pq.write_table(detected, folder / "detected.parquet", compression="zstd")
     is_kept = pc.not_equal(table.column("status"), "removed")
     files.write_array(folder / "kept.npy", np.flatnonzero(np.asarray(is_kept)).astype(np.int64))
     files.write_json(folder / "summary.json", summary)
@@ -175,6 +188,26 @@ def _removed_csv(table: pa.Table, removed: pa.Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def read_any(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """A manifest, whatever its pictures, and what it was made from.
+
+    Raises:
+        MissingInput: there is none in `folder`.
+        CorruptData: it is of another version, or not readable.
+    """
+    path = folder / "manifest.parquet"
+    if not path.is_file():
+        raise MissingInput(f"--dedup {path}: no such file; run remove-duplicates first")
+    table = files.read_table(path, f"--dedup {path}", "run remove-duplicates again")
+    try:
+        made_from = json.loads((table.schema.metadata or {})[b"dedup"])
+    except (KeyError, ValueError) as error:
+        raise CorruptData(f"--dedup {path}: not readable ({error}); run remove-duplicates again") from None
+    if made_from.get("schema_version") != SCHEMA_VERSION or not table.schema.equals(SCHEMA):
+        raise CorruptData(f"--dedup {path}: expected schema version {SCHEMA_VERSION}; run remove-duplicates again")
+    return table, made_from
+
+
 def read(folder: Path, images: ImageSet) -> tuple[pa.Table, dict[str, Any]]:
     """The manifest of this very image set, and what it was made from.
 
@@ -182,19 +215,10 @@ def read(folder: Path, images: ImageSet) -> tuple[pa.Table, dict[str, Any]]:
         MissingInput: there is none in `folder`.
         CorruptData: it is of other pictures or of another version, or not readable.
     """
-    path = folder / "manifest.parquet"
-    if not path.is_file():
-        raise MissingInput(f"--dedup {path}: no such file; run remove-duplicates first")
-    try:
-        table = pq.read_table(path)
-        made_from = json.loads((table.schema.metadata or {})[b"dedup"])
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise CorruptData(f"--dedup {path}: not readable ({error}); run remove-duplicates again") from None
-    if made_from.get("schema_version") != SCHEMA_VERSION or not table.schema.equals(SCHEMA):
-        raise CorruptData(f"--dedup {path}: expected schema version {SCHEMA_VERSION}; run remove-duplicates again")
+    table, made_from = read_any(folder)
     if len(table) != len(images) or made_from.get("images") != images.digest:
         raise CorruptData(
-            f"--dedup {path}: {len(table):,} pictures of another image set than {images.folder} "
+            f"--dedup {folder / 'manifest.parquet'}: {len(table):,} pictures of another image set than {images.folder} "
             f"({len(images):,} pictures); run remove-duplicates again"
         )
     return table, made_from

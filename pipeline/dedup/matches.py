@@ -3,7 +3,7 @@
 matches.parquet   left (row of the set), right (row of the other), hamming, score (null for equal ones), reason, key and
                   content of the other; ordered by left, right
 matches.csv       for people: key, other_key, both contents, reason, hamming, score
-decoys.parquet    see `pairs`
+misses.parquet, decoys.parquet    see `pairs`; left is a row of the set, right one of the other
 matches.json      how they were found, how many, and how many of them chance explains
 """
 
@@ -80,12 +80,12 @@ def find_matches(
             return dict(files.read_json(to / "matches.json"))
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
         figures: dict[str, Any] = {}
-        decoys = SCHEMA.empty_table()
+        misses = decoys = SCHEMA.empty_table()
         best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
         if parameters.mode == "near":
             search = Search(images, other, encoder_file, parameters, workers)
             tables = search.run()
-            figures, decoys = search.summarise(tables), tables["decoys"]
+            figures, misses, decoys = search.summarise(tables), tables["misses"], tables["decoys"]
             digests = [[bytes(row) for row in side] for side in search.digests]
             alike = [_rows_by(side) for side in digests]
             for row in tables["pairs"].to_pylist():
@@ -117,7 +117,8 @@ def find_matches(
             "other_matched": len(np.unique(rights)),
         }
         pq.write_table(table, work.result / "matches.parquet", compression="zstd")
-        pq.write_table(decoys, work.result / "decoys.parquet", compression="zstd")
+        for title, nearly in (("misses", misses), ("decoys", decoys)):
+            pq.write_table(nearly, work.result / f"{title}.parquet", compression="zstd")
         files.write_text(work.result / "matches.csv", _csv(table, images.keys, contents[0]))
         files.write_json(work.result / "matches.json", summary)
         work.publish()
@@ -161,11 +162,7 @@ def load_matches(folder: Path, images: ImageSet) -> Matches:
         raise MissingInput(f"--matches {folder}: no matches here")
     if files.read_json(folder / "matches.json").get("images") != images.digest:
         raise CorruptData(f"--matches {folder}: of another image set than {images.folder}; look for matches again")
-    try:
-        table = pq.read_table(folder / "matches.parquet")
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CorruptData(f"--matches {folder}: not readable ({reason}); look for matches again") from None
+    table = files.read_table(folder / "matches.parquet", f"--matches {folder}", "look for matches again")
     strength = {"same_bytes": 0, "same_pixels": 1, "same_code": 2, "near_code": 2}
     best: dict[int, dict[str, Any]] = {}
     for row in table.to_pylist():

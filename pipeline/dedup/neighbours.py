@@ -9,6 +9,7 @@ same to the byte for any number of threads and any choice of bands.
 """
 
 import functools
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -166,8 +167,8 @@ def _collect(a: Words, b: Words, within: bool, radius: int, found: Words) -> int
             _compare(*what, *how, found[at : at + new], new)
 
     def look_up(number: int, pool: ThreadPoolExecutor) -> None:
-        lefts = _sorted(a, bands[number].bits)
-        rights = lefts if within else _sorted(b, bands[number].bits)
+        made = list(pool.map(_sorted, [a] if within else [a, b], itertools.repeat(bands[number].bits)))
+        lefts, rights = made[0], made[-1]
         for _ in pool.map(functools.partial(compare, number, lefts, rights), range(0, len(a), _TASK)):
             pass  # what a task raises is raised here, and those that wait are dropped
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.dedup import comparer
+from pipeline.dedup import closer, comparer
 from pipeline.dedup.codes import load_codes, load_encoder
+from pipeline.dedup.inputs import SIDE
 from pipeline.dedup.search import SCHEMA, Pairs, Search
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
@@ -68,7 +69,8 @@ def find_pairs(
 
     Raises:
         MissingInput, CorruptData: of the image set, the codes or the encoder.
-        BadParameters: there are more candidates than `max_candidates`, or the encoder is of another kind of input.
+        BadParameters: there are more candidates than `max_candidates`, the encoder is of another kind of input, or
+            pictures are smaller than `compare_side`.
     """
     images = ImageSet(images_folder)
     _, description = load_codes(codes_folder, images)
@@ -115,6 +117,11 @@ def detector_digest(parameters: Pairs, encoder: str) -> str:
     decides: dict[str, Any] = {"mode": parameters.mode, "encoder": encoder}
     if parameters.mode == "near":
         unlike = {"max_candidates", "nearly"}  # they decide what is looked at, not what is found
+        if parameters.compare_side == SIDE:
+            # There was this one alone once: draws that were judged then stay of this detector.
+            unlike.add("compare_side")
+        else:
+            decides["closer"] = closer.digest()
         decides |= {"parameters": parameters.model_dump(exclude=unlike), "comparer": comparer.digest()}
     return files.digest(decides)
 
@@ -164,11 +171,7 @@ def load_pairs(folder: Path, images: ImageSet) -> Found:
 
 def _read_rows(path: Path, count: int) -> tuple[Rows, Rows]:
     again = "run find-pairs again"
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CorruptData(f"--pairs {path}: not readable ({reason}); {again}") from None
+    table = files.read_table(path, f"--pairs {path}", again)
     if not table.schema.equals(SCHEMA):
         raise CorruptData(f"--pairs {path}: other columns than expected; {again}")
     left, right = (np.asarray(table.column(name), np.int64) for name in ("left", "right"))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline import files, params, progress, seeding
-from pipeline.dedup import comparer, pairs, transforms
+from pipeline.dedup import closer, pairs, transforms
 from pipeline.dedup.codes import Encoder, encode, load_encoder
 from pipeline.dedup.inputs import to_32
 from pipeline.dedup.probes import encode_views, meets
@@ -39,16 +39,29 @@ def planted(images: Images, name: str, seed: int) -> Images:
     Returns:
         uint8 (n, side, side, 3): short side to `side`, centre crop.
     """
+    return planted_from(images, name, seed)[0]
+
+
+def planted_from(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
+    """The same, and the short side of each copy before it was prepared again: int64 (n,)."""
     rng = seeding.numpy_rng(seed, "planted", name)
-    copies = [resize(transforms.apply(name, image, rng), side=images.shape[1], method="area") for image in images]
-    return np.stack(copies)
+    made = [transforms.apply(name, image, rng) for image in images]
+    copies = np.stack([resize(copy, side=images.shape[1], method="area") for copy in made])
+    return copies, np.array([min(copy.shape[:2]) for copy in made], np.int64)
 
 
-def found(originals: Images, copies: Images, encoder: Encoder, parameters: Pairs) -> npt.NDArray[np.bool_]:
+def found(
+    originals: Images,
+    copies: Images,
+    encoder: Encoder,
+    parameters: Pairs,
+    detailed: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.bool_]:
     """Which of aligned pictures the detector takes for copies: bool (n,).
 
     Args:
-        originals, copies: uint8 (n, side, side, 3).
+        originals, copies: uint8 (n, side, side, 3), of at least `compare_side`.
+        detailed: see `closer.score`; None where all are.
     """
     same: npt.NDArray[np.bool_] = (originals == copies).all(axis=(1, 2, 3))
     if parameters.mode == "exact":
@@ -56,7 +69,9 @@ def found(originals: Images, copies: Images, encoder: Encoder, parameters: Pairs
         return same
     small, others = to_32(originals), to_32(copies)
     met = meets(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
-    alike: npt.NDArray[np.bool_] = met & (comparer.score(small, others) >= parameters.score)
+    detailed = np.ones(len(originals), bool) if detailed is None else detailed
+    scores = closer.score(originals, copies, parameters.compare_side, parameters.score, detailed)
+    alike: npt.NDArray[np.bool_] = met & (scores >= parameters.score)
     return same | alike
 
 
@@ -95,11 +110,14 @@ def probe_duplicates(
         rng = seeding.numpy_rng(parameters.seed, "probe")
         rows = np.sort(rng.permutation(len(images))[: parameters.sample])
         originals = images.read(rows)
+        held = closer.holds(closer.source_sides(images)[rows], detector.compare_side)
         names = (*transforms.KNOWN, *transforms.HELD_OUT)
         hits: dict[str, int] = {}
         with progress.bar("probe-duplicates", len(names), "transforms") as advance:
             for name in names:
-                hits[name] = int(found(originals, planted(originals, name, parameters.seed), encoder, detector).sum())
+                copies, sides = planted_from(originals, name, parameters.seed)
+                both = held & closer.holds(sides, detector.compare_side)
+                hits[name] = int(found(originals, copies, encoder, detector, both).sum())
                 advance(1)
         recall = {name: _share(hits[name], len(rows)) for name in names}
         for title, of in (("known", transforms.KNOWN), ("held_out", transforms.HELD_OUT)):

@@ -1,17 +1,19 @@
 """Decide which pictures stay: one of each group of pictures that are equal, or that a search has found to be copies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import Field
 
 from pipeline import files, params, progress
 from pipeline.dedup import manifest
 from pipeline.dedup.codes import load_codes
+from pipeline.dedup.detected import REMOVALS
 from pipeline.dedup.equals import Equals, find_equals
 from pipeline.dedup.groups import Apart, buckets_of, find_keepers
 from pipeline.dedup.inputs import flatten, to_32
@@ -19,6 +21,7 @@ from pipeline.dedup.matches import NONE, Matches, load_matches
 from pipeline.dedup.pairs import Found, load_pairs
 from pipeline.dedup.ranking import Rule, rank
 from pipeline.dedup.search import chance
+from pipeline.dedup.standing import Standing, let_go, load_standing, nothing
 from pipeline.dedup.verdicts import APART, Verdict, read_verdicts
 from pipeline.imageset import Images, ImageSet, Rows
 
@@ -43,6 +46,7 @@ def remove_duplicates(
     to: Path,
     *,
     matches: Path | None = None,
+    standing: Path | None = None,
 ) -> dict[str, Any]:
     """Decide which pictures stay, and write it down; see `manifest` for the files. No picture is touched.
 
@@ -53,18 +57,23 @@ def remove_duplicates(
     Args:
         pairs_folder: what `pairs.find_pairs` wrote of the same pictures.
         matches: what `matches.find_matches` wrote of them: what stands in the other set is removed; None for none.
+        standing: an earlier result of this function, of the pictures that the set began with: whom it kept stays, whom
+            it removed stays removed for the same picture, and only the others are decided on. Verdicts act all the
+            same: they bring pictures back. None for no earlier result.
 
     Returns:
         What stands in `summary.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes, the pairs or the verdicts.
+        MissingInput, CorruptData: of the image set, the codes, the pairs, the verdicts or the earlier result.
+        BadParameters: the earlier result was made in another mode.
     """
     images = ImageSet(images_folder)
     codes, _ = load_codes(codes_folder, images)
     found = load_pairs(pairs_folder, images)
     people = read_verdicts(verdicts_file)
-    others = load_matches(matches, images) if matches else NONE
+    before = load_standing(standing, images, found.mode) if standing else nothing(len(images))
+    others = before.with_matches(load_matches(matches, images) if matches else NONE)
     made_from = {
         "schema_version": manifest.SCHEMA_VERSION,
         "detector": found.detector,
@@ -75,36 +84,29 @@ def remove_duplicates(
         "parameters": parameters.model_dump(),
         "verdicts": files.sha256_file(verdicts_file),
         "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
+        "standing": before.digest,
     }
     with files.workspace(to, files.digest(made_from)) as work:
         if work is None:
             return dict(files.read_json(to / "summary.json"))
         equal = find_equals(images, codes)
         others = _without_judged(others, images, people)
-        decided = _decide(images, equal, found, others.rows, people, parameters)
-        removed = np.flatnonzero(decided.keepers != np.arange(len(images)))
-        reasons = equal.reasons(removed, decided.keepers[removed], otherwise=found.reason)
-        table = manifest.build(
-            images,
-            codes,
-            decided.keepers,
-            restored=decided.restored,
-            reasons=reasons,
-            similarity=similarity(images, removed, decided.keepers[removed]),
-            others=others,
-        )
+        decided = _decide(images, equal, found, others.rows, people, parameters, before)
+        removals = _tell(images, codes, equal, found, decided.keepers)
+        alone = removals if decided.alone is decided.keepers else _tell(images, codes, equal, found, decided.alone)
+        table = manifest.build(images, codes, removals, alone, others)
         summary = {
             **manifest.summarise(table),
             "mode": found.mode,
             "flat_pictures": int(equal.flat.sum()),
             "zero_codes": int(equal.zero.sum()),
             "unlike_labels": manifest.unlike_labels(table, images),
-            **_chance(found, images, people, int(reasons.count(found.reason))),
+            **_chance(found, images, people, removals.column("reason").to_pylist().count(found.reason)),
             "verdicts_used": decided.used,
             "verdicts_ignored": len(people) - decided.used,
         }
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
-        manifest.write(work.result, table, summary, header, images)
+        manifest.write(work.result, table, alone, summary, header, images)
         work.publish()
     _warn(summary)
     return summary
@@ -153,35 +155,64 @@ def _warn(summary: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Decision:
+    """Who stands for each row; who would, had nobody judged; and how many verdicts are about pictures of the set."""
+
     keepers: Rows
-    restored: npt.NDArray[np.bool_]
+    alone: Rows
     used: int
 
 
 def _decide(
-    images: ImageSet, equal: Equals, found: Found, gone: Rows, people: Sequence[Verdict], parameters: Remove
+    images: ImageSet,
+    equal: Equals,
+    found: Found,
+    gone: Rows,
+    people: Sequence[Verdict],
+    parameters: Remove,
+    before: Standing,
 ) -> _Decision:
     """Group the pictures but those that are `gone`, and see what the verdicts changed."""
     sha256s = images.index.column("sha256").to_pylist()
     content_of = dict(zip(sha256s, equal.contents.tolist(), strict=True))
-    known = [v for v in people if v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of)]
     buckets = _buckets(equal, found)
     if len(gone):
         buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, gone)]) > 1]
 
     ranks = rank(images, parameters.keep)
 
-    def keepers(verdicts: Sequence[Verdict]) -> Rows:
-        preferred = _marked(equal.contents, [content_of[v.keep] for v in verdicts if v.keep])
-        always = _marked(equal.contents, [content_of[v.sha256_a] for v in verdicts if v.always_keep])
-        first = np.empty(len(images), np.int64)
-        first[np.lexsort((ranks, ~preferred))] = np.arange(len(images))
-        return find_keepers(first, buckets, equal.contents, _apart(verdicts, content_of.__getitem__), always)
+    def are_any_of(sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
+        return np.isin(equal.contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])
 
-    rows = np.arange(len(images))
-    final = keepers(known)
-    restored = (final == rows) & (keepers([]) != rows) if known else np.zeros(len(images), bool)
-    return _Decision(final, restored, len(known))
+    def keepers(verdicts: Sequence[Verdict], stands: Rows) -> Rows:
+        apart = _apart(verdicts, content_of)
+        stands = let_go(stands, equal.contents, apart)
+        # A picture is preferred also where the other of the two is gone: what was kept stays so in a set of its own.
+        preferred = are_any_of(v.keep for v in verdicts)
+        first = np.empty(len(images), np.int64)
+        first[np.lexsort((ranks, ~preferred, stands < 0))] = np.arange(len(images))
+        alone = find_keepers(first, buckets, equal.contents, apart, stands)
+        # Who comes back takes nobody's place: else a picture near it, but near no keeper, would go instead.
+        back = are_any_of(v.sha256_a for v in verdicts if v.always_keep)
+        return np.where(back, np.arange(len(images)), alone)
+
+    final = keepers(people, before.keepers)
+    same = not people and before.alone is before.keepers
+    used = sum(v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of) for v in people)
+    return _Decision(final, final if same else keepers([], before.alone), used)
+
+
+def _tell(images: ImageSet, codes: npt.NDArray[np.uint8], equal: Equals, found: Found, keepers: Rows) -> pa.Table:
+    """Who is removed for whom, and why, as `REMOVALS`."""
+    removed = np.flatnonzero(keepers != np.arange(len(images)))
+    of = keepers[removed]
+    columns = [
+        pa.array(removed, pa.int64()),
+        pa.array(of, pa.int64()),
+        pa.array(equal.reasons(removed, of, otherwise=found.reason), pa.string()),
+        pa.array(np.bitwise_count(codes[removed] ^ codes[of]).sum(axis=1), pa.int16()),
+        pa.array(similarity(images, removed, of), pa.float64(), from_pandas=True),
+    ]
+    return pa.Table.from_arrays(columns, schema=REMOVALS)
 
 
 def _buckets(equal: Equals, found: Found) -> list[Rows]:
@@ -209,15 +240,11 @@ def _without_judged(others: Matches, images: ImageSet, people: Sequence[Verdict]
     return others.only(np.flatnonzero(stays))
 
 
-def _marked(contents: Rows, chosen: Sequence[int]) -> npt.NDArray[np.bool_]:
-    return np.isin(contents, np.array(chosen, np.int64))
-
-
-def _apart(verdicts: Sequence[Verdict], content_of: Callable[[str], int]) -> Apart:
+def _apart(verdicts: Sequence[Verdict], content_of: Mapping[str, int]) -> Apart:
     apart: dict[int, set[int]] = {}
     for verdict in verdicts:
-        if verdict.label in APART:
-            a, b = content_of(verdict.sha256_a), content_of(verdict.sha256_b)
+        if verdict.label in APART and {verdict.sha256_a, verdict.sha256_b} <= content_of.keys():
+            a, b = content_of[verdict.sha256_a], content_of[verdict.sha256_b]
             apart.setdefault(a, set()).add(b)
             apart.setdefault(b, set()).add(a)
     return apart

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.dedup.verdicts import Verdict, read_verdicts, write_verdicts
-from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline import files
+from pipeline.dedup.verdicts import Verdict, edit_verdicts
+from pipeline.errors import BadParameters, MissingInput
 
 
 def restore(
@@ -51,19 +51,22 @@ def restore(
         for row in rows
         if row["status"] == "removed" and (everything or row["key"] in named or row["group"] in groups)
     ]
-    before = read_verdicts(verdicts) if verdicts.exists() else []
     always = [Verdict(row["sha256"], "", row["key"], "", "", "", "", "") for row in removed]
-    write_verdicts(verdicts, [*before, *always])
     stands = sum(by_key[key]["status"] != "removed" for key in named)
-    return {"restored": len(removed), "not_removed": stands, "before": len(before)}
+    counts = {"restored": len(removed), "not_removed": stands, "before": 0}
+
+    def add(before: list[Verdict]) -> list[Verdict]:
+        counts["before"] = len(before)
+        return [*before, *always]
+
+    edit_verdicts(verdicts, add)
+    return counts
 
 
 def _read(dedup: Path) -> pa.Table:
     path = dedup / "manifest.parquet"
     if not path.is_file():
         raise MissingInput(f"--dedup {path}: no such file; run dcgan dedup or remove-duplicates first")
-    try:
-        return pq.read_table(path, columns=["key", "sha256", "status", "group"])
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CorruptData(f"--dedup {path}: not readable ({reason}); run remove-duplicates again") from None
+    return files.read_table(
+        path, f"--dedup {path}", "run remove-duplicates again", columns=["key", "sha256", "status", "group"]
+    )

@@ -5,6 +5,7 @@ no copy can be among them, unless it is mirrored itself. Each pair of pictures i
 once, so that as many strangers pass as decoys do.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline import engine, params, progress
-from pipeline.dedup import comparer
+from pipeline.dedup import closer, comparer
 from pipeline.dedup.candidates import find_candidates
 from pipeline.dedup.codes import BITS, Codes, load_encoder
 from pipeline.dedup.equals import ids_of, look_at
@@ -27,11 +28,11 @@ from pipeline.imageset import Images, ImageSet, Rows
 from pipeline.intervals import poisson_interval
 
 SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.int16()), ("score", pa.float64())])
-"""Of pairs: rows, left < right; bits in which the codes of the wholes differ; score (see `comparer`)."""
+"""Of pairs: rows, left < right; bits in which the codes of the wholes differ; score (see `closer`)."""
 
 _LSUN_BEDROOMS = 3_033_042
 _ENCODED = 2048
-_COMPARED = 4096
+_COMPARED = 1024
 
 
 class Pairs(params.Section):
@@ -46,7 +47,24 @@ class Pairs(params.Section):
         ge=0, allow_inf_nan=False, description="how much below it pairs are kept for looking at (near)"
     )
     mirrored: bool = Field(description="whether mirrored pictures are copies too (near)")
+    compare_side: closer.Side = Field(
+        description="pixels a side at which pairs are compared, at most the pictures' own: 32, or a closer look (near)"
+    )
     max_candidates: int = Field(gt=0, description="pairs that are compared at most (near)")
+
+
+def check_side(images: ImageSet, parameters: Pairs) -> None:
+    """Refuse pictures that are too small to be compared as the parameters say.
+
+    Raises:
+        BadParameters: they are smaller than `compare_side`.
+    """
+    side, wanted = images.side, parameters.compare_side
+    if parameters.mode == "near" and side < wanted:
+        raise BadParameters(
+            f"compare_side {wanted}: the pictures of {images.folder} are stored at {side}×{side}, expected at least "
+            f"{wanted}×{wanted}; make the set with a larger side, or set compare_side to 32"
+        )
 
 
 class Search:
@@ -59,7 +77,7 @@ class Search:
         workers: processes.
 
     Raises:
-        BadParameters: the encoder is of another kind of input.
+        BadParameters: the encoder is of another kind of input, or pictures are smaller than `compare_side`.
     """
 
     def __init__(
@@ -78,22 +96,21 @@ class Search:
             )
         self.without_content = 0
         searched = (left,) if self.within else self.sets
+        for one in searched:
+            check_side(one, parameters)
         self.digests = [look_at(images)[0] for images in searched]
         self.rows = [self._with_content(*one) for one in zip(searched, self.digests, strict=True)]
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
         """The pairs, the near misses and the decoys."""
-        right = self._encode(-1, "as it is")
-        left = right if self.within else self._encode(0, "as it is")
-        mirrored = self._encode(0, "mirrored")
-        found = [self._compare(left, right, "pairs", "as it is")]
-        if self.parameters.mirrored:
-            found.append(self._compare(mirrored, right, "pairs", "mirrored"))
-            # A mirrored picture is a copy here: one upside down is none.
-            decoys = self._compare(self._encode(0, "upside down"), right, "decoys", "upside down")
-        else:
-            decoys = self._compare(mirrored, right, "decoys", "mirrored")
+        # A mirrored picture is a copy where that is asked for: there, one upside down is none.
+        decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
+        turns: list[Turn] = ["as it is", "mirrored"] if self.parameters.mirrored else ["as it is"]
+        wanted: list[tuple[int, Turn]] = [(0, turn) for turn in (*turns, decoy)]
+        left = self._encode(wanted if self.within else [*wanted, (1, "as it is")])
+        right = left[0 if self.within else -1]
+        *found, decoys = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
         pairs = pa.concat_tables(found).sort_by(
             [("left", "ascending"), ("right", "ascending"), ("score", "descending")]
         )
@@ -115,42 +132,58 @@ class Search:
             self.without_content = len(rows) - len(kept)
         return kept
 
-    def _encode(self, side: int, turn: "Turn") -> Codes:
-        rows = self.rows[side]
-        encode = partial(_encode_rows, self.sets[side].folder, self.encoder_file, turn)
-        parts = [rows[start : start + _ENCODED] for start in range(0, len(rows), _ENCODED)]
-        codes = np.empty((len(VIEWS), len(rows), BITS // 8), np.uint8)
-        done = 0
-        with progress.bar(f"encode views, {turn}", len(rows)) as advance:
-            for part in engine.map_chunks(encode, parts, workers=self.workers):
-                codes[:, done : done + part.shape[1]] = part
-                done += part.shape[1]
+    def _encode(self, wanted: Sequence[tuple[int, "Turn"]]) -> list[Codes]:
+        """Codes of all views of sides that are turned in some way."""
+        parts, places = [], []
+        for number, (side, turn) in enumerate(wanted):
+            rows = self.rows[side]
+            for start in range(0, len(rows), _ENCODED):
+                parts.append((self.sets[side].folder, turn, rows[start : start + _ENCODED]))
+                places.append((number, start))
+        codes = [np.empty((len(VIEWS), len(self.rows[side]), BITS // 8), np.uint8) for side, _ in wanted]
+        encode = partial(_encode_rows, self.encoder_file)
+        with progress.bar("encode views", sum(one.shape[1] for one in codes)) as advance:
+            made = engine.map_chunks(encode, parts, workers=self.workers)
+            for (number, start), part in zip(places, made, strict=True):
+                codes[number][:, start : start + part.shape[1]] = part
                 advance(part.shape[1])
         return codes
 
-    def _compare(self, left: Codes, right: Codes, kind: str, turn: "Turn") -> pa.Table:
-        """The pairs that pass or nearly pass."""
-        a, b = find_candidates(
-            left,
-            right,
-            self.parameters.radius,
-            within=self.within,
-            most=self.parameters.max_candidates,
-            title=f"find {kind}",
-        )
-        self.candidates[kind] += len(a)
-        rows = (self.rows[0][a], self.rows[-1][b])
-        compare = partial(_score_rows, self.sets[0].folder, self.sets[1].folder, turn)
-        parts = [(rows[0][s : s + _COMPARED], rows[1][s : s + _COMPARED]) for s in range(0, len(a), _COMPARED)]
+    def _compare(self, lefts: Sequence[tuple["Turn", Codes]], right: Codes) -> list[pa.Table]:
+        """For each way in which the left ones are turned, the pairs that pass or nearly pass; decoys come last."""
+        side = self.parameters.compare_side
+        detailed = [
+            closer.holds(closer.source_sides(one), side) for one in (self.sets[:1] if self.within else self.sets)
+        ]
+        met, parts = [], []
+        for number, (turn, left) in enumerate(lefts):
+            kind = "decoys" if number == len(lefts) - 1 else "pairs"
+            a, b = find_candidates(
+                left,
+                right,
+                self.parameters.radius,
+                within=self.within,
+                most=self.parameters.max_candidates,
+                title=f"find {kind}",
+            )
+            self.candidates[kind] += len(a)
+            rows = (self.rows[0][a], self.rows[-1][b])
+            met.append((rows, np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)))
+            both = detailed[0][rows[0]] & detailed[-1][rows[1]]
+            pieces = [slice(start, start + _COMPARED) for start in range(0, len(a), _COMPARED)]
+            parts += [(turn, rows[0][piece], rows[1][piece], both[piece]) for piece in pieces]
+        compare = partial(_score_rows, self.sets[0].folder, self.sets[1].folder, self.parameters)
         scores = [np.empty(0)]
-        with progress.bar(f"compare {kind}", len(a), "pairs") as advance:
+        with progress.bar("compare", sum(len(part[1]) for part in parts), "pairs") as advance:
             for part in engine.map_chunks(compare, parts, workers=self.workers):
                 scores.append(part)
                 advance(len(part))
-        score = np.concatenate(scores)
-        shown = score >= self.parameters.score - self.parameters.nearly
-        hamming = np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)
-        return pa.table([rows[0][shown], rows[1][shown], hamming[shown], score[shown]], schema=SCHEMA)
+        ends = np.cumsum([len(hamming) for _, hamming in met])
+        tables = []
+        for (rows, hamming), score in zip(met, np.split(np.concatenate(scores), ends[:-1]), strict=True):
+            shown = score >= self.parameters.score - self.parameters.nearly
+            tables.append(pa.table([rows[0][shown], rows[1][shown], hamming[shown], score[shown]], schema=SCHEMA))
+        return tables
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
         """Counts, and what chance explains: each pair of pictures is a decoy once, as it is a candidate once."""
@@ -204,11 +237,15 @@ def turned(images: Images, turn: Turn) -> Images:
     return images[:, ::-1] if turn == "upside down" else images
 
 
-def _encode_rows(images_folder: Path, encoder_file: Path, turn: Turn, rows: Rows) -> Codes:
-    images = ImageSet(images_folder).read(rows)
-    return encode_views(to_32(turned(images, turn)), load_encoder(encoder_file))
+def _encode_rows(encoder_file: Path, part: tuple[Path, Turn, Rows]) -> Codes:
+    folder, turn, rows = part
+    pictures = turned(to_32(ImageSet(folder).read(rows)), turn)
+    return encode_views(np.ascontiguousarray(pictures), load_encoder(encoder_file))
 
 
-def _score_rows(left_folder: Path, right_folder: Path, turn: Turn, rows: tuple[Rows, Rows]) -> npt.NDArray[np.float64]:
+def _score_rows(
+    left_folder: Path, right_folder: Path, parameters: Pairs, part: tuple[Turn, Rows, Rows, npt.NDArray[np.bool_]]
+) -> npt.NDArray[np.float64]:
+    turn, *rows, detailed = part
     left, right = ImageSet(left_folder).read(rows[0]), ImageSet(right_folder).read(rows[1])
-    return comparer.score(to_32(turned(left, turn)), to_32(right))
+    return closer.score(turned(left, turn), right, parameters.compare_side, parameters.score, detailed)

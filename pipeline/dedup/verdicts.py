@@ -6,16 +6,14 @@ A verdict is about contents (SHA-256 of the source bytes), not about names, and 
 are there for people. A row without `sha256_b` means that a picture is always kept.
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from pipeline import files
-from pipeline.csvtext import decode_key, encode_key
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.csvtext import decode_key, encode_key, read_rows
+from pipeline.errors import MissingInput
 
 LABELS = {
     "same_bytes": "the same file",
@@ -70,34 +68,16 @@ def read_verdicts(path: Path) -> list[Verdict]:
         CorruptData: a row is not a verdict; the message gives its line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+        return read_rows(path, HEADER, _parse, option="--verdicts", remedy="mend or drop the line")
     except FileNotFoundError:
         raise MissingInput(
             f"--verdicts {path}: no such file; make one with this line alone: {','.join(HEADER)}"
         ) from None
-    except UnicodeDecodeError as error:
-        raise CorruptData(f"--verdicts {path}: not UTF-8 ({error}); save it as UTF-8") from None
-    verdicts = []
-    try:
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for row in rows:
-            if rows.line_num == 1:
-                if row != HEADER:
-                    raise ValueError(f"header {','.join(row)!r}, expected {','.join(HEADER)!r}")
-            elif row:
-                verdicts.append(_parse(row))
-        if rows.line_num == 0:
-            raise ValueError(f"nothing, expected the header {','.join(HEADER)!r}")
-    except (ValueError, csv.Error) as error:
-        raise CorruptData(f"--verdicts {path}, line {max(1, rows.line_num)}: {error}; mend or drop the line") from None
-    return verdicts
 
 
 def _parse(row: list[str]) -> Verdict:
     """One row as a verdict; `ValueError` says what is wrong."""
-    if len(row) != len(HEADER):
-        raise ValueError(f"{len(row)} fields, expected {len(HEADER)}")
-    verdict = Verdict(row[0], row[1], decode_key(row[2]), decode_key(row[3]), *row[4:])
+    verdict = Verdict(row[0], row[1], decode_key(row[2]), decode_key(row[3]), row[4], row[5], *map(decode_key, row[6:]))
     pair = {verdict.sha256_a} if verdict.always_keep else {verdict.sha256_a, verdict.sha256_b}
     for sha256 in sorted(pair):
         if not re.fullmatch("[0-9a-f]{64}", sha256):
@@ -116,5 +96,21 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
     """Write verdicts atomically, each once, sorted; the same verdicts in any order give the same bytes."""
     lines = {
         ",".join(encode_key(value) for value in astuple(verdict)) for verdict in verdicts
-    }  # only keys hold what needs encoding, and the rest is unchanged by it
+    }  # only keys and names hold what needs encoding, and the rest is unchanged by it
     files.write_text(path, "\n".join([",".join(HEADER), *sorted(lines)]) + "\n")
+
+
+def edit_verdicts(path: Path, change: Callable[[list[Verdict]], Iterable[Verdict]]) -> None:
+    """Replace all verdicts by what `change` makes of them, while no other process or thread edits them.
+
+    When this returns, the verdicts are on the disk.
+
+    Args:
+        path: the file; made, if there is none.
+        change: what it raises ends the edit, and leaves the file as it was.
+
+    Raises:
+        CorruptData: the file is not one of verdicts.
+    """
+    with files.held(path) as there:
+        write_verdicts(there, change(read_verdicts(there) if there.exists() else []))

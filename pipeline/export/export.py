@@ -12,7 +12,7 @@ from pipeline.export.originals import find_originals
 from pipeline.export.parquet import write_parquet
 from pipeline.export.stylegan import write_stylegan
 from pipeline.export.webdataset import write_webdataset
-from pipeline.imageset import ImageSet
+from pipeline.imageset import ImageSet, Rows
 from pipeline.kept import load_kept
 
 Format = Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"]
@@ -29,6 +29,7 @@ def export(
     form: Format,
     link: Link = "copy",
     shard_pictures: int = 10_000,
+    part: int | None = None,
     to: Path,
 ) -> dict[str, Any]:
     """Write the pictures behind the kept rows of an image set: of a photo with several faces, the photo, once.
@@ -41,16 +42,19 @@ def export(
         form: `stylegan` writes the set's own squares, all others the source's bytes, untouched.
         link: for `folder`; see `folder.write_folder`.
         shard_pictures: for `webdataset` and `parquet`.
+        part: the only part of the set whose pictures are written; None for all. Originals are those of one source,
+            so of one part.
 
     Returns:
         `pictures`, `bytes`, and what the format's function counts.
 
     Raises:
         MissingInput, CorruptData: of the image set, the kept rows or the source.
-        BadParameters: links where the format or the source has no files.
+        BadParameters: links where the format or the source has no files; or originals of a set of several parts without
+            `part`, or a part that is not there or of which nothing was kept.
     """
     images = ImageSet(images_folder)
-    kept = load_kept(kept_file, len(images))
+    kept = _of_part(images, load_kept(kept_file, len(images)), part, squares=form == "stylegan")
     if link != "copy" and form != "folder":
         raise BadParameters(f"--link {link}: only --format folder has files to link; use --link copy")
     made_from = {
@@ -60,6 +64,7 @@ def export(
         "format": form,
         "link": link,
         "shard_pictures": shard_pictures,
+        **({} if part is None else {"part": part}),
     }
     with files.workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets")})) as work:
         if work is None:
@@ -83,3 +88,22 @@ def export(
         files.write_json(work.result / "export.json", summary)
         work.publish()
     return summary
+
+
+def _of_part(images: ImageSet, kept: Rows, part: int | None, *, squares: bool) -> Rows:
+    """The kept rows of a part. Squares are all in the set itself."""
+    count = len(images.parts)
+    if part is None:
+        if squares or count == 1:
+            return kept
+        raise BadParameters(
+            f"--images {images.folder}: made of {count} sources; export one at a time, each to a folder of its own: "
+            "--part 0 with --raw steps/raw-images, --part 1 with --raw steps/raw-added-1, and so on"
+        )
+    if not 0 <= part < count:
+        raise BadParameters(f"--part {part}: --images has the parts 0 to {count - 1}")
+    start = sum(images.parts[:part])
+    chosen = kept[(kept >= start) & (kept < start + images.parts[part])]
+    if not len(chosen):
+        raise BadParameters(f"--part {part}: none of its pictures is kept; there is nothing to write")
+    return chosen

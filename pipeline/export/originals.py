@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import progress
+from pipeline.appending import source_keys
 from pipeline.datasets.readers import Lmdb, Place, Source, UnreadableEntry
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
@@ -114,9 +115,7 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
         MissingInput: the source has lost one of them.
     """
     index = images.index.take(kept).combine_chunks()
-    keys = index.column("key")
-    photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")  # a face is `photo#003`
-    keys = pc.if_else(index.column("box").is_valid(), photos, keys).combine_chunks()
+    keys = source_keys(index).combine_chunks()
     first = np.ones(len(kept), bool)
     first[1:] = np.asarray(pc.not_equal(keys[1:], keys[:-1]))  # faces of a photo lie side by side
     columns = {"key": keys, "label": index.column("label"), "sha256": index.column("sha256")}

@@ -52,7 +52,7 @@ def kill_and_resume(seed: int, connections: int, folder: Path) -> int:
         process.send_signal(signal.SIGKILL)
         process.wait()
         again = start(server, to, connections)
-        assert again.wait(timeout=60) == 0, seed
+        assert again.wait(timeout=600) == 0, seed
         assert to.read_bytes() == CONTENT, seed
         assert [path.name for path in to.parent.iterdir()] == ["x.zip"], seed
         return server.served - len(CONTENT)

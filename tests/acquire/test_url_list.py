@@ -5,9 +5,6 @@ import fcntl
 import hashlib
 import itertools
 import json
-import os
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,6 +19,7 @@ from pipeline.acquire import asking, robots
 from pipeline.acquire.url_list import STATUSES, fetch_list
 from pipeline.csvtext import encode_key
 from pipeline.errors import BadParameters, Busy, MissingInput
+from tests.killing import running
 
 ME = "me@example.org"
 
@@ -516,12 +514,9 @@ def test_kill_9_loses_nothing_that_was_finished(site, tmp_path, encode):
     journal = tmp_path / "out/journal.jsonl"
     finished = {}
     for goal in (15, 35):
-        process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "list.csv", tmp_path / "out"])
-        while not journal.exists() or len(journal.read_bytes().splitlines()) < goal:
-            assert process.poll() is None
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        command = [sys.executable, "-c", code, tmp_path / "list.csv", tmp_path / "out"]
+        with running(command, lambda: journal.exists() and len(journal.read_bytes().splitlines()) >= goal):  # noqa: B023
+            pass
         assert not (tmp_path / "out/manifest.csv").exists()
         lines = [line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         names = {json.loads(line)["name"] for line in lines[:-1]}  # the last may be without its picture yet

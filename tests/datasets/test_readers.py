@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets import lsun
-from pipeline.datasets.readers import SUFFIXES, File, Folder, Lmdb, find_lmdb, is_picture_name, key_text
+from pipeline.datasets import lsun, readers
+from pipeline.datasets.readers import (
+    SUFFIXES,
+    File,
+    Folder,
+    Lmdb,
+    UnreadableEntry,
+    find_lmdb,
+    is_picture_name,
+    key_text,
+)
+from pipeline.datasets.tars import Tar
 from pipeline.errors import CorruptData, MissingInput
 
 
@@ -41,6 +51,26 @@ def test_truncated_lmdb_is_an_error_and_not_a_crash(tmp_path, write_lmdb, kept):
     (folder / "data.mdb").write_bytes(data[:kept])
     with pytest.raises(CorruptData, match=r"data\.mdb: (truncated|not readable).*again"):
         Lmdb(folder).entries()
+
+
+@pytest.mark.parametrize("kind", ["folder", "lmdb", "tar"])
+def test_what_is_longer_than_any_picture_is_not_read(tmp_path, write_lmdb, write_tar, monkeypatch, kind):
+    """A source says how long an entry is; what no photograph has is not even asked for."""
+    monkeypatch.setattr(readers, "LONGEST", 1000)
+    entries = {"long.jpg": bytes(1001), "most.jpg": bytes(1000)}
+    if kind == "folder":
+        for name, data in entries.items():
+            (tmp_path / name).write_bytes(data)
+        source = Folder(tmp_path)
+    elif kind == "lmdb":
+        source = Lmdb(write_lmdb(tmp_path / "x", {name.encode(): data for name, data in entries.items()}))
+    else:
+        source = Tar(write_tar(tmp_path / "x.tar", entries))
+    long, most = source.entries()
+    with source.open() as read:
+        assert read(most.place) == bytes(1000)
+        with pytest.raises(UnreadableEntry, match="1,001 bytes, at most 1,000 are read"):
+            read(long.place)
 
 
 def test_finding_an_lmdb(tmp_path, write_lmdb):

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.acquire.archives import Acquire
 from pipeline.acquire.source import acquire
-from pipeline.datasets import zips
+from pipeline.datasets import readers
 from pipeline.datasets.readers import Folder, UnreadableEntry
 from pipeline.datasets.zips import Zip
 from pipeline.errors import CorruptData
@@ -74,9 +74,9 @@ def test_a_damaged_member_loses_itself_alone(tmp_path, encode, capsys):
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     """A member that says it is longer than any photograph is refused unread."""
-    monkeypatch.setattr(zips, "_LONGEST", 1000)
+    monkeypatch.setattr(readers, "LONGEST", 1000)
     archive = Zip(write(tmp_path / "x.zip", {"1.jpg": bytes(5000)}, zipfile.ZIP_DEFLATED))
-    with archive.open() as read, pytest.raises(UnreadableEntry, match="5,000 bytes when unpacked, at most 1,000"):
+    with archive.open() as read, pytest.raises(UnreadableEntry, match="5,000 bytes, at most 1,000"):
         read((0, 0))
 
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 import pipeline.files
 from pipeline import checkpoints
 from pipeline.dcgan import model, training
-from pipeline.dcgan.trainer import MOST_GRIDS, Trainer, Training, grid_wanted, spread
+from pipeline.dcgan.trainer import MOST_GRIDS, Batch, Trainer, Training, grid_wanted, spread
 from pipeline.errors import BadParameters, TrainingDiverged
-from pipeline.imageset import ImageSet, Rows
+from pipeline.imageset import ImageSet
 from pipeline.seeding import deterministic, torch_generator
 
 CPU = torch.device("cpu")
@@ -60,6 +60,12 @@ def plain_discriminator(w: Tensors, x: torch.Tensor) -> torch.Tensor:
     return 1 / (1 + (-(x.flatten(1) @ w["logit.weight"].T)[:, 0]).exp())
 
 
+def steps_taken(trainer: Trainer) -> int:
+    """How many steps D's Adam has taken, those before a resume included."""
+    moments = trainer.optimizers[1].state.values()
+    return int(next(iter(moments))["step"]) if moments else 0
+
+
 def plain_adam(w: Tensors, moments: dict[str, Tensors], loss: torch.Tensor, step: int, decay: float) -> None:
     """Adam as published, with decay · weight added to the gradient."""
     names = [name for name, value in w.items() if value.requires_grad]
@@ -93,7 +99,7 @@ def test_two_steps_equal_a_plain_implementation(
     moments: list[dict[str, Tensors]] = [{"first": {}, "second": {}} for _ in range(2)]
     for number in range(2):
         rows = np.arange(number, number + trainer.rows_a_step)
-        figures = trainer.step(rows, number)
+        figures = trainer.step(trainer.batch(rows, number))
         z_d, z_g = torch.rand((2, 16, 256), generator=torch_generator(5, "z", number)).double() * 2 - 1
         real = torch.from_numpy(images.read(rows[-16:])).permute(0, 3, 1, 2).double() / 127.5 - 1
         for turn in "gd" if schedule == "alternate" else "dg":
@@ -122,7 +128,7 @@ def test_updates_of_each_network(drawn: tuple[Path, Path], tiny: Tiny, schedule:
     number = 0
     for _ in range(2):
         for start in range(0, 64, trainer.rows_a_step):
-            trainer.step(np.arange(start, start + trainer.rows_a_step), number)
+            trainer.step(trainer.batch(np.arange(start, start + trainer.rows_a_step), number))
             number += 1
     for optimizer in trainer.optimizers:
         assert {int(entry["step"]) for entry in optimizer.state.values()} == {updates}
@@ -168,12 +174,13 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     training.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "whole", device="cpu")
     step, seen = Trainer.step, list[int]()
 
-    def stop_sometimes(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
+    def stop_sometimes(trainer: Trainer, batch: Batch) -> dict[str, float]:
+        number = steps_taken(trainer)
         if number in stops:
             stops.remove(number)
             raise KeyboardInterrupt
         seen.append(number)
-        return step(trainer, rows, number)
+        return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", stop_sometimes)
     stops = {3, 4, 5}
@@ -211,11 +218,11 @@ def test_other_code_or_instructions_start_over(
     """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
     step, seen = Trainer.step, list[int]()
 
-    def stop_at_three(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
-        seen.append(number)
-        if number == 3:
+    def stop_at_three(trainer: Trainer, batch: Batch) -> dict[str, float]:
+        seen.append(steps_taken(trainer))
+        if seen[-1] == 3:
             raise KeyboardInterrupt
-        return step(trainer, rows, number)
+        return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", stop_at_three)
     for steps in ([0, 1, 2, 3], [3]):
@@ -245,11 +252,11 @@ def test_divergence_stops_and_keeps_the_checkpoint(
     """A loss that is not a number ends the training with an error; nothing is published, the checkpoint stays sound."""
     step = Trainer.step
 
-    def step_from_a_broken_weight(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
-        if number == 5:
+    def step_from_a_broken_weight(trainer: Trainer, batch: Batch) -> dict[str, float]:
+        if steps_taken(trainer) == 5:
             with torch.no_grad():
                 trainer.generator.image[0].weight[0, 0, 0, 0] = torch.nan
-        return step(trainer, rows, number)
+        return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", step_from_a_broken_weight)
     with pytest.raises(TrainingDiverged, match=r"train-dcgan set: d_loss is nan at step 5 \(epoch 2\)"):
@@ -290,7 +297,7 @@ def test_spread() -> None:
 def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
     """Writing a grid changes neither weights nor running statistics, nor leaves the generator in evaluation mode."""
     trainer = Trainer(ImageSet(drawn[0]), tiny(), seed=5, device=CPU)
-    trainer.step(np.arange(16), 0)
+    trainer.step(trainer.batch(np.arange(16), 0))
     before = {name: value.clone() for name, value in trainer.tensors().items() if name != "spreads"}
     trainer.end_epoch(1, tmp_path)
     assert (tmp_path / "epoch-001.png").exists()

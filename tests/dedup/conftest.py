@@ -80,7 +80,7 @@ def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
     return make
 
 
-EXACT = Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, max_candidates=1)
+EXACT = Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1)
 
 
 @pytest.fixture

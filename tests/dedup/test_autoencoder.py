@@ -10,11 +10,13 @@ import torch
 import pipeline.files
 from pipeline import params, seeding
 from pipeline.dedup import codes
-from pipeline.dedup.autoencoder import Autoencoder, Trainer, quantise, scale, train_autoencoder
+from pipeline.dedup.autoencoder import Autoencoder, quantise
 from pipeline.dedup.codes import BITS
 from pipeline.dedup.inputs import INPUTS, encoder_input, flatten, to_32
+from pipeline.dedup.trainer import Batch, Trainer, scale
+from pipeline.dedup.training import train_autoencoder
 from pipeline.errors import BadParameters
-from pipeline.imageset import Images, ImageSet, Rows
+from pipeline.imageset import Images, ImageSet
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = Autoencoder(
@@ -104,7 +106,7 @@ def test_a_step_is_named_by_seed_and_number(smooth: ImageSet) -> None:
 
     def after(seed: int, number: int) -> torch.Tensor:
         trainer = Trainer(smooth, PARAMETERS, seed)
-        trainer.step(rows, number)
+        trainer.step(trainer.batch(rows, number))
         return trainer.tensors()["encoder.weight"].detach()
 
     seeding.deterministic(1)
@@ -119,9 +121,9 @@ def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
     rows = np.arange(32)
     one, two = Trainer(smooth, PARAMETERS, 1), Trainer(smooth, PARAMETERS, 1)
     for number in range(3):
-        one.step(rows, number)
+        one.step(one.batch(rows, number))
     two.load_tensors({name: tensor.detach().clone() for name, tensor in one.tensors().items()})
-    assert one.step(rows, 3) == two.step(rows, 3)
+    assert one.step(one.batch(rows, 3)) == two.step(two.batch(rows, 3))
     for name, tensor in one.tensors().items():
         assert torch.equal(tensor, two.tensors()[name]), name
 
@@ -138,11 +140,12 @@ def test_other_code_or_instructions_start_over(
     parameters = PARAMETERS.model_copy(update={"checkpoint_every": 3})
     step, seen = Trainer.step, list[int]()
 
-    def stop_at_three(trainer: Trainer, rows: Rows, number: int) -> dict[str, float]:
-        seen.append(number)
-        if number == 3:
+    def stop_at_three(trainer: Trainer, batch: Batch) -> dict[str, float]:
+        moments = trainer.optimizer.state.values()
+        seen.append(int(next(iter(moments))["step"]) if moments else 0)
+        if seen[-1] == 3:
             raise KeyboardInterrupt
-        return step(trainer, rows, number)
+        return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", stop_at_three)
     for steps in ([0, 1, 2, 3], [3]):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.fft import dctn
 
 from pipeline.dedup import comparer, probe, transforms
 from pipeline.imageset import Images
@@ -45,14 +44,6 @@ def test_a_score_does_not_depend_on_its_batch(scenes: Images) -> None:
     right = probe.planted(scenes, "shift", 1)
     alone = [comparer.score(scenes[n : n + 1], right[n : n + 1])[0] for n in range(len(scenes))]
     assert comparer.score(scenes, right).tolist() == alone
-
-
-def test_frequencies_are_those_of_the_cosine_transform(scenes: Images) -> None:
-    """The lowest 24×24 of the orthonormal transform, as scipy has it, but for the mean."""
-    plane = scenes[0, :, :, 1].astype(np.float64)
-    expected = dctn(plane - plane.mean(), norm="ortho")[:24, :24]
-    found = comparer._frequencies(plane, np.ones((32, 32), bool))
-    assert np.abs(found - expected).max() < 1e-8
 
 
 def test_every_measurement_has_a_weight() -> None:

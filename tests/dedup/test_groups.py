@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,10 +16,9 @@ class Case:
     buckets: list[Rows]
     contents: Rows
     apart: Apart
-    always: np.ndarray
 
     def keepers(self) -> Rows:
-        return find_keepers(self.ranks, self.buckets, self.contents, self.apart, self.always)
+        return find_keepers(self.ranks, self.buckets, self.contents, self.apart)
 
     def are_apart(self, a: int, b: int) -> bool:
         return int(self.contents[b]) in self.apart.get(int(self.contents[a]), ())
@@ -31,7 +29,7 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Two to 14 pictures in overlapping buckets, some judged apart, some always kept."""
+    """Two to 14 pictures in overlapping buckets, some judged apart."""
     count = draw(st.integers(2, 14))
     rows = st.integers(0, count - 1)
     apart: dict[int, set[int]] = {}
@@ -43,7 +41,6 @@ def cases(draw: st.DrawFn) -> Case:
         [np.array(sorted(b), np.int64) for b in draw(st.lists(st.sets(rows, min_size=2), max_size=6))],
         np.array([draw(st.integers(0, row)) for row in range(count)], np.int64),
         apart,
-        np.array([draw(st.booleans()) and draw(st.booleans()) for _ in range(count)], bool),
     )
 
 
@@ -56,7 +53,6 @@ def test_every_promise_holds(case: Case) -> None:
         if keeper != row:
             assert case.share_a_bucket(row, keeper)
             assert not case.are_apart(keeper, row)
-            assert not case.always[row]
             assert case.ranks[keeper] < case.ranks[row]
 
 
@@ -67,7 +63,7 @@ def test_each_goes_to_the_first_keeper_in_reach(case: Case) -> None:
     kept = [row for row in np.argsort(case.ranks).tolist() if keepers[row] == row]
     for row, keeper in enumerate(keepers.tolist()):
         reach = [k for k in kept if case.ranks[k] < case.ranks[row] and case.share_a_bucket(k, row)]
-        reach = [k for k in reach if not case.are_apart(k, row) and not case.always[row]]
+        reach = [k for k in reach if not case.are_apart(k, row)]
         assert keeper == (reach[0] if reach else row)
 
 
@@ -79,7 +75,7 @@ def test_removing_twice_changes_nothing(case: Case) -> None:
     renumbered = {row: new for new, row in enumerate(kept.tolist())}
     left = [np.array([renumbered[r] for r in b.tolist() if r in renumbered], np.int64) for b in case.buckets]
     ranks = np.argsort(np.argsort(case.ranks[kept]))
-    again = find_keepers(ranks, [b for b in left if len(b) > 1], case.contents[kept], case.apart, case.always[kept])
+    again = find_keepers(ranks, [b for b in left if len(b) > 1], case.contents[kept], case.apart)
     assert np.array_equal(again, np.arange(len(kept)))
 
 
@@ -93,7 +89,7 @@ def test_the_order_of_rows_and_buckets_does_not_matter(case: Case, random: objec
     old_at = np.argsort(new_at)
     buckets = [new_at[b] for b in case.buckets]
     random.shuffle(buckets)  # type: ignore[attr-defined]
-    moved = find_keepers(case.ranks[old_at], buckets, case.contents[old_at], case.apart, case.always[old_at])
+    moved = find_keepers(case.ranks[old_at], buckets, case.contents[old_at], case.apart)
     assert np.array_equal(moved[new_at], new_at[case.keepers()])
 
 
@@ -108,14 +104,11 @@ def test_buckets_are_the_equal_rows(ids: list[int]) -> None:
 def test_there_are_no_chains() -> None:
     """a is near b and b near c: c is not removed for a, of which it is no duplicate."""
     buckets = [np.array([0, 1]), np.array([1, 2])]
-    nobody = np.zeros(3, bool)
-    assert find_keepers(np.arange(3), buckets, np.arange(3), {}, nobody).tolist() == [0, 0, 2]
+    assert find_keepers(np.arange(3), buckets, np.arange(3), {}).tolist() == [0, 0, 2]
 
 
-@pytest.mark.parametrize("always", [0, 50_000])
-def test_a_giant_bucket_takes_linear_time(always: int) -> None:
-    """100,000 equal pictures, also when half of them are always kept: quadratic work would not end."""
+def test_a_giant_bucket_takes_linear_time() -> None:
+    """100,000 equal pictures: quadratic work would not end."""
     count = 100_000
-    kept = np.arange(count) < always
-    keepers = find_keepers(np.arange(count), [np.arange(count)], np.arange(count), {}, kept)
-    assert (keepers != np.arange(count)).sum() == count - max(always, 1)
+    keepers = find_keepers(np.arange(count), [np.arange(count)], np.arange(count), {})
+    assert (keepers != np.arange(count)).sum() == count - 1

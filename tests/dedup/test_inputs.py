@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.inputs import blur, cut, flatten, normalise, strip_bars, to_32
+from pipeline.dedup.inputs import blur, cut, flatten, normalise, strip_bars, to_32, to_side, without_bars
 
 
-def averaged(image: np.ndarray) -> np.ndarray:
-    """The definition of area averaging, in fractions: uint8 (side, side), halves rounded up."""
+def averaged(image: np.ndarray, to: int = 32) -> np.ndarray:
+    """The definition of area averaging, in fractions: uint8 (to, to), halves rounded up."""
     side = len(image)
-    step = Fraction(side, 32)
+    step = Fraction(side, to)
     shares = np.array(
-        [[max(Fraction(0), min((i + 1) * step, j + 1) - max(i * step, j)) for j in range(side)] for i in range(32)]
+        [[max(Fraction(0), min((i + 1) * step, j + 1) - max(i * step, j)) for j in range(side)] for i in range(to)]
     )
     sums = shares.dot(image.astype(object)).dot(shares.T) / step**2
     return np.array([[int(value + Fraction(1, 2)) for value in row] for row in sums], np.uint8)
@@ -30,6 +30,13 @@ def test_pictures_of_any_side_are_averaged_exactly(side: int, seed: int) -> None
     small = flatten(to_32(image[None])).reshape(3, 32, 32)
     channel = seed % 3
     assert np.array_equal(small[channel], averaged(image[:, :, channel]))
+
+
+@pytest.mark.parametrize(("stored", "side"), [(64, 64), (128, 64), (80, 64), (144, 128)])
+def test_a_larger_side_is_averaged_as_exactly(stored: int, side: int) -> None:
+    """To 64 and 128, by whole pixels and by shares."""
+    image = np.random.default_rng(stored).integers(0, 256, (stored, stored, 3)).astype(np.uint8)
+    assert np.array_equal(to_side(image[None], side)[0, :, :, 0], averaged(image[:, :, 0], side))
 
 
 def test_halves_are_rounded_up_and_white_stays_white() -> None:
@@ -78,6 +85,13 @@ def test_bars_are_cut_off(pictures: np.ndarray, colour: tuple[int, int, int], si
     assert np.array_equal(strip_bars(framed), cut(pictures, box))
 
 
+def test_what_is_kept_of_a_picture_with_bars_is_told(pictures: np.ndarray) -> None:
+    """Top, left, height and width; the mixed line goes too, and without bars it is the whole."""
+    framed = pictures[:2].copy()
+    framed[1, :4] = framed[1, :, 29:] = 0
+    assert without_bars(framed).tolist() == [[0, 0, 32, 32], [5, 0, 27, 28]]
+
+
 def test_what_is_no_bar_stays(pictures: np.ndarray) -> None:
     """Pictures without bars, even ones, and ones that would keep next to nothing."""
     assert np.array_equal(strip_bars(pictures), pictures)
@@ -115,3 +129,11 @@ def test_the_input_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
         hashlib.sha256(b"".join(array.tobytes() for array in made)).hexdigest()
         == "05b829c8a7d4d28d869ff71b4c7ab8ee60679ab5f4b6353d99087b21202af87d"
     )
+
+
+def test_how_pictures_lie_in_memory_does_not_matter(pictures: np.ndarray) -> None:
+    """A mirrored view, which no copy was made of, gives what the mirrored pictures give."""
+    view = pictures[:, :, ::-1]
+    copy = np.ascontiguousarray(view)
+    for change in (strip_bars, blur, normalise, lambda pictures: cut(pictures, (2, -2, 28, 32))):
+        assert np.array_equal(change(view), change(copy))

@@ -16,7 +16,7 @@ from pipeline.dedup.search import Pairs
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 
-NEAR = Pairs(mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, max_candidates=100_000)
+NEAR = Pairs(mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.dedup import pairs, probe, removal, search
+from pipeline.dedup import closer, pairs, probe, removal, search
 from pipeline.dedup.autoencoder import quantise
 from pipeline.dedup.codes import BITS, hash_images, save_encoder
 from pipeline.dedup.inputs import INPUTS
@@ -17,7 +17,9 @@ from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 
 Scenes = Callable[[int, int], Images]
-NEAR = search.Pairs(mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, max_candidates=100_000)
+NEAR = search.Pairs(
+    mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+)
 
 
 @pytest.fixture
@@ -63,6 +65,56 @@ def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copi
     find(copies, workers=2, to="again")
     for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_a_closer_look_finds_the_same_for_any_number_of_workers(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """At 64 pixels: copies and nothing else, other scores, another detector; who compares does not show."""
+    closely = NEAR.model_copy(update={"compare_side": 64})
+    plain, _ = find(copies)
+    summary, found = find(copies, closely, to="closely")
+    assert found == [(n, 20 + n) for n in range(5)] and summary["decoys"] == 0
+    assert summary["detector"] != plain["detector"] and summary["parameters"]["compare_side"] == 64
+    scores = [pq.read_table(tmp_path / name / "pairs.parquet")["score"] for name in ("pairs", "closely")]
+    assert scores[0] != scores[1]
+    find(copies, closely, workers=2, to="again")
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+        assert (tmp_path / "closely" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_pictures_smaller_than_what_is_compared_are_refused(find: Callable[..., Any], copies: Images) -> None:
+    """Before any work, with what to do."""
+    largest = NEAR.model_copy(update={"compare_side": 128})
+    with pytest.raises(
+        BadParameters,
+        match=r"compare_side 128: the pictures of .* are stored at 64×64, expected at least 128×128; "
+        "make the set with a larger side, or set compare_side to 32",
+    ):
+        find(copies, largest)
+
+
+def test_recall_is_measured_by_the_same_comparison(
+    find: Callable[..., Any], copies: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies are planted at the stored size and looked at as closely; of another side's pairs there is no recall."""
+    closely = NEAR.model_copy(update={"compare_side": 64})
+    find(copies, closely, to="closely")
+    folders = (tmp_path / "set", tmp_path / "encoder", tmp_path / "closely")
+    section = probe.Probe(sample=6, seed=1)
+    with pytest.raises(CorruptData, match="found by another detector"):
+        probe.probe_duplicates(*folders, NEAR, section, tmp_path / "recall")
+    sides, seen = [], closer.score
+
+    def score(left: Images, right: Images, side: closer.Side, least: float, detailed: Any) -> Any:
+        sides.append((side, left.shape[1], bool(detailed.any())))
+        return seen(left, right, side, least, detailed)
+
+    monkeypatch.setattr(closer, "score", score)
+    summary = probe.probe_duplicates(*folders, closely, section, tmp_path / "recall")
+    assert summary["recall"]["jpeg80"]["found"] == summary["recall"]["brighter5"]["found"] == 6
+    # Halves and quarters of 64 pixels hold nothing that 32×32 does not.
+    assert (64, 64, True) in sides and sides.count((64, 64, False)) == 2
 
 
 def test_mirrored_copies_are_decoys_unless_they_are_asked_for(find: Callable[..., Any], copies: Images) -> None:

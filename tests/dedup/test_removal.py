@@ -191,7 +191,7 @@ def test_doing_it_again_gives_the_same_bytes(
     for name in ("one", "two"):
         removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert made[0] == made[1] and len(made[0]) == 5
+    assert made[0] == made[1] and len(made[0]) == 6
 
 
 def test_codes_of_another_set_stop_everything(

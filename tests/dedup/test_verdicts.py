@@ -13,6 +13,7 @@ from pipeline.dedup.verdicts import (
     HEADER,
     LABELS,
     Verdict,
+    edit_verdicts,
     read_verdicts,
     write_verdicts,
 )
@@ -107,3 +108,13 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(",".join(HEADER).encode("utf-16"))
     with pytest.raises(CorruptData, match="UTF-8"):
         read_verdicts(path)
+
+
+def test_a_name_from_a_spreadsheet_stays_as_it_is(tmp_path: Path) -> None:
+    """Whoever is called by more than letters is called the same after any number of edits."""
+    path = tmp_path / "verdicts.csv"
+    path.write_text(f'{",".join(HEADER)}\n{A},{B},one,two,near,,"Doe, Jane (50%)",\n')
+    assert [verdict.rater for verdict in read_verdicts(path)] == ["Doe, Jane (50%)"]
+    for _ in range(2):
+        edit_verdicts(path, lambda verdicts: verdicts)
+        assert [verdict.rater for verdict in read_verdicts(path)] == ["Doe, Jane (50%)"]

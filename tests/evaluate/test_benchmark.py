@@ -2,12 +2,8 @@
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -17,8 +13,7 @@ from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.evaluate.benchmark import evaluate
 from tests.conftest import folder_bytes
 from tests.evaluate.conftest import CLASSES, VALUES, coloured, write_set
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.killing import ROOT, running
 
 
 def test_what_stands_in_the_metrics(inputs, parameters, tmp_path):
@@ -63,13 +58,9 @@ def test_kill_9_then_again(inputs, tmp_path):
     ]
     quiet = {"cwd": ROOT, "capture_output": True, "text": True, "check": False}
     assert subprocess.run([*map(str, command), str(tmp_path / "whole")], **quiet).returncode == 0
-    running = subprocess.Popen([*map(str, command), str(tmp_path / "out")], cwd=ROOT, stderr=subprocess.DEVNULL)
     scratch = tmp_path / ".out.partial" / "scratch"
-    deadline = time.monotonic() + 60
-    while len(list(scratch.glob("*.json"))) < 2 and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    with running([*command, tmp_path / "out"], lambda: len(list(scratch.glob("*.json"))) >= 2):
+        pass
     kept = len(list(scratch.glob("*.json")))
     assert 2 <= kept < 9 and not (tmp_path / "out").exists()
     done = subprocess.run([*map(str, command), str(tmp_path / "out")], **quiet)

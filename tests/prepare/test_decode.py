@@ -76,6 +76,27 @@ def test_the_quick_way_gives_pillows_pixels(encode, options, least):
     assert (found.image == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("metadata", "asked"),
+    [
+        *(({}, False), ({"comment": b"Exif-free"}, False), ({"dpi": (72, 72)}, False)),
+        ({"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}, True),
+        ({"xmp": b"<x:xmpmeta xmlns:tiff='t'><a tiff:Orientation='1'/></x:xmpmeta>"}, True),
+        ({"comment": b"MPF\0"}, True),
+    ],
+)
+def test_pillow_is_asked_only_of_jpegs_that_metadata_may_turn(encode, monkeypatch, metadata, asked):
+    """Else the header is read by libjpeg: the same pixels and size. In doubt, a mark anywhere, Pillow decides."""
+    opened = []
+    data = encode(2, shape=(500, 333), **metadata)
+    expected, really = pixels(data), Image.open
+    monkeypatch.setattr(Image, "open", lambda *args, **options: opened.append(1) or really(*args, **options))
+    found = decode(data, max_pixels=MOST)
+    assert bool(opened) == asked
+    assert (found.image == expected).all() and (found.width, found.height) == (500, 333)
+    assert decode(data, max_pixels=500 * 333 - 1).reason == "too_many_pixels"
+
+
 def test_inks_by_way_of_luminance(encode):
     """YCCK, which Adobe's own programs write, says so in its Adobe segment."""
     data = encode(2, mode="CMYK")
@@ -151,6 +172,31 @@ def test_exif_orientation(encode, file_format, orientation):
     found = decode(data, max_pixels=MOST)
     assert (found.image == turned).all()
     assert (found.height, found.width) == turned.shape[:2]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "PA", "RGBA", "LA", "CMYK", "I;16", "TIFF"])
+@pytest.mark.parametrize("strip", [1, 60, 130, 10_000])
+def test_a_large_picture_is_converted_in_strips(mode, strip, monkeypatch):
+    """In strips or whole, of every colour model, turned or not: the same pixels."""
+    noise = np.random.default_rng(1).integers(0, 256, (70, 60, 4), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    options = {}
+    if mode == "I;16":
+        picture = Image.fromarray(noise.view(np.uint16)[..., 0].copy())
+    elif mode == "PA":
+        picture, options = picture.convert("P"), {"transparency": 7}
+    elif mode != "RGBA":
+        picture = picture.convert("RGB").convert("RGB" if mode == "TIFF" else mode)
+    if mode == "TIFF":
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = 6
+    buffer = io.BytesIO()
+    picture.save(buffer, "TIFF" if mode in ("CMYK", "TIFF") else "PNG", **options)
+    whole = decode(buffer.getvalue(), max_pixels=MOST)
+    monkeypatch.setattr("pipeline.prepare.decode._STRIP", strip)
+    found = decode(buffer.getvalue(), max_pixels=MOST)
+    assert (found.width, found.height) == (whole.width, whole.height)
+    assert (found.image == whole.image).all()
 
 
 def test_a_broken_exif_block_does_not_cost_the_picture(encode):

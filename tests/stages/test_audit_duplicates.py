@@ -21,7 +21,7 @@ def test_without_a_manifest_it_says_who_makes_one(
     encoder = Encoder(np.zeros((BITS, INPUTS), np.int8), np.zeros(BITS, np.int32))
     save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
     hash_images(images, tmp_path / "encoder", tmp_path / "codes")
-    (tmp_path / "profile.yaml").write_text("audit: {drawn: {largest: 2, random: 2, random_seed: 1}}\n")
+    (tmp_path / "profile.yaml").write_text("audit: {drawn: {largest: 2, random: 2, uncertain: 2, random_seed: 1}}\n")
     failed = run_stage(
         "audit_duplicates",
         *("--set", "drawn", "--params", tmp_path / "profile.yaml", "--images", images, "--codes", tmp_path / "codes"),

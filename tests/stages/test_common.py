@@ -77,7 +77,7 @@ def test_an_interruption_is_one_line_and_exit_130(number: signal.Signals) -> Non
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors == "example: interrupted; finished work is kept, run it again to go on\n"
 
@@ -89,7 +89,7 @@ def test_nohup_is_respected() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(signal.SIGHUP)
-    assert process.communicate(timeout=20)[1].endswith("originals untouched\n")
+    assert process.communicate(timeout=120)[1].endswith("originals untouched\n")
     assert process.returncode == 0
 
 

@@ -63,9 +63,9 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
     rows = pq.read_table(result / "manifest.parquet").to_pylist()
     assert sum(row["group"] is not None for row in rows) == 8
     assert (result / "kept.txt").read_text().splitlines() == [r["key"] for r in rows if r["status"] == "kept"]
-    assert "b/copy of 00.jpg" in (result / "gallery.html").read_text() and json.loads(
-        (result / "summary.json").read_text()
-    )
+    page = (result / "gallery.html").read_text()
+    assert "b/copy of 00.jpg" in page and "3 of 3 pairs of unequal pixels, those of the lowest score" in page
+    assert json.loads((result / "summary.json").read_text())
     skipped = pq.read_table(result / "steps" / "images" / "skipped.parquet").to_pylist()
     assert [row["key"] for row in skipped] == ["b/broken.png"]
 
@@ -122,9 +122,30 @@ def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, ru
     assert failed.returncode == 1 and "expected a row of numbers for each of 44 pictures" in failed.stderr
 
 
+def test_a_closer_look(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """The same copies at 64 pixels; a default side grows with it; what is added is compared alike, or refused."""
+    options = (folder, "--encoder", result / "steps" / "encoder", "-j", 1)
+    done = run_stage("dedup", *options, "--to", tmp_path / "closer", "--compare-side", 64)
+    assert done.returncode == 0, done.stderr
+    assert removed(tmp_path / "closer") == removed(result)
+    about = json.loads((tmp_path / "closer" / "steps" / "pairs" / "pairs.json").read_text())
+    assert about["parameters"]["compare_side"] == 64
+    again = run_stage("dedup", *options, "--to", tmp_path / "closer", "--compare-side", 64, "--append")
+    assert again.returncode == 0 and "added: 0" in again.stderr, again.stderr
+    refused = run_stage("dedup", *options, "--to", tmp_path / "closer", "--append")
+    assert refused.returncode == 1 and "compare_side is 32, but the earlier result was made with 64" in refused.stderr
+    larger = run_stage("dedup", *options, "--to", tmp_path / "larger", "--compare-side", 128, "--against", folder)
+    assert larger.returncode == 0, larger.stderr
+    assert ImageSet(tmp_path / "larger" / "steps" / "images").side == 128
+    assert json.loads((tmp_path / "larger" / "steps" / "matches" / "matches.json").read_text())["matched"] == 44
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["{images}", "--compare-side", "128"], "are stored at 64×64, expected at least 128×128; make the set with"),
+        (["{folder}", "--compare-side", "128", "--side", "64"], "choose --side 128, or --compare-side 32"),
+        (["{folder}", "--compare-side", "48"], "options.compare_side"),
         (["nowhere"], "SOURCE nowhere: no such file or folder"),
         (["{folder}", "--drop-matches"], "--drop-matches: expected --against as well"),
         (["{folder}", "--keep", "best"], "options.keep.0: 'best'"),
@@ -136,7 +157,7 @@ def test_what_cannot_be_done_is_one_line(
     options: list[str], message: str, folder: Path, result: Path, tmp_path: Path, run_stage: Run
 ) -> None:
     """Exit status 1, no traceback."""
-    arguments = [option.format(folder=folder) for option in options]
+    arguments = [option.format(folder=folder, images=result / "steps" / "images") for option in options]
     if "--to" not in options:
         arguments += ["--to", str(tmp_path / "out")]
     failed = run_stage("dedup", *arguments, "--encoder", result / "steps" / "encoder", "-j", 1)

@@ -40,7 +40,7 @@ def command(tmp_path):
         )
         if start:
             return run
-        output = run.communicate(timeout=60)
+        output = run.communicate(timeout=600)
         return subprocess.CompletedProcess(run.args, run.returncode, *output)
 
     return command

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 
 from pipeline import files
 from pipeline.imageset import ImageSet
+from tests.killing import running
 
 ROOT = Path(__file__).parent.parent.parent
 PROFILE = """
@@ -59,12 +59,8 @@ def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path,
 
     scratch = tmp_path / ".killed.partial" / "scratch"
     command = [sys.executable, "-m", "stages.downsample_imagenet", *options, "-j", "1", "--to", tmp_path / "killed"]
-    running = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(scratch.glob("*.json"))) < 3 and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    with running(command, lambda: len(list(scratch.glob("*.json"))) >= 3):
+        pass
     survived = {path.name: path.stat().st_mtime_ns for path in scratch.glob("*.json")}
     assert 3 <= len(survived) < CHUNKS and not (tmp_path / "killed").exists()
 
@@ -80,15 +76,10 @@ def test_ctrl_c_is_one_line_and_loses_nothing(tmp_path, options):
     """A terminal interrupts the command and its workers at once: no traceback of any of them, and chunks are kept."""
     scratch = tmp_path / ".out.partial" / "scratch"
     command = [sys.executable, "-m", "stages.downsample_imagenet", *options, "-j", "2", "--to", tmp_path / "out"]
-    running = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    deadline = time.monotonic() + 60
-    while len(list(scratch.glob("*.json"))) < 3 and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.killpg(running.pid, signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 130
+    with running(command, lambda: len(list(scratch.glob("*.json"))) >= 3, stderr=subprocess.PIPE) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=600)
+    assert process.returncode == 130
     assert errors == "downsample-imagenet: interrupted; finished work is kept, run it again to go on\n"
     assert len(list(scratch.glob("*.json"))) >= 3 and not (tmp_path / "out").exists()
 

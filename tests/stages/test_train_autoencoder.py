@@ -1,20 +1,16 @@
 """`train-autoencoder` as a process: killed anywhere, it ends in the same bytes."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import checkpoints
+from tests.killing import running, step_of
 
-ROOT = Path(__file__).parents[2]
 EVERY = 5
 STEPS = 300 // 16 * 20
 SECTION = f"""\
@@ -46,16 +42,11 @@ def test_killed_and_run_again_it_gives_the_same_bytes(
     assert run_stage("train_autoencoder", *options, "--to", whole).returncode == 0
     checkpoint = tmp_path / ".broken.partial" / "scratch" / "checkpoint.safetensors"
     command = [sys.executable, "-m", "stages.train_autoencoder", *map(str, options), "--to", str(broken)]
-    for least in (40, 160):
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 120
-        while not checkpoint.exists() or checkpoints.load(checkpoint)[1]["step"] < least:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+    for least in (20, 100):
+        with running(command, lambda: step_of(checkpoint) >= least):  # noqa: B023
+            pass
         assert not broken.exists()
-        done = checkpoints.load(checkpoint)[1]["step"]
+        done = step_of(checkpoint)
         assert least <= done < STEPS
     last = run_stage("train_autoencoder", *options, "--to", broken)
     assert last.returncode == 0, last.stderr

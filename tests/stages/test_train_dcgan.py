@@ -3,19 +3,16 @@
 import hashlib
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import checkpoints
+from tests.killing import running, step_of
 
-ROOT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 PROFILE = """
@@ -64,14 +61,10 @@ def test_killed_in_the_middle(options: list[object], run_stage: Run, tmp_path: P
     assert json.loads(whole.stdout) == json.loads((tmp_path / "whole" / "model.json").read_text())
     command = [sys.executable, "-m", "stages.train_dcgan", *map(str, options), "--to", str(tmp_path / "parts")]
     checkpoint = tmp_path / ".parts.partial" / "scratch" / "checkpoint.safetensors"
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not checkpoint.exists() or checkpoints.load(checkpoint)[1]["step"] < 10:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL and not (tmp_path / "parts").exists()
-    saved = checkpoints.load(checkpoint)[1]["step"]
+    with running(command, lambda: step_of(checkpoint) >= 10):
+        pass
+    assert not (tmp_path / "parts").exists()
+    saved = step_of(checkpoint)
     rest = run_stage("train_dcgan", *options, "--to", tmp_path / "parts")
     assert rest.returncode == 0, rest.stderr
     resumed = re.search(r"resumed at step (\d+) of 64", rest.stderr)

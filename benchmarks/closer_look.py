@@ -1,0 +1,143 @@
+"""What a closer look at pairs gains and costs: comparing at 64 and 128 pixels beside 32.
+
+    PYTHONPATH=. python benchmarks/closer_look.py --learn tiny-imagenet-64px.zip --imagenet FOLDER|ZIP \\
+        --bedrooms FOLDER|ZIP [--to benchmarks/closer_look.json]
+
+The encoder learns from `--learn`; of `--imagenet` only those pictures are used that `fit_closer.py` leaves out, and the
+bedrooms are in no fit.
+
+Recall: copies of each set's pictures, by each transform, made of the source at its own size and prepared again at 128;
+the share that meets its original and passes. Strangers: decoys (one mirrored) among squares cut at random out of the
+pictures of a set, of other sources, that pass; and pictures with their own coarse things and the detail of another one,
+which are made up. Speed: pairs a second of one process, of copies, all of which are looked at closely.
+"""
+
+import argparse
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fit_closer import cut, decoy_pairs, squares, with_other_detail
+from pictures import read_squares, read_whole, train_encoder
+
+from pipeline import files, seeding
+from pipeline.dedup import closer, transforms
+from pipeline.dedup.codes import Encoder
+from pipeline.dedup.inputs import to_32
+from pipeline.dedup.probes import encode_views, meets
+from pipeline.dedup.search import Pairs
+from pipeline.imageset import Images
+from pipeline.params import default_profile, load_section
+
+NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
+SIDES: tuple[closer.Side, ...] = (32, 64, 128)
+LARGE = 128
+SEED = 1
+"""Of samples and transforms; the weights were fitted with another."""
+
+
+def passing(left: Images, right: Images, sides: np.ndarray, section: Pairs) -> dict[str, np.ndarray]:
+    """By side: the scores of pairs that are at least high enough, as bool (n,); `sides` are of the smaller source."""
+    return {
+        str(side): closer.score(left, right, side, section.score, closer.holds(sides, side)) >= section.score
+        for side in SIDES
+    }
+
+
+def recall(sources: list[Images], originals: Images, encoder: Encoder, section: Pairs) -> dict[str, Any]:
+    """By transform and side, how many copies are found; and under `met` how many meet their originals."""
+    own = np.array([min(source.shape[:2]) for source in sources])
+    views = encode_views(to_32(originals), encoder)
+    table: dict[str, Any] = {}
+    for name in NAMES:
+        rng = seeding.numpy_rng(SEED, "quality", name)
+        made = [transforms.apply(name, source, rng) for source in sources]
+        copies = squares(made, LARGE)
+        met = meets(views, encode_views(to_32(copies), encoder), section.radius)
+        sides = np.minimum(own, [min(copy.shape[:2]) for copy in made])
+        found = passing(originals, copies, sides, section)
+        table[name] = {"met": int(met.sum()), **{side: int((met & passed).sum()) for side, passed in found.items()}}
+    return table
+
+
+def strangers(
+    pool: list[Images], sources: list[Images], originals: Images, encoder: Encoder, section: Pairs, crops: int
+) -> dict[str, Any]:
+    """How many decoys (of squares out of `pool`) and pairs of other detail there are, and how many pass by side."""
+    pictures, places = cut(pool, LARGE, crops, seeding.numpy_rng(SEED, "crops"))
+    images = squares(pictures, LARGE)
+    left, right = decoy_pairs(images, places, encoder)
+    large = np.full(len(left), LARGE)
+    decoys = passing(images[left][:, :, ::-1], images[right], large, section)
+    own = np.array([min(source.shape[:2]) for source in sources])
+    mixed = with_other_detail(originals, seeding.numpy_rng(SEED, "detail"))
+    other = passing(originals, mixed, own, section)
+    return {
+        "squares": len(images),
+        "decoys": {"of": len(left), **{side: int(passed.sum()) for side, passed in decoys.items()}},
+        "other_detail": {"of": len(originals), **{side: int(passed.sum()) for side, passed in other.items()}},
+    }
+
+
+def speed(originals: Images) -> dict[str, int]:
+    """Pairs a second by side."""
+    found = {}
+    for side in SIDES:
+        everyone = np.ones(len(originals), bool)
+        closer.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compiles
+        started = time.perf_counter()
+        closer.score(originals, originals, side, 0.0, everyone)
+        found[str(side)] = round(len(originals) / (time.perf_counter() - started))
+    return found
+
+
+def show(title: str, of: int, one: dict[str, Any]) -> None:
+    """The figures of a set as a table."""
+    print(
+        f"\n{title}, {of} copies of each transform\n{'':14}"
+        + "".join(f"{name:>8}" for name in ("met", *map(str, SIDES)))
+    )
+    for name, row in one["recall"].items():
+        print(f"{name:14}" + "".join(f"{count / of:8.3f}" for count in row.values()))
+    for name in ("decoys", "other_detail"):
+        print(name, one["strangers"][name])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("learn", "imagenet", "bedrooms"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--sample", type=int, default=200, help="pictures of a set at most")
+    parser.add_argument("--crops", type=int, default=12, help="squares cut out of each picture, for decoys")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
+    options = parser.parse_args()
+    section = load_section(default_profile(), "dedup.imagenet.pairs", Pairs)
+    encoder = train_encoder(read_squares(options.learn, 32))
+    sets = {"ImageNet, full size": read_whole(options.imagenet)[1::2], "bedrooms": read_whole(options.bedrooms)}
+    result: dict[str, Any] = {
+        "machine": platform.processor() or platform.machine(),
+        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "pillow")},
+        "sets": {},
+    }
+    for title, pictures in sets.items():
+        rows = np.sort(seeding.numpy_rng(SEED, "quality").permutation(len(pictures))[: options.sample])
+        sources = [pictures[row] for row in rows]
+        originals = squares(sources, LARGE)
+        found = {
+            "recall": recall(sources, originals, encoder, section),
+            "strangers": strangers(pictures, sources, originals, encoder, section, options.crops),
+        }
+        result["sets"][title] = {"of": len(sources), **found}
+        show(title, len(sources), found)
+        result["pairs_a_second"] = speed(originals)
+        print(result["pairs_a_second"], flush=True)
+        files.write_text(options.to, json.dumps(result, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What the routes of all pages share: templates, files of the pages themselves, JSON that is posted, pictures."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from pipeline.dedup.verdicts import LABELS
+from pipeline.errors import BadParameters, PipelineError
+
+LETTERS = {"same_pixels": "p", "near": "n", "mirrored": "m", "similar": "s", "different": "d"}
+"""Keys of labels, beside 1 to 6."""
+
+
+class _Number(IntegerConvertor):
+    """`{…:number}` of a route: no longer than int64 holds, and than Python reads."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("number", _Number())
+
+Answer = Mapping[str, Any]
+
+_HERE = Path(__file__).parent
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def render(template: str, *, folder: Path = _HERE, **values: Any) -> str:
+    """A page of `folder/templates`, built on `page.html`; its template knows `values`, `labels` and `letters`."""
+    folders = [folder / "templates", _HERE / "templates"]
+    environment = Environment(
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(template).render(labels=LABELS, letters=LETTERS, **values)
+
+
+def static(*folders: Path) -> Callable[[Request], Response]:
+    """A route for scripts and styles, which are read once: these pages' own, and those of other `folders`."""
+    paths = [path for folder in (_HERE, *folders) for path in (folder / "static").iterdir() if path.suffix in _TYPES]
+    files = {path.name: path.read_bytes() for path in paths}
+
+    def show(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            raise HTTPException(404)
+        return Response(files[name], media_type=_TYPES[Path(name).suffix])
+
+    return show
+
+
+async def post(act: Callable[[Mapping[str, Any]], Answer], request: Request) -> Response:
+    """Let `act` answer the JSON object that was posted.
+
+    Raises:
+        BadParameters: it is none.
+    """
+    try:
+        said = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise BadParameters("expected a JSON object")
+    return JSONResponse(await run_in_threadpool(act, said))
+
+
+def picture(data: bytes | None) -> Response:
+    """A PNG; 404 for None."""
+    if data is None:
+        raise HTTPException(404)
+    return Response(data, media_type="image/png")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """What was judged cannot be read or written: the page keeps what it has, and tries again."""
+    return JSONResponse({"error": str(error)}, 503)
+
+
+ERRORS: Mapping[Any, Callable[[Request, Exception], Response]] = {
+    BadParameters: _refused,
+    PipelineError: _failed,
+    OSError: _failed,
+}
+"""Answers to errors, for an app's `exception_handlers`."""

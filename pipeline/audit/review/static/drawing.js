@@ -1,0 +1,95 @@
+// Draws the list of a page and what is known of a pair. All text from outside goes through textContent.
+
+const $ = (selector) => document.querySelector(selector);
+const number = new Intl.NumberFormat("en");
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+// What does not print, and what turns the direction of writing, by its number.
+export function shown(text) {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
+}
+
+const short = (text) => (text.length > 160 ? `${text.slice(0, 160)}…` : text);
+
+export function drawList(list, at, go) {
+  const box = $("#list");
+  if (box.dataset.page !== `${list.list} ${list.first}` || box.pairs !== list.pairs) {
+    box.dataset.page = `${list.list} ${list.first}`;
+    box.pairs = list.pairs;
+    box.replaceChildren(...list.pairs.map((pair, index) => item(pair, list.first + index, go)));
+  }
+  for (const [index, option] of [...box.children].entries()) {
+    option.setAttribute("aria-selected", String(list.first + index === at));
+  }
+  const selected = box.children[at - list.first];
+  box.setAttribute("aria-activedescendant", selected ? selected.id : "");
+  if (selected) {
+    const [top, bottom] = [selected.offsetTop - box.offsetTop, selected.offsetTop - box.offsetTop + selected.offsetHeight];
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = bottom - box.clientHeight;
+  }
+  const last = list.first + list.pairs.length;
+  $("#pages").textContent = list.total ? `${number.format(list.first + 1)}–${number.format(last)} of ${number.format(list.total)}` : "no pair";
+  $("#page-back").disabled = list.first === 0;
+  $("#page-on").disabled = last >= list.total;
+}
+
+function item(pair, position, go) {
+  const thumb = (picture) => (picture.row === null ? "" : element("img", { src: `/picture/${picture.row}.png`, alt: "", loading: "lazy", width: 32, height: 32 }));
+  const key = element("bdi", { class: "key" }, short(shown(pair.removed.key)));
+  const facts = [`${pair.hamming} bits`, pair.similarity === null ? "" : pair.similarity.toFixed(3)].filter(Boolean).join(" · ");
+  const text = element("span", { class: "text" }, key, element("small", {}, facts));
+  const option = element("li", { role: "option", id: `pair-${pair.id}` }, thumb(pair.kept), thumb(pair.removed), text, element("span", { class: "mark" }));
+  option.addEventListener("click", () => go(position));
+  mark(option, pair);
+  return option;
+}
+
+function mark(option, pair) {
+  const { label, always } = pair.verdict;
+  const words = label ? label.replace("_", " ") : always ? "always keep" : "";
+  const box = option.querySelector(".mark");
+  box.textContent = pair.failed ? "refused" : pair.saving ? "…" : words;
+  option.classList.toggle("judged", Boolean(words) && !pair.saving && !pair.failed);
+}
+
+drawList.mark = (pair) => {
+  const option = pair && document.getElementById(`pair-${pair.id}`);
+  if (option && $("#list").pairs.includes(pair)) mark(option, pair);
+};
+
+export function drawPair(pair, list, at, names) {
+  const what = list.kind === "removed" ? "Pair" : list.kind === "misses" ? "Near miss" : "Decoy";
+  $("#place").textContent = pair ? `${what} ${number.format(at + 1)} of ${number.format(list.total)}` : "Nothing fits the filter";
+  const figures = [$("#pictures .removed"), $("#pictures .kept")];
+  for (const [index, figure] of figures.entries()) {
+    const picture = pair && (index ? pair.kept : pair.removed);
+    figure.querySelector(".tag").textContent = names[index];
+    figure.querySelector(".key").textContent = picture ? shown(picture.key) : "";
+    figure.querySelector(".source").textContent = picture && picture.row !== null ? source(picture) : "";
+  }
+  const facts = pair
+    ? [
+        ["reason", pair.reason.replaceAll("_", " ")],
+        ["distance", `${pair.hamming} of 128 bits`],
+        ["similarity", pair.similarity === null ? "–" : pair.similarity.toFixed(4)],
+        ["score", pair.score === null ? "–" : pair.score.toFixed(2)],
+        ["group", pair.group === null ? "" : `${number.format(pair.group_size)} pictures`],
+      ]
+    : [];
+  $("#facts").replaceChildren(
+    ...facts.filter(([, value]) => value).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
+  );
+  $("#others").textContent = pair && pair.others.length ? `Others said: ${pair.others.join("; ")}` : "";
+}
+
+function source(picture) {
+  const label = picture.label ? `, ${short(shown(picture.label))}` : "";
+  return `source ${picture.width}×${picture.height}, ${number.format(picture.bytes)} bytes${label}`;
+}

@@ -1,0 +1,151 @@
+// The two pictures of a pair, large: side by side, their difference, or one after the other; the zoom moves both.
+
+const GAIN = 8;
+const BLINK_MS = 500;
+const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Pictures {
+  // address(picture, source) is where a picture, or its source, is found.
+  constructor(root, address) {
+    this.root = root;
+    this.address = address;
+    this.left = root.querySelector(".left img");
+    this.right = root.querySelector(".right img");
+    this.canvas = root.querySelector("canvas");
+    this.source = false;
+    this.timer = 0;
+    this.shown = null;
+    for (const image of [this.left, this.right]) {
+      image.addEventListener("load", () => this.drawDifference());
+      image.addEventListener("error", () => this.fall(image));
+    }
+    for (const pane of root.querySelectorAll(".pane")) {
+      pane.addEventListener("wheel", (event) => this.turn(event), { passive: false });
+      pane.addEventListener("pointerdown", (event) => this.grab(event));
+      pane.addEventListener("click", () => calm.matches && this.view === "blink" && this.toggle());
+    }
+    this.fit();
+  }
+
+  get view() {
+    return this.root.dataset.view;
+  }
+
+  // A picture that is null is one that cannot be shown; undefined is none.
+  show(left, right, names) {
+    this.shown = [left, right, names];
+    this.load(this.left, left, names[0]);
+    this.load(this.right, right, names[1]);
+    this.root.classList.remove("second");
+    this.drawDifference();
+  }
+
+  load(image, picture, name) {
+    image.hidden = !picture;
+    image.alt = picture ? `${name} picture` : "";
+    image.closest("figure").classList.toggle("missing", picture === null);
+    if (!picture) return image.removeAttribute("src");
+    image.dataset.stored = this.address(picture, false);
+    image.classList.toggle("stored", !this.source);
+    image.src = this.address(picture, this.source);
+  }
+
+  // A source that cannot be read: what the set has of it stands for it.
+  fall(image) {
+    if (!image.hasAttribute("src") || image.classList.contains("stored")) return;
+    image.classList.add("stored");
+    image.src = image.dataset.stored;
+  }
+
+  setSource(on) {
+    this.source = on;
+    if (this.shown) this.show(...this.shown);
+  }
+
+  setView(view) {
+    if (view === "blink" && this.view === "blink") {
+      if (calm.matches) return this.toggle();
+      view = "side";
+    }
+    clearInterval(this.timer);
+    this.root.dataset.view = view;
+    this.root.classList.remove("second");
+    if (view === "blink" && !calm.matches) this.timer = setInterval(() => this.toggle(), BLINK_MS);
+    this.drawDifference();
+  }
+
+  toggle() {
+    this.root.classList.toggle("second");
+  }
+
+  drawDifference() {
+    if (this.view !== "difference") return;
+    const images = [this.left, this.right];
+    const ready = images.every((image) => image.src && image.complete && image.naturalWidth);
+    const [width, height] = ready ? [this.right.naturalWidth, this.right.naturalHeight] : [1, 1];
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.canvas.classList.toggle("stored", !this.source);
+    if (!ready) return;
+    const context = this.canvas.getContext("2d", { willReadFrequently: true });
+    const [a, b] = images.map((image) => {
+      context.clearRect(0, 0, width, height);
+      context.drawImage(image, 0, 0, width, height);
+      return context.getImageData(0, 0, width, height);
+    });
+    for (let i = 0; i < a.data.length; i++) {
+      a.data[i] = i % 4 === 3 ? 255 : Math.min(255, Math.abs(a.data[i] - b.data[i]) * GAIN);
+    }
+    context.putImageData(a, 0, 0);
+  }
+
+  // Zoom: the picture is `scale` times its pane, and moved by (x, y) panes.
+  fit() {
+    this.scale = 1;
+    this.x = this.y = 0;
+    this.place();
+  }
+
+  zoom(factor, x = 0.5, y = 0.5) {
+    const scale = Math.min(32, Math.max(1, this.scale * factor));
+    this.x = x - ((x - this.x) * scale) / this.scale;
+    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.scale = scale;
+    this.place();
+  }
+
+  place() {
+    const inside = (value) => Math.min(0, Math.max(1 - this.scale, value));
+    this.x = inside(this.x);
+    this.y = inside(this.y);
+    this.root.classList.toggle("zoomed", this.scale > 1);
+    for (const element of this.root.querySelectorAll("img, canvas")) {
+      element.style.transform = `translate(${100 * this.x}%, ${100 * this.y}%) scale(${this.scale})`;
+    }
+  }
+
+  turn(event) {
+    event.preventDefault();
+    const box = event.currentTarget.getBoundingClientRect();
+    const factor = Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) / 300);
+    this.zoom(factor, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }
+
+  grab(event) {
+    if (this.scale === 1 || event.button) return;
+    const pane = event.currentTarget;
+    const box = pane.getBoundingClientRect();
+    const [x, y] = [this.x - event.clientX / box.width, this.y - event.clientY / box.height];
+    const move = (moved) => {
+      this.x = x + moved.clientX / box.width;
+      this.y = y + moved.clientY / box.height;
+      this.place();
+    };
+    const end = () => pane.removeEventListener("pointermove", move);
+    event.preventDefault();
+    pane.setPointerCapture(event.pointerId);
+    pane.addEventListener("pointermove", move);
+    pane.addEventListener("pointerup", end, { once: true });
+    pane.addEventListener("pointercancel", end, { once: true });
+  }
+}

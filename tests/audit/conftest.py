@@ -1,0 +1,63 @@
+"""A manifest and its gallery, made by the steps themselves with an encoder of chance."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.audit.audit import Audit, audit_duplicates
+from pipeline.dedup import pairs, removal, search
+from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.given import Given, take_pairs
+from pipeline.dedup.inputs import INPUTS
+from pipeline.dedup.verdicts import write_verdicts
+from pipeline.imageset import Images
+
+EXACT = search.Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1)
+
+
+@pytest.fixture
+def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """A function that takes pictures through hashing and removal to the audit, and gives page and metrics.
+
+    Copies are pictures of equal codes, or those of the CSV of pairs that is given.
+    """
+
+    def run(
+        images: Images,
+        keys: list[str] | None = None,
+        planted: str | None = None,
+        given: str | None = None,
+        **parameters: int,
+    ) -> tuple[str, dict[str, Any]]:
+        folder = make_imageset(images, keys=keys)
+        weight = np.random.default_rng(5).integers(-127, 128, (BITS, INPUTS)).astype(np.int8)
+        (tmp_path / "encoder").mkdir()
+        threshold = (weight.sum(axis=1, dtype=np.int64) * 128).astype(np.int32)
+        save_encoder(tmp_path / "encoder" / "encoder.safetensors", Encoder(weight, threshold))
+        hash_images(folder, tmp_path / "encoder", tmp_path / "codes")
+        write_verdicts(tmp_path / "verdicts.csv", [])
+        if given is None:
+            pairs.find_pairs(folder, tmp_path / "codes", tmp_path / "encoder", EXACT, workers=1, to=tmp_path / "pairs")
+        else:
+            (tmp_path / "given.csv").write_text(given)
+            take_pairs(folder, Given(tmp_path / "given.csv"), to=tmp_path / "pairs")
+        folders = (folder, tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+        removal.remove_duplicates(*folders, removal.Remove(keep=["first"]), tmp_path / "dedup")
+        (tmp_path / "raw").mkdir()
+        (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "archive"}))
+        if planted is not None:
+            (tmp_path / "raw" / "planted.csv").write_text(planted)
+        section = Audit(**{"largest": 3, "random": 4, "uncertain": 0, "random_seed": 1, **parameters})
+        inputs = (folder, tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw", section)
+        metrics = audit_duplicates(*inputs, name="tests", to=tmp_path / "audit", pairs=tmp_path / "pairs")
+        again = audit_duplicates(*inputs, name="tests", to=tmp_path / "again", pairs=tmp_path / "pairs")
+        page = (tmp_path / "audit" / "gallery.html").read_text()
+        assert again == metrics == json.loads((tmp_path / "audit" / "metrics.json").read_text())
+        assert (tmp_path / "again" / "gallery.html").read_text() == page
+        return page, metrics
+
+    return run

@@ -1,0 +1,264 @@
+"""The estimate tells the true rate of false removals, from the draw and the verdicts on it alone."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from pipeline.audit.estimates import PLAIN, STRATIFIED, estimate
+from pipeline.audit.sampling import CONTROL, Drawn, Sample, allocate, draw
+from pipeline.dedup.verdicts import APART, LABELS, Verdict
+from pipeline.intervals import binomial_interval, stratified_interval
+
+DETECTOR = "d" * 64
+TRUE_RATES = (0, 0.001, 0.003, 0.01, 0.03, 0.1)
+REPETITIONS = 2000
+interval = functools.cache(stratified_interval)
+
+
+def sha(text: object) -> str:
+    return hashlib.sha256(str(text).encode()).hexdigest()
+
+
+def sample_of(sizes: dict[str, tuple[int, int]], controls: int = 0) -> Sample:
+    """A draw of as many as given from strata of a size, one stratum after the other, and then controls."""
+    strata = [(stratum, size) for stratum, (size, drawn) in sizes.items() for _ in range(drawn)]
+    pairs = [
+        Drawn(sha(2 * number), sha(2 * number + 1), f"a{number}", f"b{number}", stratum, size)
+        for number, (stratum, size) in enumerate([*strata, *[(CONTROL, 0)] * controls])
+    ]
+    return Sample("one", DETECTOR, 1, tuple(pairs))
+
+
+def verdict(pair: Drawn, label: str = "near", rater: str = "me", sample: str = "one") -> Verdict:
+    """On the two contents in the other order, for they have none."""
+    return Verdict(pair.sha256_b, pair.sha256_a, pair.key_b, pair.key_a, label, "", rater, sample)
+
+
+def judge(sample: Sample, labels: str, rater: str = "me") -> list[Verdict]:
+    """One verdict on each pair of the order, by letter: `.` right, `x` wrong, a blank for none."""
+    said = {".": "near", "x": "different"}
+    return [verdict(pair, said[at], rater) for pair, at in zip(sample.pairs, labels, strict=False) if at != " "]
+
+
+def test_the_figures_of_a_small_draw() -> None:
+    """Every field of two raters, two strata and two controls, by hand."""
+    sample = sample_of({"near_code 5-8": (30, 3), "same_code 0": (10, 1)}, controls=2)
+    found = estimate(sample, judge(sample, "x. .x.", "b") + judge(sample, "x..", "a"), detector="e" * 64)
+    low, high = stratified_interval([(30, 2 + 1, 1), (10, 1, 0)])
+    assert found == {
+        "judged": 4,
+        "of": 4,
+        "wrong": 1,
+        "false_removal_rate": 0.25,
+        "false_removal_rate_low": round(low, 6),
+        "false_removal_rate_high": round(high, 6),
+        "precision": 0.75,
+        "precision_low": round(1 - round(high, 6), 6),
+        "precision_high": round(1 - round(low, 6), 6),
+        "strata": {
+            "near_code 5-8": {
+                **{"size": 30, "of": 3, "judged": 3, "wrong": 1, "rate": 0.333333},
+                **dict(zip(("low", "high"), (round(x, 6) for x in stratified_interval([(30, 3, 1)])), strict=True)),
+            },
+            "same_code 0": {
+                **{"size": 10, "of": 1, "judged": 1, "wrong": 0, "rate": 0},
+                **dict(zip(("low", "high"), (round(x, 6) for x in stratified_interval([(10, 1, 0)])), strict=True)),
+            },
+        },
+        "controls": {"of": 2, "judged": 2, "missed": 1},
+        "raters": {
+            "a": {"judged": 3, "wrong": 1, "controls_judged": 0, "controls_missed": 0},
+            "b": {"judged": 3, "wrong": 1, "controls_judged": 2, "controls_missed": 1},
+        },
+        "agreement": {"pairs": 2, "agree": 2},
+        "needed": None,
+        "stale": True,
+        "method": STRATIFIED,
+    }
+    assert list(json.loads(json.dumps(found))["strata"]) == ["near_code 5-8", "same_code 0"]
+
+
+def test_nothing_judged_is_nothing_known() -> None:
+    """The whole range, and no rate."""
+    found = estimate(sample_of({"all": (900, 5)}, 1), [], detector=DETECTOR)
+    assert (found["judged"], found["of"], found["false_removal_rate"], found["precision"]) == (0, 5, None, None)
+    assert (found["false_removal_rate_low"], found["false_removal_rate_high"]) == (0, 1)
+    assert found["agreement"] is None and not found["stale"] and found["raters"] == {}
+    assert found["controls"] == {"of": 1, "judged": 0, "missed": 0} and found["method"] == PLAIN
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_what_each_label_says_of_a_removal(label: str) -> None:
+    """Mirrored, similar and different pictures stay apart, so to remove one of them was wrong."""
+    sample = sample_of({"all": (900, 1)}, 1)
+    found = estimate(sample, [verdict(pair, label) for pair in sample.pairs], detector=DETECTOR)
+    assert found["wrong"] == (label in APART)
+    assert found["controls"]["missed"] == (label not in APART)
+
+
+@pytest.mark.parametrize(
+    ("votes", "wrong", "agree"), [("..x", 0, 0), ("xx.", 1, 0), ("x.", 1, 0), ("..", 0, 1), ("xxx", 1, 1)]
+)
+def test_the_majority_decides_and_a_tie_is_wrong(votes: str, wrong: int, agree: int) -> None:
+    """Which is the careful side."""
+    sample = sample_of({"all": (900, 1)})
+    people = [one for number, vote in enumerate(votes) for one in judge(sample, vote, f"rater {number}")]
+    found = estimate(sample, people, detector=DETECTOR)
+    assert found["wrong"] == wrong and found["agreement"] == {"pairs": 1, "agree": agree}
+
+
+def test_one_rater_has_one_vote() -> None:
+    """A merge of two files may leave two lines of one rater: then the pair is wrong, and judged once."""
+    sample = sample_of({"all": (900, 2)})
+    found = estimate(sample, judge(sample, "x.") + judge(sample, ".."), detector=DETECTOR)
+    assert found["raters"] == {"me": {"judged": 2, "wrong": 1, "controls_judged": 0, "controls_missed": 0}}
+    assert found["judged"] == 2 and found["wrong"] == 1 and found["agreement"] is None
+
+
+@given(
+    st.lists(st.sampled_from(".x "), min_size=12, max_size=12), st.lists(st.sampled_from(sorted(LABELS)), max_size=9)
+)
+def test_only_verdicts_on_the_draw_enter(labels: list[str], others: list[str]) -> None:
+    """Browsing, other draws, pairs that were not drawn and pictures kept for ever move nothing; nor does the order."""
+    sample = sample_of({"near_code 5-8": (300, 8), "same_code 0": (80, 2)}, controls=2)
+    people = judge(sample, "".join(labels))
+    before = estimate(sample, people, detector=DETECTOR)
+    strange = sample_of({"all": (900, 40)}).pairs[20:]
+    more = [
+        verdict(pair, label, rater="x", sample=draw)
+        for pair, label in zip(sample.pairs, others, strict=False)
+        for draw in ("", "two")
+    ]
+    more += [verdict(pair, label) for pair, label in zip(strange, others, strict=False)]
+    more += [replace(verdict(pair), sha256_b="", label="") for pair in sample.pairs]
+    assert estimate(sample, (people + more)[::-1], detector=DETECTOR) == before
+
+
+def test_368_without_an_error_settle_a_plain_draw() -> None:
+    """One less with each, more after an error, and none when the draw is too small to show it."""
+    sample = sample_of({"all": (100_000, 600)})
+    for labels, needed in (("", 368), ("." * 100, 268), ("." * 368, 0)):
+        assert estimate(sample, judge(sample, labels), detector=DETECTOR)["needed"] == needed
+    needed = estimate(sample, judge(sample, "x"), detector=DETECTOR)["needed"]
+    assert binomial_interval(1, 1 + needed)[1] < 0.01 <= binomial_interval(1, needed)[1]
+    assert estimate(sample_of({"all": (100_000, 367)}), [], detector=DETECTOR)["needed"] is None
+    assert estimate(sample, judge(sample, "x" * 9), detector=DETECTOR)["needed"] is None
+
+
+def test_a_census_is_exact() -> None:
+    """All removals judged: no interval is left, whatever the strata."""
+    sample = sample_of({"near_code 5-8": (40, 40), "same_code 0": (10, 10)})
+    found = estimate(sample, judge(sample, "x" + "." * 49), detector=DETECTOR)
+    assert found["false_removal_rate"] == found["false_removal_rate_low"] == found["false_removal_rate_high"] == 0.02
+
+
+# How a simulated population is made: sizes of its strata, and where its errors are: anywhere, or in the stratum of that
+# number as far as they fit, and then in those after it.
+POPULATIONS = {
+    "plain": ([20_000], None),
+    "spread": ([9000, 6000, 3000, 1200, 700, 100], None),
+    "in the largest": ([9000, 6000, 3000, 1200, 700, 100], 0),
+    "in the smaller": ([9000, 6000, 3000, 1200, 700, 100], 3),
+    "in the smallest": ([9000, 6000, 3000, 1200, 700, 100], 5),
+}
+
+
+def errors_in(sizes: Sequence[int], rate: float, where: int | None, rng: np.random.Generator) -> list[int]:
+    """How many of each stratum are wrong."""
+    left = round(rate * sum(sizes))
+    if where is None:
+        return [int(number) for number in rng.multivariate_hypergeometric(sizes, left)]
+    wrong = [0] * len(sizes)
+    for number in [(where + step) % len(sizes) for step in range(len(sizes))]:
+        wrong[number] = min(left, sizes[number])
+        left -= wrong[number]
+    return wrong
+
+
+def simulate(kind: str, rate: float, count: int, judged: float, repetitions: int) -> tuple[float, float, float]:
+    """Share of draws whose interval holds the true rate, mean width, and mean width of scipy's exact plain interval."""
+    sizes, where = POPULATIONS[kind]
+    rng = np.random.default_rng([*kind.encode(), round(rate * 1000), count, round(judged * 100)])
+    inside, width, exact = 0, 0.0, 0.0
+    shares = allocate(sizes, count)
+    for _ in range(repetitions):
+        wrong = errors_in(sizes, rate, where, rng)
+        places = np.concatenate([(np.arange(share) + rng.random(share)) / share for share in shares])
+        first = np.repeat(np.arange(len(sizes)), shares)[np.argsort(places)][: round(judged * count)]
+        looked = np.bincount(first, minlength=len(sizes))
+        found = rng.hypergeometric(wrong, np.subtract(sizes, wrong), looked)
+        low, high = interval(tuple(zip(sizes, looked.tolist(), found.tolist(), strict=True)))
+        inside += low <= sum(wrong) / sum(sizes) <= high
+        width += high - low
+        low, high = scipys(int(found.sum()), int(looked.sum()))
+        exact += high - low
+    return inside / repetitions, width / repetitions, exact / repetitions
+
+
+@functools.cache
+def scipys(wrong: int, judged: int) -> tuple[float, float]:
+    found = binomtest(wrong, judged).proportion_ci(0.95, "exact")
+    return float(found.low), float(found.high)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rate", TRUE_RATES)
+@pytest.mark.parametrize("kind", POPULATIONS)
+def test_the_true_rate_is_inside(kind: str, rate: float) -> None:
+    """In at least 94 of 100 draws, wholly or partly judged; hardly wider than the exact interval of a plain draw."""
+    for count, judged, widest in ((400, 1, 1.1), (400, 0.5, 1.25), (1000, 1, 1.1), (150, 1, 1.15), (150, 0.4, 1.4)):
+        inside, width, exact = simulate(kind, rate, count, judged, REPETITIONS)
+        assert inside >= 0.94, f"{count} drawn, {judged} judged: {inside} inside"
+        assert width <= (1.1 if kind == "plain" else widest) * exact, f"{count}, {judged}: {width / exact}"
+
+
+@pytest.mark.parametrize("kind", ["plain", "in the smaller"])
+def test_a_taste_of_the_true_rate_is_inside(kind: str) -> None:
+    """The same with fewer repetitions."""
+    inside, width, exact = simulate(kind, 0.01, 400, 1, 300)
+    assert inside >= 0.94 and width <= 1.1 * exact
+
+
+def population(sizes: dict[int, int]) -> tuple[Any, pa.Table]:
+    """Removed pictures at some distances, each for a keeper of its own."""
+    count = sum(sizes.values())
+    contents = [sha(row) for row in range(2 * count)]
+    images = SimpleNamespace(index=pa.table({"sha256": contents, "key": [str(row) for row in range(2 * count)]}))
+    rows = pa.array(range(count))
+    distances = pa.array(np.repeat(list(sizes), list(sizes.values())), pa.int16())
+    reasons = pa.array(["near_code"] * count)
+    table = pa.table(
+        {"row": rows, "keeper": pa.array(range(count, 2 * count)), "reason": reasons, "hamming": distances}
+    )
+    return images, table
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("judged", [330, 120])
+@pytest.mark.parametrize("rate", TRUE_RATES)
+def test_the_true_rate_is_inside_from_draw_to_estimate(rate: float, judged: int) -> None:
+    """The whole way, with real draws of a population whose errors are its most distant pairs, and a rater who sees."""
+    images, table = population({0: 1200, 3: 600, 7: 150, 12: 50})
+    wrong = {frozenset((sha(row), sha(row + 2000))) for row in range(2000 - round(rate * 2000), 2000)}
+    inside = 0
+    for seed in range(200):
+        sample = draw(images, table, DETECTOR, name="one", count=300, controls=0.1, seed=seed)
+        people = [
+            verdict(pair, "different" if pair.contents in wrong or pair.stratum == CONTROL else "near")
+            for pair in sample.pairs[:judged]
+        ]
+        found = estimate(sample, people, detector=DETECTOR)
+        assert found["judged"] + found["controls"]["judged"] == judged and found["controls"]["missed"] == 0
+        inside += found["false_removal_rate_low"] <= rate <= found["false_removal_rate_high"]
+    assert inside >= 0.94 * 200

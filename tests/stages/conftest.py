@@ -1,0 +1,15 @@
+"""What is watched of a browser, for the stages that open one."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.audit.review.browsing import Watched
+
+
+@pytest.fixture
+def watched(chromium: Browser) -> Iterator[Watched]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 850})
+    yield Watched(context)
+    context.close()

@@ -1,0 +1,448 @@
+"""`dcgan review-duplicates` in a real browser, as people use it: by keyboard, with crashes, on 10,000 removals."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.dedup.restore import restore
+from pipeline.dedup.verdicts import Verdict, read_verdicts
+from tests.audit.review import results
+from tests.audit.review.browsing import CONTRAST, Watched, press, ready, saved, until
+from tests.audit.review.results import HOSTILE, again, make_result
+from tests.audit.review.serving import Server, serving
+
+GROUPS, COPIES = 2500, 4
+SMALL = (30, 3)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Path:
+    """A small result with hostile keys."""
+    return make_result(tmp_path / "found", *SMALL, hostile=HOSTILE)
+
+
+def selected(page: Page) -> tuple[str, str]:
+    """Keys of the pair that is shown, the kept one's first."""
+    texts = page.locator("#pictures figcaption .key").all_text_contents()
+    return texts[0], texts[1]
+
+
+def labels(path: Path) -> dict[str, str]:
+    """What was said, by the removed key."""
+    return {verdict.key_a: verdict.label for verdict in read_verdicts(path) if verdict.label}
+
+
+@pytest.mark.long
+def test_a_session_with_a_crash(tmp_path: Path, watched: Watched) -> None:
+    """50 verdicts by keyboard, undo, a swap, a reload, kill -9 in the middle: what was acknowledged is there."""
+    found = make_result(tmp_path / "found", GROUPS, COPIES)
+    path = found / "verdicts.csv"
+    said: dict[str, str] = {}
+    words = {"p": "same_pixels", "n": "near", "m": "mirrored", "s": "similar", "d": "different", "1": "same_bytes"}
+    with serving(found) as server:
+        page = watched.open(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 10,000")
+        for number in range(50):
+            key = "pnmsd1"[number % 6]
+            before = selected(page)
+            said[before[1]] = words[key]
+            page.keyboard.press(key)
+            expect(page.locator("#place")).to_have_text(f"Pair {number + 2} of 10,000")
+            assert selected(page) != before
+        saved(page)
+        assert labels(path) == said and len(said) == 50
+        page.keyboard.press("u")
+        expect(page.locator("#place")).to_have_text("Pair 50 of 10,000")
+        keeper, undone = selected(page)
+        expect(page.locator("#said")).to_have_text("none yet")
+        assert labels(path) == {key: label for key, label in said.items() if key != undone}
+        page.keyboard.press("k")
+        expect(page.locator("#place")).to_have_text("Pair 51 of 10,000")
+        saved(page)
+        swapped = [verdict for verdict in read_verdicts(path) if verdict.keep]
+        assert [(v.key_a, v.label, v.keep == v.sha256_a) for v in swapped] == [(undone, "near", True)]
+        page.reload()
+        ready(page)
+        page.keyboard.press("u")  # of the swap, after a reload
+        expect(page.locator("#place")).to_have_text("Pair 50 of 10,000")
+        expect(page.locator("#said")).to_have_text("none yet")
+        page.keyboard.press("k")
+        expect(page.locator("#place")).to_have_text("Pair 51 of 10,000")
+        saved(page)
+        said[undone] = "near"
+        assert labels(path) == said
+        watched.check()
+
+        server.kill()
+        unsaved = selected(page)[1]
+        page.keyboard.press("d")
+        expect(page.locator("#trouble")).to_contain_text("Not saved yet (1 edit): the server does not answer")
+        expect(page.locator("#saved")).to_have_text("not saved")
+        expect(page.locator("#list .judged")).to_have_count(
+            0
+        )  # the second page of the list, and its first is not saved
+        assert labels(path) == said
+    watched.errors.clear()  # the browser itself tells of the lost connection
+    again_at = Server(found, port=server.port)
+    try:
+        other = watched.open(again_at.link)  # the new cookie is the old page's too
+        expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+        saved(page)
+        said[unsaved] = "different"
+        assert labels(path) == said
+        watched.errors.clear()  # a 403 before the link was opened
+        other.keyboard.press("End")
+        expect(other.locator("#place")).to_have_text("Pair 10,000 of 10,000")
+        watched.check()
+        status, told = again_at.end()
+        assert status == 0 and "51 verdicts of yours" in told and str(path) in told and "dcgan dedup again" in told
+    finally:
+        if again_at.process.poll() is None:
+            again_at.kill()
+
+    summary = again(found)
+    assert summary["verdicts_used"] == 51 and summary["verdicts_ignored"] == 0
+    rows = {row["key"]: row for row in pq.read_table(found / "steps/dedup/manifest.parquet").to_pylist()}
+    apart = {key for key, label in said.items() if label in ("mirrored", "similar", "different")}
+    assert {rows[key]["status"] for key in apart} == {"restored"} and len(apart) == 25
+    assert rows[undone]["status"] == "restored" and rows[keeper]["kept_key"] == undone
+    assert {rows[key]["status"] for key in said.keys() - apart - {undone}} == {"removed"}
+
+
+def test_hostile_keys_are_text(found: Path, watched: Watched) -> None:
+    """No script runs, nothing turns the line, and the verdict on such a pair stands on one line of the file."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        for key in HOSTILE:
+            page.keyboard.press("/")
+            page.fill("#jump input", key.partition("\n")[0])  # what can be typed into one line leads there
+            page.keyboard.press("Enter")
+            expect(page.locator("#list")).to_be_focused()
+            shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in key)
+            assert shown in selected(page)
+            assert page.title() == "Review of found"
+            press(page, "n")
+            saved(page)
+        acting = "document.querySelectorAll('#layout script, #layout [onerror], #layout [onmouseover]').length"
+        assert page.evaluate(acting) == 0
+        verdicts = read_verdicts(found / "verdicts.csv")
+        assert set(HOSTILE) <= {key for verdict in verdicts for key in (verdict.key_a, verdict.key_b)}
+        assert len((found / "verdicts.csv").read_text().splitlines()) == 1 + len(verdicts)
+        watched.check()
+
+
+@pytest.mark.long
+def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
+    """The list is what was asked for; a reload comes back to it; misses and decoys are there."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.keyboard.press("f")
+        expect(page.locator("[name=text]")).to_be_focused()
+        page.keyboard.type("ROOM/000001")
+        page.keyboard.press("Enter")
+        expect(page.locator("#place")).not_to_contain_text(f"of {SMALL[0] * SMALL[1]}")
+        for text in page.locator("#list .key").all_text_contents():
+            assert text.startswith("room/000001")
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        expect(page.locator("#place")).to_contain_text("Pair 2 of")
+        before = page.locator("#place").text_content()
+        page.reload()
+        expect(page.locator("#place")).to_have_text(str(before))
+        page.click("#query button")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        page.select_option("[name=reason]", "same_bytes")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 3")
+        expect(page.locator("[data-act=keep]")).to_be_disabled()
+        page.select_option("[name=reason]", "")
+        page.fill("[name=distance_least]", "3")
+        page.fill("[name=distance_most]", "5")
+        page.keyboard.press("Enter")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 30")
+        page.fill("[name=group_size_least]", "9")
+        page.keyboard.press("Enter")
+        expect(page.locator("#place")).to_have_text("Nothing fits the filter")
+        page.keyboard.press("Escape")
+        press(page, "nukagjx")  # nothing to judge: nothing happens
+        page.click("#query button")
+        page.select_option("[name=kind]", "misses")
+        expect(page.locator("#place")).to_have_text("Near miss 1 of 29")
+        expect(page.locator("[data-act=keep]")).to_be_disabled()
+        page.keyboard.press("Escape")
+        page.keyboard.press("s")
+        saved(page)
+        page.select_option("[name=kind]", "decoys")
+        expect(page.locator("#place")).to_have_text("Decoy 1 of 2")
+        page.keyboard.press("Escape")
+        page.keyboard.press("m")
+        saved(page)
+        assert sorted(v.label for v in read_verdicts(found / "verdicts.csv")) == ["mirrored", "similar"]
+        page.select_option("[name=kind]", "removed")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        page.fill("#jump input", "no such key")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("no key in this list has that text")
+        watched.check()
+
+
+def test_a_group_always_and_none(found: Path, watched: Watched) -> None:
+    """One verdict for a group; `a` and `x`; and undo takes each back."""
+    path = found / "verdicts.csv"
+    with serving(found) as server:
+        page = watched.open(server.link)
+        key = selected(page)
+        press(page, "g")
+        expect(page.locator("#saved")).to_have_text("the next verdict is for the whole group of 4")
+        expect(page.locator("[data-act=keep]")).to_be_disabled()
+        for stops in "gj":  # and then nothing says so any more
+            press(page, stops)
+            expect(page.locator("#saved")).to_have_text("")
+            expect(page.locator("[data-act=group]")).to_have_attribute("aria-pressed", "false")
+            press(page, "g")
+        press(page, "ig")
+        expect(page.locator("[data-act=group]")).to_have_attribute("aria-pressed", "true")
+        press(page, "d")
+        expect(page.locator("#place")).to_have_text("Pair 2 of 90")
+        group = read_verdicts(path)
+        assert len(group) == SMALL[1] and {v.label for v in group} == {"different"}
+        press(page, "u")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        expect(page.locator("#said")).to_have_text("none yet")
+        assert read_verdicts(path) == [] and selected(page) == key
+        press(page, "a")
+        saved(page)
+        assert [v.always_keep for v in read_verdicts(path)] == [True]
+        press(page, "ii")
+        expect(page.locator("#said")).to_have_text("always keep – saved")
+        press(page, "x")
+        expect(page.locator("#said")).to_have_text("none yet")
+        saved(page)
+        assert read_verdicts(path) == []
+        press(page, "uu")
+        expect(page.locator("#said")).to_have_text("none yet")
+        press(page, "u")
+        expect(page.locator("#saved")).to_have_text("nothing to undo")
+        watched.check()
+
+
+def test_a_lost_server_is_told_to_who_looks_on(found: Path, watched: Watched) -> None:
+    """What to do, when a page of the list does not come: of a server that has ended, and of one started anew."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        server.kill()
+        page.keyboard.press("PageDown")
+        expect(page.locator("#saved")).to_contain_text("could not load: the server does not answer: start it again")
+    with serving(found, "--port", server.port) as anew:
+        page.keyboard.press("PageDown")
+        expect(page.locator("#saved")).to_contain_text("could not load: the server was started anew: open the link")
+        watched.open(anew.link)
+        page.keyboard.press("PageDown")
+        expect(page.locator("#place")).to_have_text("Pair 51 of 90")
+
+
+def test_a_filter_outlives_haste(found: Path, watched: Watched) -> None:
+    """Whoever moves on before the filtered list is there comes to that list, not back to the one before."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.evaluate(
+            """() => {
+              document.querySelector("[name=reason]").value = "same_bytes";
+              document.querySelector("[name=reason]").dispatchEvent(new Event("change", { bubbles: true }));
+              document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
+            }"""
+        )
+        expect(page.locator("#place")).to_have_text("Pair 1 of 3")
+        watched.check()
+
+
+def test_after_the_last_pair_comes_the_first(found: Path, watched: Watched) -> None:
+    """The next one to judge is sought from the beginning, when the end is reached."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.keyboard.press("End")
+        expect(page.locator("#place")).to_have_text("Pair 90 of 90")
+        press(page, "n")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        watched.check()
+
+
+def test_pairs_of_the_same_contents_share_a_verdict(
+    tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two removed copies with the same bytes: what is said of one is shown of the other, and not said away there."""
+    content = results.content
+    monkeypatch.setattr(results, "content", lambda row, size: content(row - (row % size == 3), size))
+    found = make_result(tmp_path / "found", *SMALL)
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.keyboard.press("f")
+        page.keyboard.type("room/000000")
+        page.keyboard.press("Enter")
+        expect(page.locator("#place")).not_to_contain_text("of 90")
+        page.select_option("[name=sort]", "key")
+        page.select_option("[name=falling]", "0")
+        expect(page.locator("#pictures .removed .key")).to_have_text("room/0000001.jpg")
+        page.keyboard.press("Escape")
+        press(page, "ja")
+        expect(page.locator("#pictures .removed .key")).to_have_text("room/0000003.jpg")
+        expect(page.locator("#said")).to_have_text("always keep – saved")
+        press(page, "n")
+        saved(page)
+        assert {(v.label, v.always_keep) for v in read_verdicts(found / "verdicts.csv")} == {
+            ("near", False),
+            ("", True),
+        }
+        watched.check()
+
+
+@pytest.mark.long
+def test_two_tabs(found: Path, watched: Watched) -> None:
+    """Neither overwrites the other, and `dcgan restore` in between is kept as well."""
+    path, steps = found / "verdicts.csv", found / "steps" / "dedup"
+    with serving(found) as server:
+        one = watched.open(server.link)
+        two = watched.open(f"{server.origin}/")
+        two.keyboard.press("End")
+        expect(two.locator("#place")).to_have_text("Pair 90 of 90")
+        removed = [row["key"] for row in pq.read_table(steps / "manifest.parquet").to_pylist() if row["kept_key"]]
+        for key in removed[40:45]:
+            one.keyboard.press("n")
+            two.keyboard.press("s")
+            restore(steps, path, keys=[key])
+            two.keyboard.press("End")
+            two.keyboard.press("i")
+        saved(one)
+        saved(two)
+        assert {v.key_a for v in read_verdicts(path) if v.always_keep} == set(removed[40:45])
+        assert list(labels(path).values()).count("near") == 5 and "similar" in labels(path).values()
+        watched.check()
+
+
+@pytest.mark.long
+def test_views_and_zoom(found: Path, watched: Watched) -> None:
+    """Difference is drawn, blink changes twice a second unless motion is unwelcome, the zoom moves both."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        removed, kept = page.locator(".removed .pane img"), page.locator(".kept .pane img")
+        expect(removed).to_be_visible()
+        until(page, "document.querySelector('.removed img').naturalWidth === 32")
+        press(page, "c")
+        expect(page.locator("canvas")).to_be_visible()
+        until(page, BRIGHTEST + " > 0")
+        press(page, "v+")
+        transforms = {image.evaluate("image => image.style.transform") for image in (removed, kept)}
+        assert len(transforms) == 1 and "scale(1.5)" in transforms.pop()
+        page.mouse.move(*middle(page, ".kept .pane"))
+        page.mouse.wheel(0, -300)
+        until(page, "document.querySelector('.removed img').style.transform.includes('scale(3')")
+        before = removed.evaluate("image => image.style.transform")
+        page.mouse.down()
+        page.mouse.move(middle(page, ".kept .pane")[0] + 40, middle(page, ".kept .pane")[1])
+        page.mouse.up()
+        until(page, f"document.querySelector('.removed img').style.transform !== '{before}'")
+        press(page, "0")
+        page.clock.install()
+        page.clock.pause_at("2030-01-01")
+        press(page, "b")
+        page.evaluate(COUNT_CHANGES)
+        page.clock.run_for(2200)
+        until(page, "window.n === 4")
+        press(page, "b")
+        page.emulate_media(reduced_motion="reduce")
+        press(page, "b")
+        page.evaluate("window.n = 0")
+        page.clock.run_for(1200)
+        assert page.evaluate("window.n") == 0
+        expect(kept).to_be_visible()
+        press(page, "b")
+        expect(removed).to_be_visible()
+        expect(kept).to_be_hidden()
+        watched.check()
+
+
+BRIGHTEST = """(() => {
+  const c = document.querySelector('canvas');
+  const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+  return data.reduce((most, value, i) => i % 4 < 3 ? Math.max(most, value) : most, 0);
+})()"""
+COUNT_CHANGES = """() => {
+  window.n = 0;
+  const watch = new MutationObserver(() => window.n++);
+  watch.observe(document.querySelector('#pictures'), { attributeFilter: ['class'] });
+}"""
+
+
+def middle(page: Page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_usable_by_all(found: Path, watched: Watched, width: int) -> None:
+    """No sideways scrolling; every control has a name, every picture a text; text stands out in light and dark."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.set_viewport_size({"width": width, "height": 844})
+        page.locator("#filters").evaluate("details => { details.open = true }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".pane img:not([alt])").count() == 0
+        for name in ("kept picture", "removed picture"):
+            expect(page.get_by_alt_text(name)).to_be_visible()
+        for control in page.locator("button:visible, input:visible, select:visible, [role=listbox]").all():
+            named = control.evaluate("e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent")
+            assert named.strip()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for selector in (
+                "h1",
+                ".quiet",
+                "figcaption .source",
+                "dt",
+                ".kept .tag",
+                ".removed .tag",
+                "[data-label=near]",
+            ):
+                assert page.evaluate(CONTRAST, selector) >= 4.5, (scheme, selector)
+        press(page, "?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+        watched.check()
+
+
+def test_wrong_use_is_told(tmp_path: Path, found: Path, run_stage: Callable[..., Any]) -> None:
+    """One line, with the option that mends it."""
+    missing = run_stage("review_duplicates", "--dedup", tmp_path, "--no-browser")
+    assert missing.returncode == 1 and "--dedup" in missing.stderr and "manifest.parquet" in missing.stderr
+    with serving(found) as server:
+        busy = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--port", server.port)
+        assert busy.returncode == 1 and f"--port {server.port}" in busy.stderr
+    (found / "verdicts.csv").write_text("notes\n")
+    broken = run_stage("review_duplicates", "--dedup", found, "--no-browser")
+    assert broken.returncode == 1 and "line 1" in broken.stderr
+
+
+@pytest.mark.long
+def test_others_see_what_was_said(found: Path, watched: Watched) -> None:
+    """A second rater is told of the first one's verdict, and gives his own beside it."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        press(page, "n")
+        saved(page)
+        page.close()
+    with serving(found, "--rater", "bob,=1") as server:
+        page = watched.open(server.link)
+        expect(page.locator("#rater")).to_have_text("Rater: bob__1")
+        expect(page.locator("#others")).to_have_text("Others said: ann: near")
+        press(page, "d")
+        saved(page)
+        said: list[Verdict] = read_verdicts(found / "verdicts.csv")
+        assert {(v.rater, v.label) for v in said} == {("ann", "near"), ("bob__1", "different")}
+        watched.check()

@@ -1,0 +1,267 @@
+"""`dcgan review-duplicates --sample N` in a real browser: a draw judged blind by keyboard, and what follows from it."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from pipeline.audit import estimates, sampling
+from pipeline.dedup.verdicts import read_verdicts
+from tests.audit.review.browsing import CONTRAST, Watched, press, saved, until
+from tests.audit.review.results import make_result
+from tests.audit.review.serving import serving
+
+RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Path:
+    return make_result(tmp_path / "found", 20, 3)
+
+
+def judge(page: Page, sample: sampling.Sample, keys: dict[int, str]) -> None:
+    """Judge pairs, each of which is the next that is shown: controls different, others near, or as `keys` says."""
+    for number, pair in enumerate(sample.pairs):
+        expect(page.locator("#place")).to_have_text(f"Pair {number + 1} of {len(sample.pairs)}")
+        page.keyboard.press(keys.get(number, "d" if pair.stratum == sampling.CONTROL else "n"))
+    expect(page.locator("#saved")).to_have_text("saved; you have judged every pair")
+    expect(page.locator("#judged")).to_have_text(f"{len(sample.pairs)} of {len(sample.pairs)} judged by you")
+
+
+def figures(page: Page) -> dict[str, str]:
+    """What the page says of the estimate."""
+    names, values = (page.locator(f"#figures {tag}").all_text_contents() for tag in ("dt", "dd"))
+    return dict(zip(names, values, strict=True))
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+@pytest.mark.long
+def test_two_raters_judge_a_draw(
+    tmp_path: Path, scenes: Callable[[int, int], np.ndarray], run_stage: RunStage, watched: Watched
+) -> None:
+    """From pictures to the figures in metrics.json, which the page has shown, and which acting verdicts do not move."""
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for number, picture in enumerate(scenes(40, 3)):
+        large = Image.fromarray(picture).resize((160, 120))
+        large.save(pictures / f"{number:02d}.png")
+        if number < 15:
+            large.save(pictures / f"copy of {number:02d}.jpg", quality=80 + number % 2)
+    dedup = run_stage("dedup", pictures, "--to", out, "-j", 1)
+    assert dedup.returncode == 0, dedup.stderr
+    path = out / "samples" / "first.csv"
+    with serving(out, "--sample", 10, "--controls", 0.2, "--archives", tmp_path) as server:
+        page = watched.context.new_page()
+        page.goto(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 12")
+        sample = sampling.read(path)
+        wrong = next(n for n, pair in enumerate(sample.pairs) if pair.stratum != sampling.CONTROL)
+        assert Counter(pair.stratum == sampling.CONTROL for pair in sample.pairs) == {False: 10, True: 2}
+        press(page, "co")
+        until(page, "document.querySelector('.right img').naturalWidth === 160")
+        until(page, "document.querySelector('canvas').width === 160")  # the difference of the sources
+        judge(page, sample, {wrong: "s"})
+        press(page, "e")
+        expect(page.locator("#figures dt")).to_have_count(5)
+        said = estimates.estimate(sample, read_verdicts(out / "verdicts.csv"), detector=sample.detector)
+        rate, low, high = (percent(said[f"false_removal_rate{end}"]) for end in ("", "_low", "_high"))
+        shown = figures(page)
+        assert shown["False removals"] == f"{rate} (95 %: {low} to {high})"
+        assert shown["Judged by anybody"] == "10 of 10 removed pairs, 1 wrong"
+        assert shown["Your controls"] == "0 of 2 taken for duplicates"
+        assert shown["Agreement"] == "no pair judged by two raters yet"
+        assert said["method"] in str(page.locator("#method").text_content())
+        assert page.locator("#strata tbody tr").count() == len(said["strata"])
+        assert server.end()[0] == 0
+    with serving(out, "--name", "first", "--rater", "bob") as server:
+        other = watched.context.new_page()
+        other.goto(server.link)
+        control = next(n for n, pair in enumerate(sample.pairs) if pair.stratum == sampling.CONTROL)
+        judge(other, sample, {control: "n"})
+        press(other, "e")
+        expect(other.locator("#figures dt")).to_have_count(5)
+        shown = figures(other)
+        assert shown["Your controls"] == "1 of 2 taken for duplicates"
+        assert shown["Agreement"] == "9 of 10 removed pairs that several raters judged"
+        answered = other.evaluate("fetch('/api/sample/estimate').then((answer) => answer.json())")
+        status, told = server.end()
+        assert status == 0 and "12 of 12 drawn pairs judged" in told
+    assert watched.elsewhere == [] and watched.errors == []
+    people = read_verdicts(out / "verdicts.csv")
+    assert Counter((v.rater, v.sample) for v in people) == {("ann", "first"): 12, ("bob", "first"): 12}
+    assert answered == estimates.estimate(sample, people, detector=sample.detector)
+    frozen = path.read_bytes()
+    acted = run_stage("dedup", pictures, "--to", out, "-j", 1, "--json")
+    assert acted.returncode == 0 and json.loads(acted.stdout)["restored"] == 1, acted.stderr
+    assert json.loads((out / "steps/gallery/metrics.json").read_text())["sampled"] == {"first": answered}
+    assert path.read_bytes() == frozen
+
+
+def test_undo_reload_and_moving_about(found: Path, watched: Watched) -> None:
+    """What was said is there after a reload, at the same place; undo goes back to its pair; other keys do nothing."""
+    verdicts = found / "verdicts.csv"
+    with serving(found, "--sample", 20) as server:
+        page = watched.context.new_page()
+        page.goto(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 22")
+        assert page.url == f"{server.origin}/sample", "the token is gone from the address"
+        press(page, "nsd")
+        saved(page)
+        expect(page.locator("#place")).to_have_text("Pair 4 of 22")
+        press(page, "kag")
+        assert [v.label for v in sorted(read_verdicts(verdicts), key=lambda v: v.label)] == [
+            *("different", "near", "similar")
+        ]
+        press(page, "u")
+        expect(page.locator("#place")).to_have_text("Pair 3 of 22")
+        expect(page.locator("#said")).to_have_text("none yet")
+        assert {v.label for v in read_verdicts(verdicts)} == {"near", "similar"}
+        page.reload()
+        expect(page.locator("#place")).to_have_text("Pair 3 of 22")
+        expect(page.locator("#judged")).to_have_text("2 of 22 judged by you")
+        press(page, "u")  # of what was said before the reload
+        expect(page.locator("#place")).to_have_text("Pair 2 of 22")
+        expect(page.locator("#judged")).to_have_text("1 of 22 judged by you")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#said")).to_have_text("near – saved")
+        page.keyboard.press("PageDown")
+        expect(page.locator("#place")).to_have_text("Pair 2 of 22")
+        page.keyboard.press("End")
+        press(page, "m")
+        expect(page.locator("#place")).to_have_text("Pair 2 of 22")  # round the end, to the next that is not judged
+        press(page, "i")
+        press(page, "x")
+        expect(page.locator("#said")).to_have_text("none yet")
+        saved(page)
+        assert [v.label for v in read_verdicts(verdicts)] == ["mirrored"]
+        page.click("text=Look at all removals")
+        expect(page.locator("#place")).to_have_text("Pair 1 of 60")
+        press(page, "n")
+        saved(page)
+        assert {(v.label, v.sample) for v in read_verdicts(verdicts)} == {("mirrored", "first"), ("near", "")}
+        page.click("text=Judge the draw")
+        expect(page.locator("#judged")).to_have_text("1 of 22 judged by you")
+        watched.check()
+
+
+def test_nothing_on_the_page_sways(found: Path, watched: Watched) -> None:
+    """The estimate is not there until it is asked for; no request names a pair but by its place in the draw."""
+    asked: list[str] = []
+    watched.context.on("request", lambda request: asked.append(request.url.partition("/sample/")[2]))
+    with serving(found, "--sample", 20) as server:
+        page = watched.context.new_page()
+        page.goto(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 22")
+        press(page, "nn")
+        saved(page)
+        expect(page.locator("#estimate")).to_be_hidden()
+        assert page.locator("#figures").text_content() == page.locator("#strata tbody").text_content() == ""
+        until(page, "[...document.querySelectorAll('.left img, .right img')].every((image) => image.naturalWidth)")
+        assert {"0/a.png", "0/b.png", "2/a.png", "2/b.png"} <= set(asked) and "estimate" not in asked
+        content = page.content()
+        for pair in sampling.read(found / "samples" / "first.csv").pairs:
+            stratum = pair.stratum.partition(" ")[0]
+            told = [pair.key_a, pair.key_b, pair.sha256_a, pair.sha256_b]
+            told += [] if stratum == sampling.CONTROL else [stratum, stratum.replace("_", " ")]
+            assert not any(text in content for text in told)
+        press(page, "e")
+        expect(page.locator("#figures dt")).to_have_count(5)
+        expect(page.locator("#figures")).to_contain_text("of 20 removed pairs")
+        for key in "nd":
+            before = str(page.locator("#figures").text_content())
+            press(page, key)
+            expect(page.locator("#figures")).not_to_have_text(before)
+        press(page, "e")
+        expect(page.locator("#estimate")).to_be_hidden()
+        watched.check()
+
+
+def test_a_stale_draw_says_so(found: Path, watched: Watched) -> None:
+    """On stderr and on the page, and it can be judged still."""
+    with serving(found, "--sample", 20) as server:
+        assert "warning" not in server.said
+    path = found / "samples" / "first.csv"
+    path.write_text(path.read_text().replace("d" * 64, "e" * 64))
+    with serving(found, "--sample", 30, "--quiet") as server:
+        assert "warning: the draw first is stale" in server.said and "another detector" in server.said
+        assert "warning: the draw first is there already" in server.said and "--sample would differ" in server.said
+        page = watched.context.new_page()
+        page.goto(server.link)
+        expect(page.locator("#notes li")).to_have_count(2)
+        expect(page.locator("#notes")).to_contain_text("is stale: it was made of what another detector removed")
+        expect(page.locator("#notes")).to_contain_text("with 20 removed pairs, 2 controls and seed 1")
+        press(page, "ne")
+        expect(page.locator("#figures")).to_contain_text("Stale")
+        watched.check()
+
+
+@pytest.mark.long
+def test_a_lost_server_loses_nothing(found: Path, watched: Watched) -> None:
+    """Killed in the middle, started again at the same port: what was typed meanwhile is on the disk."""
+    with serving(found, "--sample", 20) as server:
+        page = watched.context.new_page()
+        page.goto(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 22")
+        press(page, "nn")
+        saved(page)
+        server.kill()
+        press(page, "s")
+        expect(page.locator("#trouble")).to_contain_text("Not saved yet (1 edit): the server does not answer")
+        assert len(read_verdicts(found / "verdicts.csv")) == 2
+    watched.errors.clear()  # the browser itself tells of the lost connection
+    with serving(found, "--name", "first", "--port", server.port) as again:
+        watched.context.new_page().goto(again.link)
+        expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+        saved(page)
+        assert sorted(v.label for v in read_verdicts(found / "verdicts.csv")) == ["near", "near", "similar"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_usable_by_all(found: Path, watched: Watched, width: int) -> None:
+    """No sideways scrolling; controls have names, pictures texts; text stands out in light and dark; keys are told."""
+    with serving(found, "--sample", 20) as server:
+        page = watched.context.new_page()
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto(server.link)
+        expect(page.locator("#place")).to_have_text("Pair 1 of 22")
+        press(page, "se")
+        expect(page.locator("#figures dt")).to_have_count(5)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(
+            "(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)(document.querySelector('.wide'))"
+        )
+        for name in ("first picture", "second picture"):
+            expect(page.get_by_alt_text(name)).to_be_visible()
+        for control in page.locator("button:visible, a:visible, [role=region]").all():
+            named = control.evaluate("e => e.getAttribute('aria-label') || e.textContent")
+            assert named.strip()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for selector in ("h1", "header a", ".quiet", "figcaption", "dt", "caption", "td", "[data-label=near]"):
+                assert page.evaluate(CONTRAST, selector) >= 4.5, (scheme, selector)
+        press(page, "?")
+        expect(page.get_by_role("dialog")).to_contain_text("next pair without a verdict of yours")
+        page.keyboard.press("Escape")
+        watched.check()
+
+
+def test_wrong_use_is_told(found: Path, run_stage: Callable[..., Any]) -> None:
+    """One line, with the option that mends it; and a result without removals has nothing to draw."""
+    told = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--name", "none")
+    assert told.returncode == 1 and "--name none" in told.stderr and "--sample" in told.stderr
+    told = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--seed", 3)
+    assert told.returncode == 1 and "--sample as well" in told.stderr
+    (found / "samples").mkdir()
+    (found / "samples" / "first.csv").write_text("notes\n")
+    told = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--sample", 3)
+    assert told.returncode == 1 and "first.csv, line 1" in told.stderr
