@@ -26,6 +26,8 @@ demo: $(VENV)/ready ## install, run the whole pipeline on drawn pictures, say wh
 	  && echo "to go on by hand: source $(VENV)/bin/activate" \
 	  && echo "the report: $(CURDIR)/reports/$$(sed -n 's/^profile: *\([a-z]*\).*/\1/p' params.yaml)/report/index.html"
 
+# More than four processes would want more memory than they save time.
+PYTEST = python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 # Tests write and sync many small files: in memory, where it has room, they wait for no disk.
 test test-long: export TMPDIR ?= $(shell [ "$$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -1)" -ge 8 ] 2>/dev/null \
 	&& echo /dev/shm || echo /tmp)
@@ -33,10 +35,10 @@ test test-long: export TMPDIR ?= $(shell [ "$$(df --output=avail -B1G /dev/shm 2
 test test-long: export OMP_WAIT_POLICY ?= PASSIVE
 
 test: $(VENV)/ready ## the tests that are quick, and a seeded draw of the long ones (at most 10 minutes)
-	@python -m pytest
+	@$(PYTEST)
 
 test-long: $(VENV)/ready ## the long tests, all of them (at most 60 minutes)
-	@python -m pytest --all -m long
+	@$(PYTEST) --all -m long
 
 check: $(VENV)/ready ## format, lint, types
 	@ruff format --check . && ruff check . && mypy

@@ -69,10 +69,10 @@ def train(
         batch: rows a step.
         seed: names the order of the rows.
         scratch: folder of the checkpoint.
-        checkpoint_every: steps between checkpoints; there is one after each epoch too.
+        checkpoint_every: steps between checkpoints; there is one at the end too.
         title: what is being trained, for the progress bar.
-        end_of_epoch: called with the epoch's number, from 1, before its checkpoint is written; it may write samples,
-            and must write the same when called again.
+        end_of_epoch: called with the epoch's number, from 1, before a checkpoint that follows is written; it may write
+            samples, and must write the same when called again.
 
     Returns:
         The history of all epochs, those before a resume included.
@@ -125,7 +125,8 @@ def train(
             history.append({"epoch": epoch + 1, "step": number, **means})
             sums = {}
             end_of_epoch(epoch + 1)
-            save()
+            if number % checkpoint_every == 0 or epoch + 1 == epochs:
+                save()
     return history
 
 

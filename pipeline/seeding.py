@@ -55,7 +55,8 @@ def deterministic(threads: int) -> None:
     # cuBLAS is only repeatable with a fixed workspace (PyTorch notes, "Reproducibility"); no effect on a processor.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # Its other name, `use_deterministic_algorithms`, imports the compiler of torch too: seconds, for what is not used.
+    torch.set_deterministic_debug_mode("error")
     # Memory that is written to anyhow is not filled first: that would only show faults, and takes 6 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

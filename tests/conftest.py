@@ -32,27 +32,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=15, help="how often a stage is killed at random moments (long tests)")
 
 
-LEFT_OUT = pytest.StashKey[list[pytest.Item]]()
+def draws(config: pytest.Config) -> bool:
+    """Whether a draw of the long tests is run: without `--all`, and when no file is named."""
+    return not config.getoption("--all") and config.args == config.getini("testpaths")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is left out."""
+    if not draws(config):
+        return []
+    return [f"of the long tests a draw of {LONG_TESTS_IN_A_SHORT_RUN}; `make test-long` runs all"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--all`, and when no file is named, keep a seeded draw of the long tests, which kill less often."""
-    if config.getoption("--all") or config.args != config.getini("testpaths"):
+    """Keep a seeded draw of the long tests, which kill less often."""
+    if not draws(config):
         return
     config.option.kills = min(config.option.kills, 4)
     long = [item for item in items if item.get_closest_marker("long")]
     chosen = set(random.Random(20151119).sample(range(len(long)), min(LONG_TESTS_IN_A_SHORT_RUN, len(long))))
-    config.stash[LEFT_OUT] = [item for number, item in enumerate(long) if number not in chosen]
-    config.hook.pytest_deselected(items=config.stash[LEFT_OUT])
-    items[:] = [item for item in items if item not in set(config.stash[LEFT_OUT])]
+    left_out = [item for number, item in enumerate(long) if number not in chosen]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say what is left out."""
-    left_out = config.stash.get(LEFT_OUT, [])
-    if not left_out:
-        return ["no long test is left out"]
-    return ["left out, `make test-long` runs them:", *(f"  {item.nodeid}" for item in left_out)]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have counted, their recorded properties."""
+    for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.removeprefix('tests/')}: {name} {value:,}")
 
 
 @pytest.fixture(scope="module")

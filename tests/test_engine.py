@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import engine
 from pipeline.errors import BadParameters, PipelineError
-from tests.killing import wait_until
+from tests.killing import ROOT, wait_until
 
 
 def square(number: int) -> int:
@@ -73,7 +73,7 @@ def test_ray_gives_the_same_results_and_errors(tmp_path: Path) -> None:
     script.write_text(WITH_RAY)
     done = subprocess.run(
         [sys.executable, str(script)],
-        env={**os.environ, "DCGAN_ENGINE": "ray", "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "DCGAN_ENGINE": "ray", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -86,7 +86,7 @@ WITH_RAY = """
 from functools import partial
 from pipeline import engine
 from pipeline.errors import PipelineError
-import test_engine as functions
+from tests import test_engine as functions
 print(list(engine.map_chunks(functions.square, range(40), workers=2)))
 for function in (partial(functions.fail_at, 3), functions.die):
     try:
@@ -145,9 +145,7 @@ def test_apart_passes_errors_on() -> None:
 def test_ctrl_c_ends_what_runs_apart() -> None:
     """It does not wait for an hour's work to end first."""
     program = "import time\nfrom pipeline import engine\nif __name__ == '__main__': engine.apart(time.sleep, 60)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL)
     time.sleep(4)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) != 0

@@ -37,7 +37,7 @@ class Training(params.Section):
     )
     channels_last: bool = Field(description="memory layout; decides speed and the last bits")
     threads: int = Field(gt=0, description="of torch; decides the order of sums")
-    checkpoint_every: int = Field(gt=0, description="steps between checkpoints; there is one after each epoch too")
+    checkpoint_every: int = Field(gt=0, description="steps between checkpoints")
     grid: int = Field(gt=0, description="samples drawn after each epoch, always from the same z")
 
 

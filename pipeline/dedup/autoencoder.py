@@ -31,7 +31,7 @@ class Autoencoder(params.Section):
     corruption: float = Field(ge=0, lt=1, description="share of inputs masked to mid grey")
     dropout: float = Field(ge=0, lt=1, description="share of the code's units dropped while training")
     threads: int = Field(gt=0, description="of torch; decides the order of sums")
-    checkpoint_every: int = Field(gt=0, description="steps between checkpoints; there is one after each epoch too")
+    checkpoint_every: int = Field(gt=0, description="steps between checkpoints")
 
 
 def balance(encoder: Encoder, values: Bytes) -> Encoder:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,11 @@ def test_killed_once(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("connections", [1, CONNECTIONS])
-def test_killed_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str], connections: int) -> None:
+def test_killed_at_random_moments(
+    tmp_path: Path, record_property: Callable[[str, object], None], connections: int
+) -> None:
     """25 moments each: the same bytes, and at most what was under way is fetched again."""
     twice = [kill_and_resume(seed, connections, tmp_path) for seed in range(25)]
-    with capsys.disabled():
-        print(
-            f"\n{connections} connections: of {len(CONTENT):,} bytes, at most {max(twice):,} and on average "
-            f"{sum(twice) // len(twice):,} were sent twice"
-        )
+    record_property(f"of {len(CONTENT):,} bytes sent twice, at most", max(twice))
+    record_property(f"of {len(CONTENT):,} bytes sent twice, on average", sum(twice) // len(twice))
     assert max(twice) <= (IN_FLIGHT if connections == 1 else connections * (IN_FLIGHT + PIECE))

@@ -47,6 +47,7 @@ def test_other_ways_are_other_figures(inputs, parameters, tmp_path, norm):
     assert found["networks"] != own["networks"]
 
 
+@pytest.mark.long
 def test_kill_9_then_again(inputs, tmp_path):
     """Finished parts are taken over and counted, and the bytes are those of an undisturbed run."""
     profile = tmp_path / "profile.yaml"

@@ -70,8 +70,9 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
     assert [row["key"] for row in skipped] == ["b/broken.png"]
 
 
-def test_again_it_does_nothing_and_verdicts_act(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
-    """The same bytes, from what is there; a pair judged different is brought back."""
+@pytest.mark.long
+def test_again_it_gives_the_same_and_verdicts_act(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """The same bytes; a pair judged different is brought back, and goes again without its verdict."""
     before = {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
     assert run_stage("dedup", folder, "--to", result, "-j", 2).returncode == 0
     assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
@@ -100,6 +101,7 @@ def test_what_stands_in_another_source(result: Path, folder: Path, tmp_path: Pat
     assert {reason for _, reason in removed(tmp_path / "dropped").values()} == {"in_other_set"}
 
 
+@pytest.mark.long
 def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
     """Pairs of keys, and embeddings, take the place of the search; all else stays the same."""
     (tmp_path / "pairs.csv").write_text("from,to,score\na/05.png,a/06.png,0.9\na/06.png,nowhere.png,0.9\n")
@@ -122,6 +124,7 @@ def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, ru
     assert failed.returncode == 1 and "expected a row of numbers for each of 44 pictures" in failed.stderr
 
 
+@pytest.mark.long
 def test_a_closer_look(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
     """The same copies at 64 pixels; a default side grows with it; what is added is compared alike, or refused."""
     options = (folder, "--encoder", result / "steps" / "encoder", "-j", 1)

@@ -112,6 +112,7 @@ def test_added_pictures_go_for_those_that_stay(results: dict[str, dict[str, Any]
     assert results["newer"]["summary"]["added"] == 3 and results["newer"]["summary"]["added_kept"] == 1
 
 
+@pytest.mark.long
 def test_the_same_again_adds_nothing_and_verdicts_act(
     results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
 ) -> None:
@@ -215,6 +216,7 @@ def test_image_sets_are_added_to_image_sets(
     assert removed(again) == gone | {key: key for key in ("d/31.png", "d/copy of 05.jpg", "d/copy of 25.jpg")}
 
 
+@pytest.mark.long
 def test_without_append_it_starts_over_and_says_so(
     results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
 ) -> None:

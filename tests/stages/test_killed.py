@@ -150,13 +150,11 @@ def written(out: Path) -> int:
     return total
 
 
-def kill_often(module: str, folder: Path, times: int) -> tuple[int, str]:
-    """Kill a stage at random moments, one in each of `times` equal parts of its work; how many fell inside it, as a
-    number and as a sentence."""
+def kill_often(module: str, folder: Path, times: int) -> int:
+    """Kill a stage at random moments, one in each of `times` equal parts of its work; how many fell inside it."""
     killer, chance = Killer(module, folder), random.Random(f"{module} {times}")
     shares = [(part + chance.random()) / times for part in range(times)]
-    inside = sum(killer.kill_and_run_again(share, chance.uniform(0, 0.02)) for share in shares)
-    return inside, f"{module}: {inside} of {times} kills fell inside the work"
+    return sum(killer.kill_and_run_again(share, chance.uniform(0, 0.02)) for share in shares)
 
 
 def test_killed_at_three_moments(tmp_path: Path, write_archives: Callable[[str], None]) -> None:
@@ -172,12 +170,11 @@ def test_killed_at_random_moments(
     tmp_path: Path,
     write_archives: Callable[[str], None],
     pytestconfig: pytest.Config,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """From the first moment to the last: the same bytes, no trace of the killed run; most kills fall into the work."""
     write_archives(STAGES[module].name)
     times = pytestconfig.getoption("--kills")
-    inside, sentence = kill_often(module, tmp_path, times)
-    with capsys.disabled():
-        print(f"\n{sentence}")
-    assert inside >= times // 3, sentence  # chunks are joined too quickly to be hit each time
+    inside = kill_often(module, tmp_path, times)
+    record_property(f"of {times} kills inside the work", inside)
+    assert inside >= times // 3  # chunks are joined too quickly to be hit each time
