@@ -245,7 +245,27 @@ def test_verdicts_bring_back_exactly_the_judged_ones(checkout: Path) -> None:
     assert "remove_duplicates@lsun" in stages
 
 
-def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
+SECTIONS = {
+    "acquire.lsun": {"doctor", "download_lsun@lsun"},
+    "prepare.lsun": {"crop_scenes@lsun"},
+    "dedup.lsun.autoencoder": {"train_autoencoder@lsun"},
+    "dedup.lsun.pairs": {"find_pairs@lsun", "probe_duplicates@lsun"},
+    "dedup.lsun.probe": {"probe_duplicates@lsun"},
+    "dedup.lsun.remove": {"remove_duplicates@lsun"},
+    "audit.lsun": {"audit_duplicates@lsun"},
+    "dcgan.lsun.training": {"train_dcgan@lsun"},
+    "dcgan.lsun.sample": {"sample@lsun"},
+    "explore.lsun.walk": {"walk_latent@lsun"},
+    "acquire.faces": {"doctor", "download_faces@faces"},
+    "prepare.faces": {"crop_faces@faces"},
+    "acquire.svhn": {"doctor", "download_benchmarks@svhn"},
+    "evaluate.svhn": {"evaluate_features@imagenet-svhn"},
+}
+"""A section of the profile, and the stages that name it."""
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path, section: str) -> None:
     """Each value of one set, changed alone, makes the stages that name its section run, and marks no other stage.
 
     It must *run*: DVC's run cache has left parameters out of its key before. Whether the new value is a sensible one is
@@ -253,36 +273,19 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path) -> None:
     """
     profile, lock = (checkout / "profiles" / "miniature.yaml"), checkout / "dvc.lock"
     before = profile.read_text(), lock.read_text()
-    sections = {
-        "acquire.lsun": {"doctor", "download_lsun@lsun"},
-        "prepare.lsun": {"crop_scenes@lsun"},
-        "dedup.lsun.autoencoder": {"train_autoencoder@lsun"},
-        "dedup.lsun.pairs": {"find_pairs@lsun", "probe_duplicates@lsun"},
-        "dedup.lsun.probe": {"probe_duplicates@lsun"},
-        "dedup.lsun.remove": {"remove_duplicates@lsun"},
-        "audit.lsun": {"audit_duplicates@lsun"},
-        "dcgan.lsun.training": {"train_dcgan@lsun"},
-        "dcgan.lsun.sample": {"sample@lsun"},
-        "explore.lsun.walk": {"walk_latent@lsun"},
-        "acquire.faces": {"doctor", "download_faces@faces"},
-        "prepare.faces": {"crop_faces@faces"},
-        "acquire.svhn": {"doctor", "download_benchmarks@svhn"},
-        "evaluate.svhn": {"evaluate_features@imagenet-svhn"},
-    }
-    for section, stages in sections.items():
-        values = read_yaml(profile)
-        for key in section.split("."):
-            values = values[key]
-        for key, value in values.items():
-            other = f"{value}x" if isinstance(value, str) else [] if isinstance(value, list) else other_value(value)
-            change(checkout, {f"{section}.{key}": other})
-            changed = set(re.findall(r"^([a-z_]+(?:@[a-z0-9-]+)?):$", dvc(checkout, "status"), re.MULTILINE))
-            assert changed == stages, f"{section}.{key}"
-            last = max(stages)
-            assert ran(dvc(checkout, "repro", "--single-item", last, check=False)) == {last}, f"{section}.{key}"
-            profile.write_text(before[0])
-            lock.write_text(before[1])
-            dvc(checkout, "checkout", "--force", "--quiet")
+    values = read_yaml(profile)
+    for key in section.split("."):
+        values = values[key]
+    for key, value in values.items():
+        other = f"{value}x" if isinstance(value, str) else [] if isinstance(value, list) else other_value(value)
+        change(checkout, {f"{section}.{key}": other})
+        changed = set(re.findall(r"^([a-z_]+(?:@[a-z0-9-]+)?):$", dvc(checkout, "status"), re.MULTILINE))
+        assert changed == SECTIONS[section], key
+        last = max(SECTIONS[section])
+        assert ran(dvc(checkout, "repro", "--single-item", last, check=False)) == {last}, key
+        profile.write_text(before[0])
+        lock.write_text(before[1])
+        dvc(checkout, "checkout", "--force", "--quiet")
 
 
 def forget(checkout: Path, stage: str) -> None:
