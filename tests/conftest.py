@@ -45,13 +45,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a seeded draw of the long tests, which kill less often."""
+    """Keep a seeded draw of the long tests, which kill less often; none that wants the whole pipeline run first."""
     if not draws(config):
         return
     config.option.kills = min(config.option.kills, 4)
     long = [item for item in items if item.get_closest_marker("long")]
-    chosen = set(random.Random(20151119).sample(range(len(long)), min(LONG_TESTS_IN_A_SHORT_RUN, len(long))))
-    left_out = [item for number, item in enumerate(long) if number not in chosen]
+    drawn_from = [item for item in long if "reference" not in getattr(item, "fixturenames", ())]
+    chosen = random.Random(20151119).sample(drawn_from, min(LONG_TESTS_IN_A_SHORT_RUN, len(drawn_from)))
+    left_out = [item for item in long if item not in chosen]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 
