@@ -96,9 +96,10 @@ def ran(output: str) -> set[str]:
 
 
 def new_checkout(folder: Path) -> Path:
-    """A copy of what git would commit, with the smaller miniature and nothing made yet."""
+    """A copy of what git would commit, with the smaller miniature; nothing is made yet but compiled functions."""
     listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
+    names = [*filter(None, listed.split("\0")), *(path.relative_to(ROOT) for path in ROOT.glob("pipeline/**/*.nb[ci]"))]
+    for name in names:
         if (ROOT / name).exists() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
