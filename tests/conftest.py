@@ -29,7 +29,7 @@ LONG_TESTS_IN_A_SHORT_RUN = 3
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run every long test, not a seeded subset")
-    parser.addoption("--kills", type=int, default=10, help="how often a stage is killed at random moments (long tests)")
+    parser.addoption("--kills", type=int, default=15, help="how often a stage is killed at random moments (long tests)")
 
 
 def draws(config: pytest.Config) -> bool:
