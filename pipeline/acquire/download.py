@@ -118,6 +118,6 @@ def _problem_of_zip(path: Path) -> str | None:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         return f"not a whole zip ({error})"
-    except (RuntimeError, NotImplementedError):  # encrypted, or packed in a way that only its reader may know
+    except RuntimeError:  # encrypted, or packed in a way that only its reader may know
         return None
     return f"whose member {damaged!r} is damaged" if damaged else None

@@ -59,7 +59,7 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo | 
             yield file, _find_lmdb(archive, file.infolist())
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CorruptData(f"{archive}: {_what_is_wrong(archive, error)}") from None
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
+    except RuntimeError as error:  # encrypted, or an unknown compression
         raise CorruptData(f"{archive}: not an LSUN zip ({error}); download it again") from None
 
 

@@ -143,7 +143,7 @@ class Imagenet32:
                 whole = io.BytesIO()
                 shutil.copyfileobj(member, whole, 1 << 20)  # `read` would hold the packed bytes and two copies as well
                 return whole.getvalue()
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise CorruptData(f"{self.path}: {name}: damaged ({error}); download or copy it again") from None
 
 

@@ -57,7 +57,7 @@ class Zip:
                 with archive.open(member) as file:
                     return file.read(member.file_size)  # else a member that lies is unpacked to its end
             # Damaged, encrypted, or of an unknown compression: this picture alone is lost.
-            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                 raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
 
         yield read

@@ -36,7 +36,10 @@ _TURNS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
 }
 
 _MAY_MATTER = (b"Exif\0\0", b"tiff:Orientation", b"MPF\0")
-"""Marks, anywhere in a JPEG, of metadata that may turn a picture (EXIF, XMP), or of several pictures in one file."""
+"""Marks, in a JPEG's header, of metadata that may turn a picture (EXIF, XMP), or of several pictures in one file."""
+
+_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)})
+"""Markers of a JPEG that a length follows (ITU-T T.81, table B.1), the start of a scan left out."""
 
 _STRIP = 1 << 22
 """Pixels that are converted at once: Pillow's copies of the largest pictures would take more than a gigabyte."""
@@ -142,7 +145,10 @@ def _plain_webp(data: bytes) -> tuple[int, int] | None:
 
 def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded | Problem | None:
     """A whole grey or colour JPEG of one picture that no metadata may turn; None for all else."""
-    if data[:3] != b"\xff\xd8\xff" or any(mark in data for mark in _MAY_MATTER):
+    if data[:3] != b"\xff\xd8\xff":
+        return None
+    header = _header(data)
+    if any(mark in header for mark in _MAY_MATTER):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -154,6 +160,14 @@ def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded
         return _too_large(width, height, max_pixels)
     image = _libjpeg(data, short_side)
     return None if image is None else Decoded(image, width, height)
+
+
+def _header(data: bytes) -> bytes:
+    """A JPEG up to its first scan, as far as Pillow looks for metadata; all of it where its segments are odd."""
+    at = 2
+    while at + 1 < len(data) and data[at] == 0xFF and data[at + 1] in _SEGMENTS:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data[:at] if data[at : at + 2] == b"\xff\xda" else data
 
 
 def _libjpeg(data: bytes, short_side: int | None) -> npt.NDArray[np.uint8] | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.datasets.readers import SUFFIXES
 from pipeline.prepare.decode import Decoded, Problem, decode
@@ -86,7 +86,7 @@ def test_the_quick_way_gives_pillows_pixels(encode, options, least):
     ],
 )
 def test_pillow_is_asked_only_of_jpegs_that_metadata_may_turn(encode, monkeypatch, metadata, asked):
-    """Else the header is read by libjpeg: the same pixels and size. In doubt, a mark anywhere, Pillow decides."""
+    """Else the header is read by libjpeg: the same pixels and size. In doubt, a mark in the header, Pillow decides."""
     opened = []
     data = encode(2, shape=(500, 333), **metadata)
     expected, really = pixels(data), Image.open
@@ -95,6 +95,32 @@ def test_pillow_is_asked_only_of_jpegs_that_metadata_may_turn(encode, monkeypatc
     assert bool(opened) == asked
     assert (found.image == expected).all() and (found.width, found.height) == (500, 333)
     assert decode(data, max_pixels=500 * 333 - 1).reason == "too_many_pixels"
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff", b"\xff\xff", b"\xff\xee\0\4\xff\xda", b"\xff\xee\0\0", b"\xff\x01"])
+def test_a_header_is_read_as_pillow_reads_it(encode, before):
+    """Whatever stands before EXIF, fill bytes or what looks like a scan, a JPEG is turned as Pillow turns it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(2, shape=(40, 24), exif=exif)
+    at = data.index(b"\xff\xe1")
+    data = data[:at] + before + data[at:]
+    found = decode(data, max_pixels=MOST)
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except OSError:
+        assert found.reason in ("damaged", "not_an_image", "truncated")
+    else:
+        assert (found.image == expected).all()
+
+
+def test_marks_among_pixels_are_no_metadata(encode, monkeypatch):
+    """Behind the first scan Pillow looks for none, so nobody does: searching all of a picture costs a tenth more."""
+    data = encode(2) + b"Exif\0\0 MPF\0"
+    expected = pixels(data)
+    monkeypatch.setattr(Image, "open", None)
+    assert (decode(data, max_pixels=MOST).image == expected).all()
 
 
 def test_inks_by_way_of_luminance(encode):
