@@ -27,7 +27,7 @@ def hash_images(
         report(
             summary,
             f"{summary['count']:,} pictures hashed, which were only read; {summary['distinct_codes']:,} different "
-            f"codes, {summary['effective_bits']:.0f} of 128 bits in use; next: dcgan remove-duplicates",
+            f"codes, {summary['effective_bits']:.0f} of 128 bits in use; next: dcgan find-pairs",
         )
 
 

@@ -1,6 +1,5 @@
 """One HTTP request for a picture or a robots.txt, and what came of it."""
 
-import email.utils
 import hashlib
 import http.cookiejar
 import os
@@ -17,6 +16,7 @@ import requests.adapters
 import urllib3
 
 from pipeline.acquire import robots
+from pipeline.acquire.transfer import retry_after
 from pipeline.errors import BadParameters
 
 PROGRAM = "dcgan-pipeline"
@@ -173,7 +173,7 @@ class Asker:
         status = response.status_code
         if status == 429 or status >= 500:
             reason = f"the server answered {status}"
-            return Again(reason, status, _asked_pause(response), whole_host=status in (429, 503))
+            return Again(reason, status, retry_after(response), whole_host=status in (429, 503))
         if response.is_redirect:
             target = self._session.get_redirect_target(response) or ""
             try:
@@ -227,17 +227,6 @@ def _first(blocks: Iterator[bytes], length: int) -> bytes:
         if len(body) >= length:
             break
     return body
-
-
-def _asked_pause(response: requests.Response) -> float:
-    """Seconds of `Retry-After`, which is a number or a date."""
-    asked = response.headers.get("Retry-After", "")
-    if asked.isdecimal():
-        return float(asked)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(asked).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def _types(error: BaseException | None) -> Iterator[str]:

@@ -145,7 +145,7 @@ def _judge(response: requests.Response, url: str, start: int, end: int | None, k
     """What a response means; raises as `ask` does."""
     status = response.status_code
     if status in (408, 429) or status >= 500:
-        raise TryAgain(f"the server answered {status} {response.reason}", _asked_pause(response))
+        raise TryAgain(f"the server answered {status} {response.reason}", retry_after(response))
     if status == 416:
         raise Changed("the server's file ends before the part that is here")
     if status not in (200, 206):
@@ -202,8 +202,8 @@ def _version(response: requests.Response, url: str, total: int | None) -> Versio
     return Version(shown(url), etag, modified, validator, total)
 
 
-def _asked_pause(response: requests.Response) -> float:
-    """Seconds of Retry-After, which is a number or a date."""
+def retry_after(response: requests.Response) -> float:
+    """Seconds that a server asks to be left alone for, 0 where it does not; Retry-After is a number or a date."""
     asked = response.headers.get("Retry-After", "").strip()
     if asked.isdecimal():
         return float(asked)
