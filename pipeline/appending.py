@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline import files, imageset, progress
 from pipeline.errors import BadParameters
 from pipeline.imageset import INDEX_SCHEMA, SHARD_PICTURES, SKIPPED_SCHEMA, ImageSet, Rows
+from pipeline.workspace import workspace
 
 ALREADY_THERE = "already_there"
 KEY_TAKEN = "key_taken"
@@ -43,7 +44,7 @@ def append(old: Path, new: Path, to: Path) -> int:
             f"{new}: pictures are {second.stored_side} pixels wide, those of {old} {first.stored_side}; make it anew "
             f"with --side {first.stored_side}"
         )
-    with files.workspace(to, files.digest({"old": first.digest, "new": second.digest})) as work:
+    with workspace(to, files.digest({"old": first.digest, "new": second.digest})) as work:
         if work is None:
             return len(ImageSet(to)) - len(first)
         rows, left_out = _divide(first, second)

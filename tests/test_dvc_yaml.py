@@ -14,7 +14,7 @@ from stages.__main__ import COMMANDS
 ROOT = Path(__file__).parent.parent
 PIPELINE: dict[str, dict[str, Any]] = read_yaml(ROOT / "dvc.yaml")["stages"]
 PROFILE = read_yaml(ROOT / "profiles" / "miniature.yaml")
-FREE = {"errors.py", "progress.py", "params.py", "engine.py", "compiled.py", "files.py"}
+FREE = {"errors.py", "progress.py", "params.py", "engine.py", "compiled.py", "files.py", "workspace.py"}
 """Files whose change must not rerun a week of training: they decide no byte of a picture, code or weight."""
 
 

@@ -24,6 +24,7 @@ from pipeline.datasets.labelled import Labelled
 from pipeline.errors import ChecksumMismatch, MissingInput
 from pipeline.imageset import Picture
 from pipeline.miniature import benchmarks as miniature
+from pipeline.workspace import workspace
 
 DataSet = Literal["cifar10", "svhn", "mnist"]
 
@@ -90,7 +91,7 @@ def acquire_benchmark(section: Benchmark, *, archives: Path, to: Path, seed: int
     )
     code = files.code_digest("acquire", "datasets", "miniature", "seeding.py", "imageset.py")
     work_digest = files.digest({"code": code, "set": section.data_set, "source": section.source, "files": identity})
-    with files.workspace(to, work_digest) as work:
+    with workspace(to, work_digest) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))
         if drawn:

@@ -33,6 +33,7 @@ from pipeline.datasets.raw import DataSet, Description, Kind, Place, read_as
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.miniature import archives as miniature
 from pipeline.miniature.photos import draw_faces
+from pipeline.workspace import workspace
 
 _KINDS: dict[DataSet, tuple[Kind, ...]] = {
     "lsun": ("lmdb", "folder", "tar", "zip", "parquet"),
@@ -82,7 +83,7 @@ def acquire(
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
     identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
     code = files.code_digest("acquire", "datasets", "miniature", "seeding.py")
-    with files.workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
+    with workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))
         if sums is None:

@@ -17,6 +17,7 @@ from pipeline.dedup import manifest
 from pipeline.dedup.inputs import SIDE
 from pipeline.errors import BadParameters, MissingInput
 from pipeline.imageset import ImageSet
+from pipeline.workspace import unfinished, workspace
 
 _SAME = "give the same options as then"
 _FREE = {"max_candidates", "nearly"}
@@ -46,7 +47,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
     if not (to / "manifest.parquet").is_file() or not (steps.is_dir() or (to / ".steps.partial").is_dir()):
         raise MissingInput(f"--append: no earlier result in --to {to}; run dcgan dedup without --append first")
     work_digest = files.digest([files.sha256_file(to / "manifest.parquet"), str(source.resolve()), str(options)])
-    with files.workspace(steps, work_digest) as work:
+    with workspace(steps, work_digest) as work:
         if work is None:
             return dict(files.read_json(steps / "dedup" / "summary.json"))
         images = _earlier_images(steps)
@@ -55,18 +56,13 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         new = work.scratch / "steps"
         before = ImageSet(images)
         name = f"added-{len(before.parts)}"
-        part = prepare(source, options.squares, new, name, workers)
-        added = append(images, part, new / "images")
-        summary = decide(
-            new / "images",
-            encoder,
-            steps / "raw-images",
-            options,
-            workers=workers,
-            to=to,
-            steps=new,
-            standing=steps / "dedup",
-        )
+        with unfinished(new):
+            part = prepare(source, options.squares, new, name, workers)
+            added = append(images, part, new / "images")
+            raw, standing = steps / "raw-images", steps / "dedup"
+            summary = decide(
+                new / "images", encoder, raw, options, workers=workers, to=to, steps=new, standing=standing
+            )
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
         _carry(steps, new, len(before.parts))

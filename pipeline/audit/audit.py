@@ -14,6 +14,7 @@ from pipeline.dedup import codes, manifest
 from pipeline.dedup.verdicts import read_verdicts
 from pipeline.imageset import Images, ImageSet
 from pipeline.seeding import numpy_rng
+from pipeline.workspace import workspace
 
 KEPT_SHOWN = 64
 """Pictures in `kept.png`."""
@@ -79,7 +80,7 @@ def audit_duplicates(
         "parameters": parameters.model_dump(),
         "set": name,
     }
-    with files.workspace(to, files.digest(inputs)) as work:
+    with workspace(to, files.digest(inputs)) as work:
         if work is None:
             return dict(files.read_json(to / "metrics.json"))
         metrics = manifest.summarise(table) | {

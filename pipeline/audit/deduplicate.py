@@ -1,8 +1,7 @@
 """All steps of deduplication in one go, on anybody's pictures: `dcgan dedup`.
 
-Below the folder of the result each step has its own in `steps/`, as the stages would have made it, so that a run goes
-on where it was interrupted, and starts a step over only if what it is made from has changed. What people read lies on
-top: links to `steps/`, where the disk knows links.
+Below the folder of the result each step has its own in `steps/`, as the stages would have made it; a run goes on where
+it was interrupted. What people read lies on top: links to `steps/`, where the disk knows links.
 """
 
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from pipeline.errors import BadParameters, MissingInput
 from pipeline.imageset import ImageSet
 from pipeline.params import changed, load_section
 from pipeline.prepare.squares import Squares, make_squares
+from pipeline.workspace import unfinished
 
 STEPS_OF_TRAINING = 600
 """Steps of the autoencoder, about: twice as many find no more copies of CIFAR-10 (within 0.7 points for each way)."""
@@ -147,9 +147,10 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     _own(to, steps)
     if (steps / "images" / "imageset.json").is_file() and len(ImageSet(steps / "images").parts) > 1:
         progress.warn(f"--to {to}: what was added to it before is not in the new result; --append would add to it")
-    images = prepare(source, options.squares, steps, "images", workers)
-    encoder = options.encoder or _learn(images, options, steps / "encoder")
-    summary = decide(images, encoder, steps / "raw-images", options, workers=workers, to=to, steps=steps)
+    with unfinished(steps):
+        images = prepare(source, options.squares, steps, "images", workers)
+        encoder = options.encoder or _learn(images, options, steps / "encoder")
+        summary = decide(images, encoder, steps / "raw-images", options, workers=workers, to=to, steps=steps)
     show(steps, to, options)
     return summary
 

@@ -15,6 +15,7 @@ from pipeline.dcgan.networks import Generator
 from pipeline.errors import BadParameters
 from pipeline.imageset import Images
 from pipeline.seeding import deterministic, torch_generator
+from pipeline.workspace import workspace
 
 BLOCK = 64
 """Pictures drawn at a time. Always this many, for a convolution's last bits may depend on the size of its batch."""
@@ -98,7 +99,7 @@ def sample(model_folder: Path, parameters: Sample, *, name: str, seed: int, to: 
         "seed": seed,
         "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
     }
-    with files.workspace(to, files.digest({**record, "name": name})) as work:
+    with workspace(to, files.digest({**record, "name": name})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "samples.json")
             return done

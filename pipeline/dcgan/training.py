@@ -14,6 +14,7 @@ from pipeline.errors import BadParameters
 from pipeline.imageset import ImageSet
 from pipeline.kept import load_kept
 from pipeline.seeding import derive, deterministic
+from pipeline.workspace import workspace
 
 COLLAPSED = 0.1
 """Samples that vary less than this share of what pictures vary are reported as collapsed."""
@@ -85,7 +86,7 @@ def train(
         },
     }
     code = files.code_digest("dcgan", "kept.py", "loop.py", "checkpoints.py", "imageset.py", "seeding.py", "sheets.py")
-    with files.workspace(to, files.digest({**record, "code": code, "name": name})) as work:
+    with workspace(to, files.digest({**record, "code": code, "name": name})) as work:
         if work is None:
             return model.describe(to)
         trainer = Trainer(images, parameters, derive(seed, "train-dcgan", name), where)

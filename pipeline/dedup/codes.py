@@ -20,6 +20,7 @@ from pipeline.compiled import compiled
 from pipeline.dedup.inputs import INPUTS, Bytes, Kind, encoder_input
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
+from pipeline.workspace import workspace
 
 BITS = 128
 SCHEMA_VERSION = 1
@@ -148,7 +149,7 @@ def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str
         "images": images.digest,
         "count": len(images),
     }
-    with files.workspace(to, files.digest(description)) as work:
+    with workspace(to, files.digest(description)) as work:
         if work is None:
             return dict(files.read_json(to / "codes.json"))
         codes = np.empty((len(images), BITS // 8), np.uint8)

@@ -16,6 +16,7 @@ from pipeline.dedup.pairs import SCHEMA_VERSION, write_tables
 from pipeline.dedup.search import SCHEMA
 from pipeline.errors import BadParameters, CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
+from pipeline.workspace import workspace
 
 COLUMNS = (("key_a", "key_b"), ("key", "kept_key"), ("left", "right"), ("from", "to"), ("filename", "duplicate"))
 """Names of the two columns of keys that are understood; else the first two columns are taken."""
@@ -78,7 +79,7 @@ def take_pairs(images_folder: Path, given: Given, *, to: Path) -> dict[str, Any]
         "parameters": {"cosine": given.cosine} if given.embeddings else {},
     }
     code = files.code_digest("dedup", "imageset.py", "csvtext.py")
-    with files.workspace(to, files.digest({**made_from, "code": code})) as work:
+    with workspace(to, files.digest({**made_from, "code": code})) as work:
         if work is None:
             return dict(files.read_json(to / "pairs.json"))
         if given.pairs:

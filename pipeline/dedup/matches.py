@@ -23,6 +23,7 @@ from pipeline.dedup.pairs import detector_digest
 from pipeline.dedup.search import SCHEMA, Pairs, Search
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
+from pipeline.workspace import workspace
 
 SCHEMA_VERSION = 1
 MATCHES = pa.schema([*SCHEMA, *((name, pa.string()) for name in ("reason", "other_key", "other_sha256"))])
@@ -75,7 +76,7 @@ def find_matches(
         "other": other.digest,
         "parameters": parameters.model_dump(),
     }
-    with files.workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "imageset.py")})) as work:
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "imageset.py")})) as work:
         if work is None:
             return dict(files.read_json(to / "matches.json"))
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]

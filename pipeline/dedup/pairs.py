@@ -22,6 +22,7 @@ from pipeline.dedup.inputs import SIDE
 from pipeline.dedup.search import SCHEMA, Pairs, Search
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import ImageSet, Rows
+from pipeline.workspace import workspace
 
 SCHEMA_VERSION = 1
 
@@ -86,7 +87,7 @@ def find_pairs(
         "parameters": parameters.model_dump(),
     }
     code = files.code_digest("dedup", "imageset.py")
-    with files.workspace(to, files.digest({**made_from, "code": code})) as work:
+    with workspace(to, files.digest({**made_from, "code": code})) as work:
         if work is None:
             return dict(files.read_json(to / "pairs.json"))
         empty = SCHEMA.empty_table()

@@ -17,6 +17,7 @@ from pipeline.errors import CorruptData
 from pipeline.imageset import Images, ImageSet
 from pipeline.intervals import binomial_interval
 from pipeline.prepare.resize import resize
+from pipeline.workspace import workspace
 
 SCHEMA_VERSION = 1
 
@@ -104,7 +105,7 @@ def probe_duplicates(
         "images": images.digest,
         "parameters": parameters.model_dump(),
     }
-    with files.workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "prepare")})) as work:
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "prepare")})) as work:
         if work is None:
             return dict(files.read_json(to / "recall.json"))
         rng = seeding.numpy_rng(parameters.seed, "probe")

@@ -24,6 +24,7 @@ from pipeline.dedup.search import chance
 from pipeline.dedup.standing import Standing, let_go, load_standing, nothing
 from pipeline.dedup.verdicts import APART, Verdict, read_verdicts
 from pipeline.imageset import Images, ImageSet, Rows
+from pipeline.workspace import workspace
 
 _BLOCK = 4096
 
@@ -86,7 +87,7 @@ def remove_duplicates(
         "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
         "standing": before.digest,
     }
-    with files.workspace(to, files.digest(made_from)) as work:
+    with workspace(to, files.digest(made_from)) as work:
         if work is None:
             return dict(files.read_json(to / "summary.json"))
         equal = find_equals(images, codes)

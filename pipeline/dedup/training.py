@@ -12,6 +12,7 @@ from pipeline.dedup.autoencoder import Autoencoder, balance, quantise
 from pipeline.dedup.inputs import Bytes, Kind, encoder_input
 from pipeline.dedup.trainer import Trainer, compare
 from pipeline.imageset import ImageSet
+from pipeline.workspace import workspace
 
 _READ = 512
 _COMPARED = 16_384  # pictures, evenly spaced, that bits are balanced on, and floats compared with whole numbers
@@ -55,7 +56,7 @@ def train_autoencoder(
             "instructions": torch.backends.cpu.get_cpu_capability(),
         }
     )
-    with files.workspace(to, work_digest) as work:
+    with workspace(to, work_digest) as work:
         if work is None:
             return dict(files.read_json(to / "autoencoder.json"))
         trainer = Trainer(images, parameters, seeding.derive(seed, "train-autoencoder", name))

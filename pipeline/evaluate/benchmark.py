@@ -17,6 +17,7 @@ from pipeline.evaluate.protocol import Features
 from pipeline.imageset import ImageSet
 from pipeline.kept import load_kept
 from pipeline.seeding import deterministic, numpy_rng, torch_generator
+from pipeline.workspace import workspace
 
 
 def evaluate(
@@ -79,7 +80,7 @@ def evaluate(
         "numerics": [torch.__version__, torch.backends.cpu.get_cpu_capability()],
         "code": files.code_digest("evaluate", "dcgan", "kept.py", "imageset.py", "seeding.py", "intervals.py"),
     }
-    with files.workspace(to, files.digest(digest)) as work:
+    with workspace(to, files.digest(digest)) as work:
         if work is None:
             return dict(files.read_json(to / "metrics.json"))
         found: dict[str, dict[str, Any]] = {}

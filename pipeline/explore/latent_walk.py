@@ -12,6 +12,7 @@ from pipeline import files, params, sheets
 from pipeline.dcgan import model, sampling
 from pipeline.imageset import Images
 from pipeline.seeding import deterministic, torch_generator
+from pipeline.workspace import workspace
 
 
 class Walk(params.Section):
@@ -84,7 +85,7 @@ def walk(model_folder: Path, parameters: Walk, *, name: str, seed: int, to: Path
         "seed": seed,
         "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
     }
-    with files.workspace(to, files.digest({**record, "name": name})) as work:
+    with workspace(to, files.digest({**record, "name": name})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "walk.json")
             return done

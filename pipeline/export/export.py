@@ -14,6 +14,7 @@ from pipeline.export.stylegan import write_stylegan
 from pipeline.export.webdataset import write_webdataset
 from pipeline.imageset import ImageSet, Rows
 from pipeline.kept import load_kept
+from pipeline.workspace import workspace
 
 Format = Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"]
 
@@ -66,7 +67,7 @@ def export(
         "shard_pictures": shard_pictures,
         **({} if part is None else {"part": part}),
     }
-    with files.workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets")})) as work:
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets")})) as work:
         if work is None:
             return dict(files.read_json(to / "export.json"))
         if form == "stylegan":

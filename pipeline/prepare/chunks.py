@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import engine, files, imageset, progress
+from pipeline import engine, imageset, progress
 from pipeline.datasets.readers import Entry, Source, UnreadableEntry
 from pipeline.imageset import Images, Picture, Skipped
+from pipeline.workspace import workspace
 
 Made = tuple[Images, Picture] | Skipped
 """A picture, uint8 (side, side, 3), with its line of the index; or why there is none."""
@@ -62,7 +63,7 @@ def make_image_set(
         CorruptData: the source itself cannot be read.
     """
     chunks = cut(entries, chunk_keys)
-    with files.workspace(to, work_digest) as work:
+    with workspace(to, work_digest) as work:
         if work is None:
             return imageset.ImageSet(to).counts
         to_do = [chunk for chunk in chunks if not imageset.chunk_done(work.scratch, chunk[0])]

@@ -17,6 +17,7 @@ from pipeline.errors import BadParameters, MissingInput
 from pipeline.report import evaluations, pictures, records, tables
 from pipeline.report.evaluations import Evaluation
 from pipeline.report.plots import history_plot, read_history
+from pipeline.workspace import workspace
 
 INDEX = "index"
 """Name of the comparison's page."""
@@ -84,7 +85,7 @@ def write_report(
     for one in sets:
         own = [entry for entry in found if entry.model == one.name]
         pages[one.name] = _page(environment, one, names, own, folders, to)
-    with files.workspace(to, files.digest({**summary, "pages": pages})) as work:
+    with workspace(to, files.digest({**summary, "pages": pages})) as work:
         if work is not None:
             for name, page in pages.items():
                 files.write_text(work.result / f"{name}.html", page)

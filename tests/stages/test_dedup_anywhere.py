@@ -68,11 +68,11 @@ def test_another_machine_and_another_order(
 
 @pytest.mark.long
 def test_killed_at_random_moments(undisturbed: Path, members: dict[str, bytes], tmp_path: Path, run_stage: Run) -> None:
-    """Each of 12 runs goes on from where the last was killed, or ends: nothing half-written, the same bytes."""
+    """Each of 12 runs goes on where it was killed: nothing half-written, no finished step again, the same bytes."""
     chance = random.Random(7)
     pictures = undisturbed.parent / "pictures"
     options = ["--encoder", str(undisturbed / "steps" / "encoder"), "-j", "1"]
-    inside = 0
+    inside = finished = 0
     for trial in range(12):
         to = tmp_path / f"{trial}"
         command = [sys.executable, "-m", "stages.dedup", str(pictures), "--to", str(to), *options]
@@ -89,8 +89,12 @@ def test_killed_at_random_moments(undisturbed: Path, members: dict[str, bytes], 
         for step in STEPS:  # whatever stands under its final name is whole
             if (to / "steps" / step).is_dir():
                 assert folder_bytes(to / "steps" / step) == made(undisturbed)[step], (trial, step)
+        record = to / "steps" / ".unfinished"
+        kept = {step: (to / "steps" / step).stat().st_ino for step in STEPS if (record / step).exists()}
+        finished += len(kept)
         done = run_stage("dedup", pictures, "--to", to, *options)
         assert done.returncode == 0, done.stderr
         assert made(to) == made(undisturbed), trial
-        assert not list((to / "steps").glob(".*.partial")), trial
-    assert inside >= 6  # a kill before or after the work proves little
+        assert {step: (to / "steps" / step).stat().st_ino for step in kept} == kept, trial
+        assert not list((to / "steps").glob(".*")), trial
+    assert finished >= 6 and inside >= 6  # a kill before or after the work proves little
