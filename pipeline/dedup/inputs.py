@@ -41,11 +41,11 @@ def to_side(images: Images, side: int) -> Images:
             exact shares of pixels.
 
     Returns:
-        uint8 (n, side, side, 3).
+        uint8 (n, side, side, 3); `images` itself where they have that side.
     """
     stored = images.shape[1]
     if stored == side:
-        return images.copy()
+        return images
     if stored % side == 0:
         small = np.empty((len(images), side, side, 3), np.uint8)
         _average(np.ascontiguousarray(images), stored // side, small)

@@ -35,7 +35,7 @@ def resize(image: Image, *, side: int, method: Method) -> Image:
 
 @compiled
 def _area(image: Image, side: int) -> Image:
-    """Means over squares, all in whole numbers.
+    """Means over squares, all in whole numbers; those of a line are held as doubles, which are exact below 2**53.
 
     A quotient of whole numbers, below 256 and with a divisor below 2**44, is never rounded up to the next whole one:
     so the division may be one of doubles, which is quick.
@@ -47,26 +47,30 @@ def _area(image: Image, side: int) -> Image:
     first, last = lefts[0], lefts[-1] + across.shape[1]
     lines = image.reshape(height, 3 * width)[:, 3 * first : 3 * last]
     sums = np.empty(lines.shape[1], np.int32)
-    half, whole = 2 * short * short, 4.0 * short * short
+    totals = np.empty(3 * side)
+    half, whole = 2.0 * short * short, 4.0 * short * short
     made = np.empty((side, side, 3), np.uint8)
     for row in range(side):
         sums[:] = 0
         for k in range(down.shape[1]):
             share, line = np.int32(down[row, k]), lines[tops[row] + k]
+            if share == 0:
+                continue
             for i in range(len(sums)):
                 sums[i] += share * np.int32(line[i])
         for column in range(side):
             red, green, blue = half, half, half
             i = 3 * (lefts[column] - first)
             for k in range(across.shape[1]):
-                part = across[column, k]
+                part = np.float64(across[column, k])
                 red += part * sums[i]
                 green += part * sums[i + 1]
                 blue += part * sums[i + 2]
                 i += 3
-            made[row, column, 0] = np.uint8(red / whole)
-            made[row, column, 1] = np.uint8(green / whole)
-            made[row, column, 2] = np.uint8(blue / whole)
+            totals[3 * column], totals[3 * column + 1], totals[3 * column + 2] = red, green, blue
+        to = made[row].reshape(3 * side)
+        for i in range(3 * side):
+            to[i] = np.uint8(np.int32(totals[i] / whole))
     return made
 
 
