@@ -3,8 +3,9 @@
     python benchmarks/prepare_speed.py --jpegs FOLDER|ZIP|TAR --lsun LMDB
         [--rounds 5] [--copies 200] [--to benchmarks/prepare_speed.json]
 
-One process with one thread goes through all files with each method in turn, several rounds over; a method's figure is
-its processor time in its best round, and a ratio that of the two best rounds, with the extremes over rounds beside it.
+One process with one thread goes through all files, several rounds over; at each file all methods take turns, so that
+what slows the machine for a while slows all of them. A method's figure is its processor time in its best round, and a
+ratio that of the two best rounds, with the extremes over rounds beside it.
 `torchvision, its readers` is what `torchvision.datasets` do: Pillow's decoder, then transforms on Pillow's pictures;
 `torchvision, tensors` is `torchvision.io.decode_jpeg` and transforms on uint8 tensors. Bare decoders resize nothing.
 OpenCV and libvips only know 1/2, 1/4 and 1/8; here they take the largest of these that leaves 64 pixels.
@@ -118,16 +119,19 @@ def bare_vips(factors: Mapping[bytes, int], data: bytes) -> Any:
 
 
 def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
-    """Seconds of processor time of each round of each method, the methods taking turns."""
+    """Seconds of processor time of each round of each method."""
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for method in methods.values():  # what is compiled or loaded at the first call
         method(pictures[0])
     for _ in range(rounds):
-        for name, method in methods.items():
-            start = time.process_time()
-            for data in pictures:
+        taken = dict.fromkeys(methods, 0.0)
+        for data in pictures:
+            for name, method in methods.items():
+                start = time.process_time()
                 method(data)
-            seconds[name].append(time.process_time() - start)
+                taken[name] += time.process_time() - start
+        for name, times in seconds.items():
+            times.append(taken[name])
     return seconds
 
 
