@@ -3,9 +3,9 @@
     python benchmarks/prepare_speed.py --jpegs FOLDER|ZIP|TAR --lsun LMDB
         [--rounds 5] [--copies 200] [--to benchmarks/prepare_speed.json]
 
-One process with one thread goes through all files, several rounds over; at each file all methods take turns, so that
-what slows the machine for a while slows all of them. A method's figure is its processor time in its best round, and a
-ratio that of the two best rounds, with the extremes over rounds beside it.
+One process with one thread goes through all files, several rounds over; at each file all methods take turns, in a drawn
+order, so that what slows the machine for a while, or leaves the caches cold, meets all of them. A method's figure is
+its processor time in its best round, and a ratio that of the two best rounds, with the extremes over rounds beside it.
 `torchvision, its readers` is what `torchvision.datasets` do: Pillow's decoder, then transforms on Pillow's pictures;
 `torchvision, tensors` is `torchvision.io.decode_jpeg` and transforms on uint8 tensors. Bare decoders resize nothing.
 OpenCV and libvips only know 1/2, 1/4 and 1/8; here they take the largest of these that leaves 64 pixels.
@@ -22,6 +22,7 @@ import contextlib
 import functools
 import io
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -123,12 +124,14 @@ def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: in
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for method in methods.values():  # what is compiled or loaded at the first call
         method(pictures[0])
+    order, chance = list(methods), random.Random(1)
     for _ in range(rounds):
         taken = dict.fromkeys(methods, 0.0)
         for data in pictures:
-            for name, method in methods.items():
+            chance.shuffle(order)
+            for name in order:
                 start = time.process_time()
-                method(data)
+                methods[name](data)
                 taken[name] += time.process_time() - start
         for name, times in seconds.items():
             times.append(taken[name])
