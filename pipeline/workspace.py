@@ -43,14 +43,14 @@ class Workspace:
     Attributes:
         output: NAME, where the result goes.
         folder: the working folder.
-        mark: that this very work, and the code that does it, made what stands under `output`.
+        digest: of the work, its parameters and inputs.
         scratch: folder for finished chunks and checkpoints; kept when the work is interrupted.
         result: folder to fill with the output itself; empty at the start of every try.
     """
 
     output: Path
     folder: Path
-    mark: str
+    digest: str
 
     @property
     def scratch(self) -> Path:
@@ -71,7 +71,7 @@ class Workspace:
             self.output.replace(self.folder / "replaced")
         self.result.replace(self.output)
         if record.parent.is_dir():
-            files.write_text(record, self.mark)
+            files.write_text(record, _mark(self.digest))
         _drop(self.folder)
 
 
@@ -93,12 +93,12 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     folder = output.with_name(f".{output.name}.partial")
     lock, waited_for = _lock(folder)
     try:
-        work = Workspace(output, folder, files.digest([work_digest, files.code_digest("")]))
         published_meanwhile = waited_for == work_digest and not (folder / "digest").exists()
-        if output.exists() and (published_meanwhile or _read(_record(output)) == work.mark):
+        if output.exists() and (published_meanwhile or _is_finished_step(output, work_digest)):
             _drop(folder)
             yield None
             return
+        work = Workspace(output, folder, work_digest)
         if not output.exists() and (folder / "replaced").exists():  # ended between the two renames of `publish`
             (folder / "replaced").replace(output)
         if _read(folder / "digest") != work_digest:
@@ -185,6 +185,16 @@ def _drop(folder: Path) -> None:
 
 def _record(output: Path) -> Path:
     return output.parent / _RECORD / output.name
+
+
+def _mark(work_digest: str) -> str:
+    """What is recorded of a step: the work, and all code, which is only digested where there is a record."""
+    return files.digest([work_digest, files.code_digest("")])
+
+
+def _is_finished_step(output: Path, work_digest: str) -> bool:
+    noted = _read(_record(output))
+    return noted is not None and noted == _mark(work_digest)
 
 
 def _read(path: Path) -> str | None:
