@@ -1,8 +1,10 @@
 """The command `download-lsun`."""
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,21 +186,35 @@ def test_a_large_zip(command, tmp_path, zip_file, members):
     assert (tmp_path / "raw" / "data.mdb").read_bytes() == data
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, -1 where there is none; it may be renamed at any moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return -1
+
+
 def run_killed(command, server: Server, folder: Path, seed: int) -> int:
-    """Kill the command at a random moment of downloading or unpacking, then run it to its end; bytes asked twice."""
+    """Kill the command at a random moment of downloading or unpacking, then run it to its end; bytes asked twice.
+
+    Who watches may himself be kept waiting, and the command be done by then: it starts anew until the kill meets it.
+    """
     chance = random.Random(seed)
     to = folder / f"{seed}" / "raw"
     options = [*BEDROOM, "--url", f"{server.url}/lsun/scenes", "--to", to, "--any-checksum"]
-    server.asked.clear()
     length, moment = len(server.content), 0.9 * chance.random()
     part = to.parent / "archives" / "bedroom_train_lmdb.zip.part"
     watched = to.parent / ".raw.partial" / "result" / "data.mdb" if seed % 2 else part
-    run = command(*options, start=True)
-    while run.poll() is None and (not watched.exists() or watched.stat().st_size < moment * length):
-        time.sleep(0.0005)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
-    assert run.returncode == -signal.SIGKILL, f"{seed}: too late"
+    for _attempt in range(10):
+        server.asked.clear()
+        run = command(*options, start=True)
+        while run.poll() is None and size_of(watched) < moment * length:
+            time.sleep(0.0005)
+        run.send_signal(signal.SIGKILL)
+        errors = run.communicate()[1]
+        if run.returncode != 0:
+            break
+        shutil.rmtree(to.parent)
+    assert run.returncode == -signal.SIGKILL, errors or f"{seed}: too late each time"
     assert not (to / "data.mdb").exists()
     kept = part.stat().st_size if part.exists() else length
     assert server.asked == [None]
