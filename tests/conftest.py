@@ -5,6 +5,7 @@ import io
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -30,6 +31,12 @@ LONG_TESTS_IN_A_SHORT_RUN = 3
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run every long test, not a seeded subset")
     parser.addoption("--kills", type=int, default=15, help="how often a stage is killed at random moments (long tests)")
+
+
+def pytest_configure() -> None:
+    """Let commands be interrupted even if these tests run behind a script's `&`, whose children would ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def draws(config: pytest.Config) -> bool:
