@@ -1,6 +1,7 @@
 """A browser that is watched, and what tests of the review app's pages do in it."""
 
 import re
+from collections.abc import Iterable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -51,7 +52,7 @@ def until(page: Page, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
-def press(page: Page, keys: str) -> None:
+def press(page: Page, keys: Iterable[str]) -> None:
     for key in keys:
         page.keyboard.press(key)
 

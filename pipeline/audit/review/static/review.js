@@ -14,6 +14,7 @@ const saver = new Saver((pending, trouble) => showTrouble(say, pending, trouble)
 let session = null;
 let list = null; // the page that is shown, as the server gave it
 let at = 0; // position in the whole list
+let bound = null; // position of the page that is on its way, from which the next step is taken
 let wholeGroup = false;
 let turn = 0; // of loading: only the answer to the last question counts
 let asksAnew = false; // the query has changed, and its list is not there yet
@@ -33,16 +34,20 @@ function query() {
 // Load a page; false where what was sought is not there, null where another page is shown.
 async function load(asked) {
   const mine = ++turn;
+  bound = asked.seek ? null : (asked.position ?? null);
   await saver.idle(); // so that the answer knows what has just been said
   if (mine !== turn) return null;
   let page;
   try {
     page = await get("/api/pairs", { ...query(), list: list && !asksAnew ? list.list : "", ...asked });
   } catch (error) {
-    if (mine === turn) say(`could not load: ${error.message}`);
+    if (mine !== turn) return null;
+    bound = null;
+    say(`could not load: ${error.message}`);
     return null;
   }
   if (mine !== turn) return null;
+  bound = null;
   asksAnew = false;
   const saving = new Map((list && list.kind === page.kind ? list.pairs : []).map((pair) => [pair.id, pair]));
   page.pairs = page.pairs.map((pair) => (saving.get(pair.id)?.saving ? saving.get(pair.id) : pair));
@@ -112,9 +117,12 @@ async function go(position) {
   const wanted = Math.max(0, Math.min(list.total - 1, position));
   if (wanted < list.first || wanted >= list.first + list.pairs.length) return load({ position: wanted });
   turn++;
+  bound = null;
   at = wanted;
   draw();
 }
+
+const step = (by) => go((bound ?? at) + by);
 
 async function goToUnjudged() {
   const ahead = list.pairs.findIndex((pair, number) => number > at - list.first && !isJudged(pair));
@@ -198,8 +206,8 @@ const keys = {
   ...Object.fromEntries(
     [["k", "keep"], ["a", "always"], ["g", "group"], ["x", "clear"], ["u", "undo"]].map(([key, act]) => [key, () => click(`[data-act=${act}]`)]),
   ),
-  ...Object.fromEntries(["ArrowDown", "ArrowRight", "j"].map((key) => [key, () => go(at + 1)])),
-  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "i"].map((key) => [key, () => go(at - 1)])),
+  ...Object.fromEntries(["ArrowDown", "ArrowRight", "j"].map((key) => [key, () => step(1)])),
+  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "i"].map((key) => [key, () => step(-1)])),
   PageDown: () => go(list.first + PAGE),
   PageUp: () => go(Math.max(0, list.first - PAGE)),
   Home: () => go(0),
