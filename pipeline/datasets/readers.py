@@ -27,7 +27,7 @@ Read = Callable[[Place], bytes]
 LONGEST = 1 << 28
 """Bytes above which an entry is no picture file but a bomb, and is not read; the longest photographs take a tenth."""
 
-SUFFIXES = (b".jpg", b".jpeg", b".jfif", b".png", b".webp", b".bmp", b".gif", b".tif", b".tiff", b".ppm", b".pgm")
+SUFFIXES = tuple(b".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
 """Of file names that count as pictures, in lower case."""
 
 

@@ -22,7 +22,9 @@ _MAGIC = (
     (b"BM", ".bmp"),
     (b"II", ".tif"),
     (b"MM", ".tif"),
+    (b"P1", ".pbm"),
     (b"P2", ".pgm"),
+    (b"P4", ".pbm"),
     (b"P5", ".pgm"),
 )
 

@@ -145,3 +145,5 @@ def test_suffixes_follow_the_content(encode: Callable[..., bytes]) -> None:
     """Not the name."""
     formats = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
     assert {form: suffix_of(encode(file_format=form)) for form in formats} == formats
+    modes = {"RGB": ".ppm", "L": ".pgm", "1": ".pbm"}
+    assert {mode: suffix_of(encode(file_format="PPM", mode=mode)) for mode in modes} == modes

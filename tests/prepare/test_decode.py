@@ -52,6 +52,13 @@ def test_what_counts_as_a_picture_can_be_read(encode: Callable[..., bytes], suff
     assert isinstance(decode(data, max_pixels=MOST), Decoded)
 
 
+def test_every_usual_suffix_counts_as_a_picture() -> None:
+    """Of the formats that are read, no file is passed over for its name; PFM holds floats, which are no colours."""
+    read = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF"}
+    usual = {suffix for suffix, form in Image.registered_extensions().items() if form in read}
+    assert {suffix.decode() for suffix in SUFFIXES} == usual - {".pfm"}
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK", "YCbCr", "1", "P"])
 def test_colour_models(encode, mode):
     """Grey, inks, luminance and palettes come out as the colours Pillow sees, near the original's."""
