@@ -14,16 +14,15 @@ apart, 80 that pHash alone accepted. Labels are those of verdicts.
 import argparse
 import csv
 import json
-import platform
 import tempfile
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from dedup_baselines import phash, standardised
+from machine import describe
 from pictures import read_squares, train_set, write_set
 
 from pipeline import files
@@ -93,8 +92,7 @@ def main() -> None:
         "right": right,
         "precision": round(right / len(accepted), 4),
         "interval": [round(bound, 4) for bound in binomial_interval(right, len(accepted))],
-        "machine": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "imagehash")},
+        "machine": describe("numpy", "numba", "torch", "imagehash"),
     }
     print(json.dumps(result, indent=1))
     files.write_text(options.to, json.dumps(result, indent=1, sort_keys=True) + "\n")

@@ -14,14 +14,13 @@ which are made up. Speed: pairs a second of one process, of copies, all of which
 
 import argparse
 import json
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fit_closer import cut, decoy_pairs, squares, with_other_detail
+from machine import describe
 from pictures import read_squares, read_whole, train_encoder
 
 from pipeline import files, seeding
@@ -120,8 +119,7 @@ def main() -> None:
     encoder = train_encoder(read_squares(options.learn, 32))
     sets = {"ImageNet, full size": read_whole(options.imagenet)[1::2], "bedrooms": read_whole(options.bedrooms)}
     result: dict[str, Any] = {
-        "machine": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "pillow")},
+        "machine": describe("numpy", "numba", "torch", "pillow"),
         "sets": {},
     }
     for title, pictures in sets.items():

@@ -7,13 +7,13 @@ the bare interpreter of the same round.
 """
 
 import argparse
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+from machine import describe
 
 from pipeline import files
 
@@ -45,12 +45,7 @@ def main() -> None:
         }
         for name in COMMANDS
     }
-    machine = {
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "typer": version("typer"),
-    }
+    machine = describe("torch", "typer")
     print(f"{'':18}{'median s':>10}{'max s':>8}{'ratio':>8}   {options.runs} rounds")
     for name, row in figures.items():
         print(f"{name:18}{row['median_seconds']:>10.3f}{row['max_seconds']:>8.3f}{row['ratio_to_bare']:>8.1f}")

@@ -20,16 +20,15 @@ two of CIFAR-10 do, so that their number grows as the square of the set's.
 import argparse
 import csv
 import json
-import platform
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from dedup_baselines import detectors
+from machine import describe
 from pictures import read_squares, read_whole, train_set, write_set
 
 from pipeline import files, seeding
@@ -170,8 +169,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "Tiny ImageNet (the comparer knows it)": (read_whole(options.tiny), tiny, 1500),
     }
     result: dict[str, Any] = {
-        "machine": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("numpy", "numba", "torch", "pillow", "imagehash")},
+        "machine": describe("numpy", "numba", "torch", "pillow", "imagehash"),
         "recall": {},
     }
     for title, arguments in sets.items():

@@ -18,16 +18,15 @@ import argparse
 import csv
 import hashlib
 import itertools
-import platform
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import describe
 from scipy.optimize import linear_sum_assignment
 
 from pipeline import files
@@ -185,7 +184,7 @@ def main() -> None:
                     f"{precision['high']:.3f})  photos without an error {whole['hits']}/{whole['of']} "
                     f"({whole['low']:.3f} to {whole['high']:.3f})  overlap {row['median_overlap']:.2f}"
                 )
-    machine = {"python": platform.python_version(), "opencv": version("opencv-python-headless")}
+    machine = describe("opencv-python-headless", "numpy")
     every = {name: judge(rows.values()) for name, rows in seen.items()}
     files.write_json(options.to, {"figures": figures, "every_setting": every, "machine": machine})
 

@@ -10,15 +10,13 @@ already: what the arithmetic alone would take.
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import describe
 from pictures import write_set
 
 from pipeline import files
@@ -59,9 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {
         "pictures": options.count,
-        "processors": os.cpu_count(),
-        "machine": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("numpy", "numba")},
+        "machine": describe("numpy", "numba"),
     }
     with tempfile.TemporaryDirectory() as name:
         images = write_set(pictures(options.count), Path(name) / "set")

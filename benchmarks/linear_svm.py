@@ -9,7 +9,6 @@ iterations over 50,000 × 14,336 features that lie in a file of 2.9 GB.
 """
 
 import argparse
-import platform
 import resource
 import statistics
 import subprocess
@@ -17,12 +16,12 @@ import sys
 import tempfile
 import time
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from machine import describe
 from sklearn.datasets import make_classification
 from sklearn.svm import LinearSVC
 
@@ -108,12 +107,7 @@ def main() -> None:
             )
     memory = peak_memory()
     print(f"memory: {memory['beside_the_features'] / 1e9:.2f} GB beside features of {memory['features'] / 1e9:.2f} GB")
-    machine = {
-        "processors": THREADS,
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "scikit-learn": version("scikit-learn"),
-    }
+    machine = {"threads": THREADS, **describe("torch", "scikit-learn")}
     files.write_json(options.to, {"figures": figures, "memory": memory, "machine": machine})
 
 

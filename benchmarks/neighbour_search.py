@@ -24,7 +24,6 @@ up to radius 13, and `IndexBinaryFlat`, at growing counts of even codes until on
 import argparse
 import importlib.util
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from machine import describe
 
 from pipeline import files
 from pipeline.compiled import compiled
@@ -285,11 +285,8 @@ def main() -> None:
                 figures[f"{kind}, {count}"] = row
                 show(kind, row)
         figures["faiss"] = compare_faiss(Path(name), options.bound)
-    machine = {
-        "python": platform.python_version(),
-        "threads": numba.config.NUMBA_NUM_THREADS,  # type: ignore[attr-defined]
-        **{package: version(package) for package in ("numba", "numpy")},
-    }
+    threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    machine = {"threads": threads, **describe("numba", "numpy")}
     files.write_json(options.to, {"figures": figures, "machine": machine})
 
 

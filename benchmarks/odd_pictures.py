@@ -9,12 +9,11 @@ and channels, in levels of 0 to 255. A picture that one of the two refuses is na
 
 import argparse
 import io
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from machine import describe
 from PIL import Image, ImageOps
 
 from pipeline import files
@@ -69,8 +68,7 @@ def main() -> None:
         "largest mean difference": max(differences.values()),
         "differences": differences,
         "refused": refused,
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("pillow", "opencv-python-headless", "simplejpeg")},
+        "machine": describe("pillow", "opencv-python-headless", "simplejpeg"),
     }
     files.write_json(options.to, report)
     print(f"{len(differences)} pictures, largest mean difference {max(differences.values()):.3f}; refused: {refused}")

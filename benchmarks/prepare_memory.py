@@ -18,15 +18,14 @@ Mapped files count while the kernel keeps them in memory, although it could take
 import argparse
 import io
 import json
-import platform
 import sys
 import tarfile
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import describe
 from PIL import Image
 from watching import watch
 
@@ -100,10 +99,7 @@ def main() -> None:
         for command, row in rows.items():
             numbers = f"{row['seconds']:8.1f} {row['pss']:7} {row['rss']:7} {row['largest']:8}"
             print(f"{count:10,} {command:<20} {numbers}", flush=True)
-    machine = {
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("numpy", "pillow", "pyarrow", "simplejpeg")},
-    }
+    machine = describe("numpy", "pillow", "pyarrow", "simplejpeg")
     files.write_json(options.to, {"figures": figures, "workers": options.workers, "machine": machine})
 
 

@@ -21,7 +21,6 @@ import argparse
 import contextlib
 import functools
 import io
-import platform
 import random
 import statistics
 import subprocess
@@ -30,7 +29,6 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +38,7 @@ import simplejpeg
 import torch
 import torchvision
 import torchvision.transforms.v2.functional as tensors
+from machine import describe
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import CenterCrop, Compose, Resize
@@ -265,21 +264,8 @@ def main() -> None:
     against = ["torchvision.datasets.LSUN", "bare, OpenCV"]
     figures["WebP to 64"] = table("WebP to 64×64", compare(methods, webps, options.rounds), len(webps), against)
     figures["two workers"] = workers(jpegs, options.copies, max(2, options.rounds // 2))
-    packages = ["pillow", "opencv-python-headless", "simplejpeg", "torchvision", "numba", "pyvips-binary"]
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    machine = {"python": platform.python_version(), "processor": processor(), **versions}
+    machine = describe("pillow", "opencv-python-headless", "simplejpeg", "torchvision", "numba", "pyvips-binary")
     files.write_json(options.to, {"figures": figures, "rounds": options.rounds, "machine": machine})
-
-
-def processor() -> str:
-    """What the system calls the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ server ever held (VmHWM), its mapped pictures included.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from machine import describe
 
 from pipeline import files
 from tests.audit.review.results import make_result
@@ -71,11 +70,7 @@ def main() -> None:
         "server_peak_megabytes": round(memory),
     }
     print({name: value for name, value in figures.items() if name != "pages"})
-    machine = {
-        "processor": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
+    machine = describe("starlette", "uvicorn", "pyarrow")
     asked = {"removals": options.groups * options.copies, "verdicts": options.verdicts, "pages": PAGES}
     files.write_json(options.to, {"asked": asked, "figures": figures, "machine": machine})
 
