@@ -8,12 +8,12 @@ imagededup installed. `dcgan dedup` reads, trains its autoencoder, hashes, searc
 everything; it runs alone, and so does imagededup after it. That one encodes all files, and then looks for duplicates
 (`find_duplicates` at its own settings), which compares every picture with every other: to bound the run it is timed on
 parts of 5, 10 and 20 thousand hashes, and what it takes for all is extrapolated by the square of their number from the
-largest part. Memory is looked at in a second run, for looking slows it down (by 2 to 4 %, once by a quarter): ten times
-a second, of all processes together, in MB: `pss` (shared memory counted once), `rss`, and `anonymous` (without mapped
-files, such as libraries and the image set, which the kernel may take back). With GROUP, an empty memory control group
-(version 1, `mkdir /sys/fs/cgroup/memory/NAME`), `dcgan dedup` runs once more where the kernel lets all its processes
-together have 1,000,000,000 bytes, the cache of the files that they touch included (on a disk: a result in a file system
-in memory counts as memory).
+largest part. Memory is looked at in a second run, so that nothing but the work is timed: ten times a second, of all
+processes together, in MB: `pss` (shared memory counted once), `rss`, and `anonymous` (without mapped files, such as
+libraries and the image set, which the kernel may take back). With GROUP, an empty memory control group (version 1,
+`mkdir /sys/fs/cgroup/memory/NAME`), `dcgan dedup` runs once more where the kernel lets all its processes together have
+1,000,000,000 bytes, the cache of the files that they touch included (on a disk: a result in a file system in memory
+counts as memory).
 """
 
 import argparse

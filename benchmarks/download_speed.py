@@ -17,6 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from machine import describe
+
 from pipeline import files
 from pipeline.acquire.download import download
 from tests.acquire.scripted_server import Behaviour, serving
@@ -53,7 +55,15 @@ def main() -> None:
     print(f"{'limit MB/s':>10}{'connections':>13}{'MB/s':>8}{'ratio':>8}   {options.runs} rounds")
     for row in figures:
         print("{:>10}{:>13}{:>8}{:>8}".format(*("none" if value is None else value for value in row.values())))
-    files.write_json(options.to, {"figures": figures, "megabytes": options.megabytes, "runs": options.runs})
+    files.write_json(
+        options.to,
+        {
+            "figures": figures,
+            "machine": describe("requests", "urllib3"),
+            "megabytes": options.megabytes,
+            "runs": options.runs,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from pictures import write_set
 
 from pipeline import files
 from pipeline.dedup import codes
-from pipeline.dedup.inputs import INPUTS, Kind
+from pipeline.dedup.codes import Kind
+from pipeline.dedup.inputs import INPUTS
 
 TIMES = 3
 

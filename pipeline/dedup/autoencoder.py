@@ -13,8 +13,8 @@ from pydantic import Field
 
 from pipeline import params
 from pipeline.dedup import codes
-from pipeline.dedup.codes import Encoder
-from pipeline.dedup.inputs import Bytes, Kind
+from pipeline.dedup.codes import Encoder, Kind
+from pipeline.dedup.inputs import Bytes
 
 
 class Autoencoder(params.Section):

@@ -19,8 +19,9 @@ from pipeline import files
 from pipeline.compiled import compiled
 from pipeline.dedup import comparer
 from pipeline.dedup.align import Plane, align_from, smooth, source_of
+from pipeline.dedup.bars import strip_bars, without_bars
 from pipeline.dedup.comparer import lay_over, luma_of
-from pipeline.dedup.inputs import SIDE, strip_bars, to_32, to_side, without_bars
+from pipeline.dedup.inputs import SIDE, to_32, to_side
 from pipeline.dedup.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
 from pipeline.imageset import Images, ImageSet
 

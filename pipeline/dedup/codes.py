@@ -8,7 +8,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from safetensors.numpy import save
 
 from pipeline import engine, files, progress
 from pipeline.compiled import compiled
-from pipeline.dedup.inputs import INPUTS, Bytes, Kind, encoder_input
+from pipeline.dedup.bars import strip_frame
+from pipeline.dedup.inputs import INPUTS, Bytes, flatten, normalise, to_32
 from pipeline.errors import CorruptData, MissingInput
 from pipeline.imageset import Images, ImageSet
 from pipeline.workspace import workspace
@@ -29,6 +30,7 @@ _BLOCK = 1024
 
 Codes = npt.NDArray[np.uint8]
 
+Kind = Literal["pixels", "normalised"]
 _KINDS: dict[str, Kind] = {"pixels": "pixels", "normalised": "normalised"}
 
 
@@ -39,7 +41,7 @@ class Encoder:
     Attributes:
         weight: int8 (128, 3072) in -127..127; inputs are channels first.
         threshold: int32 (128,).
-        kind: what it is given; see `inputs.encoder_input`.
+        kind: what it is given; see `encoder_input`.
     """
 
     weight: npt.NDArray[np.int8]
@@ -90,6 +92,17 @@ def encode(images: Images, encoder: Encoder) -> Codes:
         uint8 (n, 16); bit i of the code, the highest bit of a byte first, is unit i.
     """
     return encode_input(encoder_input(images, encoder.kind), encoder)
+
+
+def encoder_input(images: Images, kind: Kind) -> Bytes:
+    """Whole pictures uint8 (n, side, side, 3) as an encoder's input, uint8 (n, 3072), channels first.
+
+    Args:
+        kind: `pixels`, the paper's: the picture as it is; `normalised`: without a frame (see `bars.strip_frame`), at a
+            standard contrast (see `inputs.normalise`).
+    """
+    small = to_32(images)
+    return normalise(strip_frame(small)) if kind == "normalised" else flatten(small)
 
 
 def encode_input(values: Bytes, encoder: Encoder) -> Codes:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pipeline import files
 from pipeline.compiled import compiled
 from pipeline.dedup.align import Plane, align, smooth, source_of, value_at
-from pipeline.dedup.inputs import strip_bars
+from pipeline.dedup.bars import strip_bars
 from pipeline.dedup.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
 from pipeline.imageset import Images
 

@@ -1,9 +1,9 @@
-"""What the encoder and the comparer look at: a picture at 32×32, its parts, it without bars, at a standard contrast.
+"""What the encoder and the comparer look at: a picture at 32×32, its parts, and at a standard contrast.
 
 All of it is whole numbers, or single operations that every processor rounds alike: the same bytes everywhere.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,6 @@ Bytes = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """top, left, height, width in pixels of a 32×32 picture; it may reach beyond the picture, whose edge is repeated."""
 
-Kind = Literal["pixels", "normalised"]
-
-_WIDEST_BAR = 10
-_BAR_TOLERANCE = 12
 _LEAST_DEVIATION = 8
 _LEVELS_PER_DEVIATION = 40
 _CHROMA = 0.4
@@ -102,78 +98,6 @@ def flatten(pictures: Images) -> Bytes:
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).reshape(len(pictures), INPUTS)
 
 
-def strip_bars(pictures: Images) -> Images:
-    """Cut off bars of one colour at the four sides (frames, letterboxes), and scale what they held to 32×32.
-
-    A bar's pixels lie within 12 levels of its outermost line's mean, and it takes at most 10 lines. The line where bar
-    and picture meet is a mixture of both, and goes too. A picture that would keep less than 12 lines stays as it is.
-
-    Args:
-        pictures: uint8 (n, 32, 32, 3).
-    """
-    return _strip(np.ascontiguousarray(pictures), _WIDEST_BAR, _BAR_TOLERANCE)
-
-
-def without_bars(pictures: Images) -> npt.NDArray[np.int64]:
-    """What `strip_bars` keeps of each picture: int64 (n, 4), each a `Box`; the whole where it cuts nothing off."""
-    return _boxes(np.ascontiguousarray(pictures), _WIDEST_BAR, _BAR_TOLERANCE)
-
-
-@compiled
-def _strip(pictures: Images, widest: int, tolerance: int) -> Images:
-    out = pictures.copy()
-    boxes = _boxes(pictures, widest, tolerance)
-    for i in range(len(pictures)):
-        if boxes[i, 2] < 32 or boxes[i, 3] < 32:
-            _resample(pictures[i], boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3], out[i])
-    return out
-
-
-@compiled
-def _boxes(pictures: Images, widest: int, tolerance: int) -> npt.NDArray[np.int64]:
-    out = np.empty((len(pictures), 4), np.int64)
-    for i in range(len(pictures)):
-        bars = np.zeros(4, np.int64)
-        for side in range(4):
-            bars[side] = _bar(pictures[i], side, widest, tolerance)
-        height, width = 32 - bars[0] - bars[1], 32 - bars[2] - bars[3]
-        if height < 12 or width < 12:
-            bars[:] = 0
-            height = width = 32
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = bars[0], bars[2], height, width
-    return out
-
-
-@compiled
-def _bar(picture: Images, side: int, widest: int, tolerance: int) -> int:
-    """How many lines the bar at a side (0 top, 1 bottom, 2 left, 3 right) takes, the mixed one included."""
-    colour = np.zeros(3, np.int64)
-    for line in range(widest + 1):
-        for place in range(32):
-            at = line if side % 2 == 0 else 31 - line
-            pixel = picture[at, place] if side < 2 else picture[place, at]
-            for channel in range(3):
-                if line == 0:
-                    colour[channel] += np.int64(pixel[channel])
-                # In units of 1/32 level, for the colour is a sum of 32.
-                elif abs(32 * np.int64(pixel[channel]) - colour[channel]) > 32 * tolerance:
-                    return line + 1
-        if line == 0 and not _is_flat(picture, side, colour, tolerance):
-            return 0
-    return 0
-
-
-@compiled
-def _is_flat(picture: Images, side: int, colour: npt.NDArray[np.int64], tolerance: int) -> bool:
-    for place in range(32):
-        at = 0 if side % 2 == 0 else 31
-        pixel = picture[at, place] if side < 2 else picture[place, at]
-        for channel in range(3):
-            if abs(32 * np.int64(pixel[channel]) - colour[channel]) > 32 * tolerance:
-                return False
-    return True
-
-
 def cut(pictures: Images, box: Box) -> Images:
     """A part of each picture, scaled to 32×32 by linear interpolation.
 
@@ -188,11 +112,11 @@ def cut(pictures: Images, box: Box) -> Images:
 @compiled
 def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
     for i in range(len(pictures)):
-        _resample(pictures[i], top, left, height, width, out[i])
+        resample(pictures[i], top, left, height, width, out[i])
 
 
 @compiled
-def _resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
+def resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
     """Linear interpolation in units of 1/64 pixel: first between lines, all of whose bytes lie side by side."""
     lines, between = picture.reshape(32, 96), np.empty(96, np.int32)
     x0, fx = np.empty(32, np.int64), np.empty(32, np.int32)
@@ -286,13 +210,3 @@ def _normalise(pictures: Images, out: Bytes) -> None:
             for j in range(1024):
                 value = np.rint(scale * np.float64(np.int32(values[j] - mean))) + 128.0
                 to[j] = np.uint8(np.int32(min(max(value, 0.0), 255.0)))
-
-
-def encoder_input(images: Images, kind: Kind) -> Bytes:
-    """Whole pictures uint8 (n, side, side, 3) as an encoder's input, uint8 (n, 3072), channels first.
-
-    Args:
-        kind: `pixels`, the paper's: the picture as it is; `normalised`: see `normalise`.
-    """
-    small = to_32(images)
-    return normalise(small) if kind == "normalised" else flatten(small)

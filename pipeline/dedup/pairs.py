@@ -1,6 +1,6 @@
 """Which pictures are copies of which, as it is written down for `removal`.
 
-pairs.parquet    left, right (rows, left < right), hamming (of the whole pictures' codes), score; ordered by left, right
+pairs.parquet    left, right (rows, left < right), hamming (of the pictures' codes), score; ordered by left, right
 misses.parquet   the pairs that nearly passed, likewise
 decoys.parquet   pairs that passed though left was mirrored, likewise: mirrored copies, and chance
 pairs.json       how they were found, how many, and how many of them chance explains

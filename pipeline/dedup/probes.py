@@ -1,8 +1,8 @@
 """Where copies are looked for: in codes of the whole picture, of it without bars, of parts, of it moved and enlarged.
 
-One code of the whole finds a copy that was saved again or scaled, one of the blurred whole also what is left of it at a
-quarter of its size. A frame or a letterbox is gone without bars. A mark changes one part of a picture and leaves the
-opposite one alone; a crop or a shift is undone by the view that repeats it.
+A frame is cut off first. One code of what is left finds a copy that was saved again or scaled, one of it blurred also
+what remains at a quarter of its size. A bar of any kind is gone without bars. A mark changes one part of a picture and
+leaves the opposite one alone; a crop or a shift is undone by the view that repeats it.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.dedup.bars import strip_bars, strip_frame
 from pipeline.dedup.codes import BITS, Codes, Encoder, encode_input
-from pipeline.dedup.inputs import SIDE, blur, cut, normalise, strip_bars
+from pipeline.dedup.inputs import SIDE, blur, cut, normalise
 from pipeline.imageset import Images
 
 View = Callable[[Images], Images]
@@ -19,11 +20,11 @@ View = Callable[[Images], Images]
 
 
 def _part(top: int, left: int, height: int, width: int) -> View:
-    return lambda pictures: cut(pictures, (top, left, height, width))
+    return lambda unframed: cut(unframed, (top, left, height, width))
 
 
-VIEWS: dict[str, View] = {
-    "whole": lambda pictures: pictures,
+_OF_THE_UNFRAMED: dict[str, View] = {
+    "without a frame": lambda unframed: unframed,
     "without bars": strip_bars,
     "blurred": blur,
     "left": _part(0, 0, SIDE, 20),
@@ -37,6 +38,7 @@ VIEWS: dict[str, View] = {
     "enlarged by 1/7": _part(2, 2, 28, 28),
     "enlarged by 1/15": _part(1, 1, 30, 30),
 }
+VIEWS = (*_OF_THE_UNFRAMED, "with a frame")
 """What is encoded of each picture."""
 
 
@@ -58,10 +60,12 @@ class Probe:
 def _probes() -> tuple[Probe, ...]:
     made = []
     for number, name in enumerate(VIEWS):
-        if name == "whole":
+        if name == "without a frame":
             made.append(Probe(number, number, 0))
-        elif name == "without bars":  # of both, or of one: a copy's frame, or one that only the original shows clearly
+        elif name == "without bars":  # of both, or of one: a bar that only the original shows clearly, say
             made += [Probe(number, number, 0), Probe(number, 0, 0), Probe(0, number, 0)]
+        elif name == "with a frame":  # which only one of the two shows: strangers may both have one
+            made += [Probe(number, 0, 0), Probe(0, number, 0)]
         elif name.startswith(("moved", "enlarged")):
             made += [Probe(number, 0, 3), Probe(0, number, 3)]
         else:
@@ -82,8 +86,10 @@ def encode_views(pictures: Images, encoder: Encoder) -> Codes:
         uint8 (views, n, 16).
     """
     codes = np.empty((len(VIEWS), len(pictures), BITS // 8), np.uint8)
-    for number, view in enumerate(VIEWS.values()):
-        codes[number] = encode_input(normalise(view(pictures)), encoder)
+    unframed = strip_frame(pictures)
+    for number, view in enumerate(_OF_THE_UNFRAMED.values()):
+        codes[number] = encode_input(normalise(view(unframed)), encoder)
+    codes[-1] = encode_input(normalise(pictures), encoder)
     return codes
 
 

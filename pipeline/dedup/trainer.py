@@ -6,8 +6,8 @@ import torch
 from pipeline import checkpoints, seeding
 from pipeline.dedup import codes
 from pipeline.dedup.autoencoder import Autoencoder
-from pipeline.dedup.codes import BITS, Encoder
-from pipeline.dedup.inputs import INPUTS, Bytes, encoder_input
+from pipeline.dedup.codes import BITS, Encoder, encoder_input
+from pipeline.dedup.inputs import INPUTS, Bytes
 from pipeline.imageset import ImageSet, Rows
 
 _BLOCK = 1024

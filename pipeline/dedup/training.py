@@ -9,7 +9,8 @@ import torch
 from pipeline import checkpoints, files, loop, seeding
 from pipeline.dedup import codes
 from pipeline.dedup.autoencoder import Autoencoder, balance, quantise
-from pipeline.dedup.inputs import Bytes, Kind, encoder_input
+from pipeline.dedup.codes import Kind, encoder_input
+from pipeline.dedup.inputs import Bytes
 from pipeline.dedup.trainer import Trainer, compare
 from pipeline.imageset import ImageSet
 from pipeline.workspace import workspace

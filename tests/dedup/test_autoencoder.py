@@ -11,8 +11,8 @@ import pipeline.files
 from pipeline import params, seeding
 from pipeline.dedup import codes
 from pipeline.dedup.autoencoder import Autoencoder, quantise
-from pipeline.dedup.codes import BITS
-from pipeline.dedup.inputs import INPUTS, encoder_input, flatten, to_32
+from pipeline.dedup.codes import BITS, encoder_input
+from pipeline.dedup.inputs import INPUTS, flatten, to_32
 from pipeline.dedup.trainer import Batch, Trainer, scale
 from pipeline.dedup.training import train_autoencoder
 from pipeline.errors import BadParameters

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.inputs import blur, cut, flatten, normalise, strip_bars, to_32, to_side, without_bars
+from pipeline.dedup.bars import strip_bars
+from pipeline.dedup.inputs import blur, cut, flatten, normalise, to_32, to_side
 
 
 def averaged(image: np.ndarray, to: int = 32) -> np.ndarray:
@@ -69,37 +70,6 @@ def test_noise_on_an_even_picture_is_not_blown_up() -> None:
     assert (normalise(even) == 128).all()
     even[0, ::2] += 2
     assert np.abs(normalise(even)[0, :1024].astype(int) - 128).max() == 5
-
-
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (20, 90, 200)])
-@pytest.mark.parametrize("sides", [(3, 3, 3, 3), (5, 5, 0, 0), (0, 0, 4, 4), (0, 2, 0, 0)])
-def test_bars_are_cut_off(pictures: np.ndarray, colour: tuple[int, int, int], sides: tuple[int, ...]) -> None:
-    """Frames, letterboxes and single bars: what is left is what they held, less the line that mixes with them."""
-    top, bottom, left, right = sides
-    framed = pictures.copy()
-    rows, columns = slice(top, 32 - bottom), slice(left, 32 - right)
-    framed[:] = np.array(colour, np.uint8)
-    framed[:, rows, columns] = pictures[:, rows, columns]
-    more = [bar + 1 if bar else 0 for bar in sides]
-    box = (more[0], more[2], 32 - more[0] - more[1], 32 - more[2] - more[3])
-    assert np.array_equal(strip_bars(framed), cut(pictures, box))
-
-
-def test_what_is_kept_of_a_picture_with_bars_is_told(pictures: np.ndarray) -> None:
-    """Top, left, height and width; the mixed line goes too, and without bars it is the whole."""
-    framed = pictures[:2].copy()
-    framed[1, :4] = framed[1, :, 29:] = 0
-    assert without_bars(framed).tolist() == [[0, 0, 32, 32], [5, 0, 27, 28]]
-
-
-def test_what_is_no_bar_stays(pictures: np.ndarray) -> None:
-    """Pictures without bars, even ones, and ones that would keep next to nothing."""
-    assert np.array_equal(strip_bars(pictures), pictures)
-    even = np.full((1, 32, 32, 3), 200, np.uint8)
-    assert np.array_equal(strip_bars(even), even)
-    spot = even.copy()
-    spot[0, 15:17, 15:17] = 0
-    assert np.array_equal(strip_bars(spot), spot)
 
 
 def test_parts_are_interpolated_between_pixels(pictures: np.ndarray) -> None:

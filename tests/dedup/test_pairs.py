@@ -1,5 +1,6 @@
 """Copies are found and strangers are not; decoys are counted; the same result whoever does the work."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from pipeline.dedup import closer, pairs, probe, removal, search
 from pipeline.dedup.autoencoder import quantise
@@ -178,6 +180,30 @@ def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes:
         made.append(screen)
     _, found = find(np.clip(made, 0, 255).astype(np.uint8))
     assert found == []
+
+
+def saved_again(image: np.ndarray) -> Image.Image:
+    """As a JPEG of quality 85, at this very size."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=85)
+    return Image.open(file)
+
+
+def test_strangers_in_the_same_frame_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
+    """400 of them, and not even many candidates: frames of three widths, clean, with dark corners, and saved again."""
+    made = np.full((400, 64, 64, 3), 250, np.uint8)
+    for n, scene in enumerate(scenes(400, 7)):
+        wide = (4, 8, 12)[n % 3]
+        small = Image.fromarray(scene).resize((64 - 2 * wide,) * 2, Image.Resampling.BOX)
+        made[n, wide:-wide, wide:-wide] = np.array(small)
+        if n % 2:
+            for corner in ((slice(2), slice(2)), (slice(2), slice(-2, None)), (slice(-2, None), slice(2))):
+                made[n][corner] = 120
+        if n % 5 == 0:
+            made[n] = np.array(saved_again(made[n]))
+    summary, found = find(made)
+    assert (found, summary["decoys"]) == ([], 0)
+    assert summary["candidates"] + summary["decoy_candidates"] < 400
 
 
 def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
