@@ -11,9 +11,10 @@ from pipeline.compiled import compiled
 from pipeline.dedup.inputs import resample
 from pipeline.imageset import Images
 
-_WIDEST_BAR = 10
 Line = npt.NDArray[np.int32]
 Bounds = tuple[int, int, int, int]
+
+_WIDEST_BAR = 10
 
 _ALONE: Bounds = (8_000, 21_000, 17_000, 0)
 """Of a bar: how far light, and blue and red less light, lie from its colour at most, in 1/1000 level (of BT.601's
@@ -44,7 +45,8 @@ def strip_frame(pictures: Images) -> Images:
 
     Two opposite bars are of one colour and, but for one line, equally wide, and end where a straight edge begins, which
     hardly an object before an even background has. That is evidence enough to overlook a corner, or what compression
-    left: of each line 3 pixels may be of any colour, and all others lie within 16 levels of light and 24 of colour.
+    left: of each line 3 pixels may be of any colour, and all others lie within 16 levels of light and 24 of colour. A
+    frame one pixel wide that JPEG has mixed with the picture is not known.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).

@@ -117,8 +117,14 @@ def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out
 
 @compiled
 def resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
-    """Linear interpolation in units of 1/64 pixel: first between lines, all of whose bytes lie side by side."""
-    lines, between = picture.reshape(32, 96), np.empty(96, np.int32)
+    """A part of one picture, scaled to 32×32 by linear interpolation in units of 1/64 pixel, halves rounded up.
+
+    Args:
+        picture: uint8 (32, 32, 3), contiguous.
+        top, left, height, width: a `Box`.
+        out: uint8 (32, 32, 3), written; another array than `picture`.
+    """
+    lines, between = picture.reshape(32, 96), np.empty(96, np.int32)  # lines first: their bytes lie side by side
     x0, fx = np.empty(32, np.int64), np.empty(32, np.int32)
     for j in range(32):
         x = min(max((2 * j + 1) * width + 64 * left - 32, 0), 31 * 64)

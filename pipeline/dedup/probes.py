@@ -89,7 +89,9 @@ def encode_views(pictures: Images, encoder: Encoder) -> Codes:
     unframed = strip_frame(pictures)
     for number, view in enumerate(_OF_THE_UNFRAMED.values()):
         codes[number] = encode_input(normalise(view(unframed)), encoder)
-    codes[-1] = encode_input(normalise(pictures), encoder)
+    framed = (unframed != pictures).any(axis=(1, 2, 3))
+    codes[-1] = codes[0]
+    codes[-1, framed] = encode_input(normalise(pictures[framed]), encoder)
     return codes
 
 

@@ -15,12 +15,11 @@ from pipeline.dedup.inputs import blur, cut, flatten, normalise, to_32, to_side
 def averaged(image: np.ndarray, to: int = 32) -> np.ndarray:
     """The definition of area averaging, in fractions: uint8 (to, to), halves rounded up."""
     side = len(image)
-    step = Fraction(side, to)
-    shares = np.array(
-        [[max(Fraction(0), min((i + 1) * step, j + 1) - max(i * step, j)) for j in range(side)] for i in range(to)]
+    shares = np.array(  # in units of 1/to of a pixel
+        [[max(0, min((i + 1) * side, (j + 1) * to) - max(i * side, j * to)) for j in range(side)] for i in range(to)]
     )
-    sums = shares.dot(image.astype(object)).dot(shares.T) / step**2
-    return np.array([[int(value + Fraction(1, 2)) for value in row] for row in sums], np.uint8)
+    sums = shares.dot(image.astype(np.int64)).dot(shares.T)
+    return np.array([[int(Fraction(int(value), side**2) + Fraction(1, 2)) for value in row] for row in sums], np.uint8)
 
 
 @settings(max_examples=12, deadline=None)

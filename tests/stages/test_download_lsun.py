@@ -253,6 +253,7 @@ def test_killed_while_unpacking(command, tmp_path, heavy_zip):
 
 
 @pytest.mark.long
-def test_killed_at_fifty_random_moments(command, tmp_path, heavy_zip):
+def test_killed_at_random_moments(command, tmp_path, heavy_zip, pytestconfig):
     """25 moments of the download, 25 of unpacking: the same bytes as undisturbed; nothing that was kept comes again."""
-    assert killed(command, tmp_path, heavy_zip, range(50)) == [0] * 50
+    times = 50 if pytestconfig.getoption("--all") else pytestconfig.getoption("--kills")
+    assert killed(command, tmp_path, heavy_zip, range(times)) == [0] * times
