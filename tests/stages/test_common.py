@@ -71,8 +71,13 @@ def test_the_summary_goes_to_stderr_and_json_to_stdout() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_is_one_line_and_exit_130(number: signal.Signals) -> None:
     """Ctrl-C, kill and a closed terminal end a command in the same orderly way."""
+
+    def heed() -> None:  # even if these tests run behind nohup, whose children would ignore a closed terminal
+        signal.signal(number, signal.SIG_DFL)
+
+    command = [sys.executable, "-c", SCRIPT, "wait"]
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "wait"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
