@@ -33,6 +33,10 @@ def step_of(checkpoint: Path) -> int:
     return 0
 
 
+class TooLate(AssertionError):
+    """A command was over before it was seen to come to the point: who watches may himself be kept waiting."""
+
+
 @contextlib.contextmanager
 def running(command: Sequence[object], until: Callable[[], bool], **options: Any) -> Iterator["subprocess.Popen[str]"]:
     """A command, in a group of its own, whose work has come to some point; at the end kill -9 takes all of the group.
@@ -41,13 +45,17 @@ def running(command: Sequence[object], until: Callable[[], bool], **options: Any
         command: program and arguments, run in the project's root.
         until: whether the point is reached.
         options: of `subprocess.Popen`; without them nothing of what is printed is kept.
+
+    Raises:
+        TooLate: it ended before.
     """
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
     how = {"text": True, "start_new_session": True, **quiet, **options}
     with subprocess.Popen(list(map(str, command)), **how) as process:
         try:
             wait_until(lambda: until() or process.poll() is not None)
-            assert process.poll() is None, "it ended before it came there"
+            if process.poll() is not None:
+                raise TooLate("it ended before it came there")
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -3,6 +3,7 @@
 The checkouts here are copies of this one with the miniature made smaller still; code and dvc.yaml are the real ones.
 """
 
+import contextlib
 import csv
 import os
 import re
@@ -21,7 +22,7 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from pipeline.params import read_yaml
-from tests.killing import running, step_of
+from tests.killing import TooLate, running, step_of
 
 ROOT = Path(__file__).parent.parent
 SETS = ("lsun", "imagenet", "faces")
@@ -289,15 +290,19 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path, section: str)
         dvc(checkout, "checkout", "--force", "--quiet")
 
 
-def forget(checkout: Path, stage: str) -> None:
-    """Drop a stage's outputs, its entry in dvc.lock and the run cache, so that it must really run again."""
+def forget(checkout: Path, stage: str, folder: Path) -> None:
+    """Drop a stage's outputs, finished or not, its entry in dvc.lock and the run cache: it must really run again."""
     yaml = YAML()
     lock = yaml.load(checkout / "dvc.lock")
-    for out in lock["stages"].pop(stage)["outs"]:
-        path = checkout / out["path"]
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lock["stages"].pop(stage, None)
     yaml.dump(lock, checkout / "dvc.lock")
-    shutil.rmtree(checkout / ".dvc" / "cache" / "runs")
+    for path in (folder, partial(folder), checkout / ".dvc" / "cache" / "runs"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def partial(folder: Path) -> Path:
+    """Where a folder is being made."""
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def chunks_done(scratch: Path) -> int:
@@ -337,32 +342,67 @@ KILLED: dict[str, tuple[str, dict[str, Any], Callable[[Path], int]]] = {
 """Stage: its output, values that give it many small steps, and how many of them are done."""
 
 
+SOON = range(2, 10)
+"""How much is done when the kill comes: long before the end of any of them."""
+
+
+def kill(checkout: Path, name: str, victim: str) -> str:
+    """Run a stage by dvc and kill it, or its dvc, in the middle of the work; what they said until both were gone.
+
+    The stage is held still meanwhile, so that the kill is known to meet it; else all starts anew. DVC runs commands by
+    the shell of `SHELL`, else by `sh`, which may stay between it and the stage: without the variable the worst case is
+    seen.
+    """
+    folder, _, done = KILLED[name]
+    making = partial(checkout / folder)
+    command = ["dvc", "repro", "--single-item", name]
+    env = {name: value for name, value in os.environ.items() if name != "SHELL"} | {"DCGAN_JOBS": "1"}
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    for _attempt in range(10):
+        forget(checkout, name, checkout / folder)
+        with (
+            contextlib.suppress(TooLate),
+            running(command, lambda: done(making / "scratch") in SOON, cwd=checkout, env=env, **output) as process,
+        ):
+            stage = hold(making)
+            if done(making / "scratch") not in SOON:
+                continue
+            os.kill(process.pid if victim == "dvc" else stage, signal.SIGKILL)
+            if victim == "dvc":
+                os.kill(stage, signal.SIGCONT)
+            said = process.communicate()[0]  # until the last of them has closed it
+            assert process.returncode != 0, said
+            return said
+    pytest.fail("too late each time")
+
+
+def hold(making: Path) -> int:
+    """Stop the process that fills a folder, as Ctrl-Z does; its id."""
+    try:
+        stage = int((making / "lock").read_text())
+        os.kill(stage, signal.SIGSTOP)
+    except (FileNotFoundError, ProcessLookupError):
+        raise TooLate("it has just published") from None
+    return stage
+
+
 @pytest.mark.parametrize("victim", ["stage", "dvc"])
 @pytest.mark.parametrize("name", KILLED)
 def test_kill_9_in_the_middle_then_repro(checkout: Path, name: str, victim: str) -> None:
     """The same bytes as undisturbed; no finished chunk, and no step before the last checkpoint, is done again.
 
-    DVC runs commands by the shell of `SHELL`, else by `sh`, which may stay between it and the stage: without the
-    variable the worst case is seen.
+    A stage ends by itself when its dvc is gone, and may finish the chunk in hand.
     """
     folder, values, done = KILLED[name]
     change(checkout, values)
     dvc(checkout, "repro", "--single-item", name, jobs=1)
     undisturbed = locked_outputs(checkout)
-    forget(checkout, name)
-
-    partial = (checkout / folder).with_name(f".{Path(folder).name}.partial")
-    command = ["dvc", "repro", "--single-item", name]
-    env = {name: value for name, value in os.environ.items() if name != "SHELL"} | {"DCGAN_JOBS": "1"}
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with running(command, lambda: done(partial / "scratch") >= 2, cwd=checkout, env=env, **output) as process:
-        os.kill(process.pid if victim == "dvc" else int((partial / "lock").read_text()), signal.SIGKILL)
-        process.communicate()  # until the last of them has closed it: a stage ends by itself when its dvc is gone
-    assert process.returncode != 0
-    kept = done(partial / "scratch")  # a stage whose dvc was killed may finish the chunk in hand
+    said = kill(checkout, name, victim)
+    kept = done(partial(checkout / folder) / "scratch")
+    assert kept > 0, said
     again = dvc(checkout, "repro", "--single-item", name, jobs=1)
     assert locked_outputs(checkout) == undisturbed
     taken_over = re.search(r"resumed at step (\d+) of|\b(\d+) of \d+ (?:chunks|parts) were done before", again)
-    assert taken_over, again
-    assert int(taken_over[1] or taken_over[2]) >= kept > 0
-    assert not partial.exists()
+    assert taken_over, f"{kept} were kept\n{said}\n{again}"
+    assert int(taken_over[1] or taken_over[2]) >= kept
+    assert not partial(checkout / folder).exists()
