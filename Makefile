@@ -43,8 +43,8 @@ test-long: $(VENV)/ready ## the long tests, all of them (at most 60 minutes)
 check: $(VENV)/ready ## format, lint, types
 	@ruff format --check . && ruff check . && mypy
 
-docs: $(VENV)/ready ## write docs/commands.md from the commands' own help
-	@python docs/make_commands.py
+docs: $(VENV)/ready ## write docs/commands.md from the commands' help, and the code dependencies in dvc.yaml
+	@python docs/make_commands.py && python docs/make_dependencies.py
 
 clean: ## drop the environment and the tools' caches; data, models and reports stay
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache

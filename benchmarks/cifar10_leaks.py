@@ -25,13 +25,13 @@ from dedup_baselines import phash, standardised
 from machine import describe
 from pictures import read_squares, train_set, write_set
 
-from pipeline import files
-from pipeline.audit.deduplicate import STEPS_OF_TRAINING
-from pipeline.dedup import matches, search
-from pipeline.dedup.autoencoder import Autoencoder
-from pipeline.imageset import Images
+from pipeline.core import files
+from pipeline.core.params import default_profile, load_section
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.search import cross_set_matches, pair_search
+from pipeline.imageset.format.image_set import Images
 from pipeline.intervals import binomial_interval
-from pipeline.params import default_profile, load_section
+from pipeline.workflows.deduplicate import STEPS_OF_TRAINING
 
 Found = set[tuple[int, int]]
 RIGHT = ("same_bytes", "same_pixels", "near")
@@ -42,10 +42,10 @@ def near_mode(test: Images, train: Images) -> tuple[Found, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sets = write_set(test, folder / "test"), write_set(train, folder / "train", first=len(test))
-        learn = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
+        learn = load_section(default_profile(), "dedup.imagenet.autoencoder", AutoencoderConfig)
         train_set(sets[1], learn, folder / "encoder", steps=STEPS_OF_TRAINING)
-        section = load_section(default_profile(), "dedup.imagenet.pairs", search.Pairs)
-        about = matches.find_matches(*sets, folder / "encoder", section, workers=2, to=folder / "matches")
+        section = load_section(default_profile(), "dedup.imagenet.pairs", pair_search.PairSearchConfig)
+        about = cross_set_matches.find_matches(*sets, folder / "encoder", section, workers=2, to=folder / "matches")
         rows = pq.read_table(folder / "matches" / "matches.parquet").to_pydict()
     return set(zip(rows["left"], rows["right"], strict=True)), {name: about[name] for name in ("decoys", "nearly")}
 

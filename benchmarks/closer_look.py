@@ -3,8 +3,8 @@
     PYTHONPATH=. python benchmarks/closer_look.py --learn tiny-imagenet-64px.zip --imagenet FOLDER|ZIP \\
         --bedrooms FOLDER|ZIP [--to benchmarks/closer_look.json]
 
-The encoder learns from `--learn`; of `--imagenet` only those pictures are used that `fit_closer.py` leaves out, and the
-bedrooms are in no fit.
+The encoder learns from `--learn`; of `--imagenet` only those pictures are used that `fit_pair_scorer_highres.py` leaves
+out, and the bedrooms are in no fit.
 
 Recall: copies of each set's pictures, by each transform, made of the source at its own size and prepared again at 128;
 the share that meets its original and passes. Strangers: decoys (one mirrored) among squares cut at random out of the
@@ -19,35 +19,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit_closer import cut, decoy_pairs, squares, with_other_detail
+from fit_pair_scorer_highres import cut, decoy_pairs, squares, with_other_detail
 from machine import describe
 from pictures import read_squares, read_whole, train_encoder
 
-from pipeline import files, seeding
-from pipeline.dedup import closer, transforms
-from pipeline.dedup.codes import Encoder
-from pipeline.dedup.inputs import to_32
-from pipeline.dedup.probes import encode_views, meets
-from pipeline.dedup.search import Pairs
-from pipeline.imageset import Images
-from pipeline.params import default_profile, load_section
+from pipeline import seeding
+from pipeline.core import files
+from pipeline.core.params import default_profile, load_section
+from pipeline.dedup.encoder.codes import Encoder
+from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.index.views import encode_views, meets
+from pipeline.dedup.recall import transforms
+from pipeline.dedup.scoring import pair_scorer_highres
+from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.imageset.format.image_set import Images
 
 NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
-SIDES: tuple[closer.Side, ...] = (32, 64, 128)
+SIDES: tuple[pair_scorer_highres.Side, ...] = (32, 64, 128)
 LARGE = 128
 SEED = 1
 """Of samples and transforms; the weights were fitted with another."""
 
 
-def passing(left: Images, right: Images, sides: np.ndarray, section: Pairs) -> dict[str, np.ndarray]:
+def passing(left: Images, right: Images, sides: np.ndarray, section: PairSearchConfig) -> dict[str, np.ndarray]:
     """By side: the scores of pairs that are at least high enough, as bool (n,); `sides` are of the smaller source."""
     return {
-        str(side): closer.score(left, right, side, section.score, closer.holds(sides, side)) >= section.score
+        str(side): pair_scorer_highres.score(left, right, side, section.score, pair_scorer_highres.holds(sides, side))
+        >= section.score
         for side in SIDES
     }
 
 
-def recall(sources: list[Images], originals: Images, encoder: Encoder, section: Pairs) -> dict[str, Any]:
+def recall(sources: list[Images], originals: Images, encoder: Encoder, section: PairSearchConfig) -> dict[str, Any]:
     """By transform and side, how many copies are found; and under `met` how many meet their originals."""
     own = np.array([min(source.shape[:2]) for source in sources])
     views = encode_views(to_32(originals), encoder)
@@ -64,7 +67,12 @@ def recall(sources: list[Images], originals: Images, encoder: Encoder, section: 
 
 
 def strangers(
-    pool: list[Images], sources: list[Images], originals: Images, encoder: Encoder, section: Pairs, crops: int
+    pool: list[Images],
+    sources: list[Images],
+    originals: Images,
+    encoder: Encoder,
+    section: PairSearchConfig,
+    crops: int,
 ) -> dict[str, Any]:
     """How many decoys (of squares out of `pool`) and pairs of other detail there are, and how many pass by side."""
     pictures, places = cut(pool, LARGE, crops, seeding.numpy_rng(SEED, "crops"))
@@ -87,9 +95,9 @@ def speed(originals: Images) -> dict[str, int]:
     found = {}
     for side in SIDES:
         everyone = np.ones(len(originals), bool)
-        closer.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compiles
+        pair_scorer_highres.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compiles
         started = time.perf_counter()
-        closer.score(originals, originals, side, 0.0, everyone)
+        pair_scorer_highres.score(originals, originals, side, 0.0, everyone)
         found[str(side)] = round(len(originals) / (time.perf_counter() - started))
     return found
 
@@ -115,7 +123,7 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=12, help="squares cut out of each picture, for decoys")
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
-    section = load_section(default_profile(), "dedup.imagenet.pairs", Pairs)
+    section = load_section(default_profile(), "dedup.imagenet.pairs", PairSearchConfig)
     encoder = train_encoder(read_squares(options.learn, 32))
     sets = {"ImageNet, full size": read_whole(options.imagenet)[1::2], "bedrooms": read_whole(options.bedrooms)}
     result: dict[str, Any] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from machine import describe
 
-from pipeline import files
+from pipeline.core import files
 
 COMMANDS = {
     "bare interpreter": [sys.executable, "-c", "pass"],

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.fft import dct
 
-from pipeline.compiled import compiled
-from pipeline.imageset import Images, Rows
+from pipeline.core.jit import compiled
+from pipeline.imageset.format.image_set import Images, Rows
 
 try:
     import pdqhash  # comes as source and needs a C++ compiler

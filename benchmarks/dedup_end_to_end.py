@@ -28,7 +28,7 @@ from typing import Any
 from machine import describe
 from watching import watch
 
-from pipeline import files
+from pipeline.core import files
 
 ROOT = Path(__file__).parent.parent
 PARTS = (5_000, 10_000, 20_000)

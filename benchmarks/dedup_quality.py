@@ -31,14 +31,17 @@ from dedup_baselines import detectors
 from machine import describe
 from pictures import read_squares, read_whole, train_set, write_set
 
-from pipeline import files, seeding
-from pipeline.audit.deduplicate import STEPS_OF_TRAINING
-from pipeline.dedup import codes, pairs, probe, search, transforms
-from pipeline.dedup.autoencoder import Autoencoder
-from pipeline.imageset import Images
+from pipeline import seeding
+from pipeline.core import files
+from pipeline.core.params import default_profile, load_section
+from pipeline.dedup.encoder import codes
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.recall import recall_eval, transforms
+from pipeline.dedup.search import find_pairs, pair_search
+from pipeline.imageset.format.image_set import Images
 from pipeline.intervals import binomial_interval, poisson_interval
-from pipeline.params import default_profile, load_section
 from pipeline.prepare.resize import resize
+from pipeline.workflows.deduplicate import STEPS_OF_TRAINING
 
 NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
 FLOORS = dict.fromkeys(transforms.KNOWN, 0.70) | dict.fromkeys(
@@ -57,10 +60,10 @@ def near_and_exact(pictures: Images, folder: Path) -> dict[str, Find]:
     found: dict[str, Find] = {}
     for mode, profile in (("near", "workstation.yaml"), ("exact", "paper.yaml")):
         file = default_profile().with_name(profile)
-        section = load_section(file, "dedup.imagenet.autoencoder", Autoencoder)
+        section = load_section(file, "dedup.imagenet.autoencoder", AutoencoderConfig)
         encoder = train_set(images, section, folder / mode, steps=STEPS_OF_TRAINING)
-        detector = load_section(file, "dedup.imagenet.pairs", search.Pairs)
-        found[mode] = lambda a, b, encoder=encoder, detector=detector: probe.found(a, b, encoder, detector)
+        detector = load_section(file, "dedup.imagenet.pairs", pair_search.PairSearchConfig)
+        found[mode] = lambda a, b, encoder=encoder, detector=detector: recall_eval.found(a, b, encoder, detector)
     return found
 
 
@@ -89,8 +92,8 @@ def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, 
 
 def precision(pictures: Images) -> dict[str, Any]:
     """Pairs and decoys of near mode in growing parts of a set."""
-    section = load_section(default_profile(), "dedup.imagenet.pairs", search.Pairs)
-    learn = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
+    section = load_section(default_profile(), "dedup.imagenet.pairs", pair_search.PairSearchConfig)
+    learn = load_section(default_profile(), "dedup.imagenet.autoencoder", AutoencoderConfig)
     order = seeding.numpy_rng(SEED, "parts").permutation(len(pictures))
     sizes: dict[str, Any] = {}
     for count in (10_000, 20_000, 40_000, len(pictures)):
@@ -101,7 +104,7 @@ def precision(pictures: Images) -> dict[str, Any]:
             train_set(images, learn, folder / "encoder", steps=STEPS_OF_TRAINING)
             codes.hash_images(images, folder / "encoder", folder / "codes")
             parts = (images, folder / "codes", folder / "encoder")
-            about = pairs.find_pairs(*parts, section, workers=2, to=folder / "pairs")
+            about = find_pairs.find_pairs(*parts, section, workers=2, to=folder / "pairs")
             decoys = pq.read_table(folder / "pairs" / "decoys.parquet").to_pydict()
             keys = list(zip(rows[decoys["left"]].tolist(), rows[decoys["right"]].tolist(), strict=True))
         sizes[str(count)] = {

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from machine import describe
 
-from pipeline import files
-from pipeline.acquire.download import download
+from pipeline.acquire.download.download import download
+from pipeline.core import files
 from tests.acquire.scripted_server import Behaviour, serving
 
 

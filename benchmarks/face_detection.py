@@ -29,12 +29,12 @@ import numpy as np
 from machine import describe
 from scipy.optimize import linear_sum_assignment
 
-from pipeline import files
-from pipeline.datasets.raw import read_as
-from pipeline.imageset import Images
+from pipeline.core import files
+from pipeline.datasets.raw_folder import read_as
+from pipeline.imageset.format.image_set import Images
 from pipeline.intervals import binomial_interval
 from pipeline.prepare.decode import Decoded, decode
-from pipeline.prepare.detectors import Detection, detector
+from pipeline.prepare.faces.detectors import Detection, detector
 
 LEAST_OVERLAP = 0.4
 COMMON: dict[str, Any] = {

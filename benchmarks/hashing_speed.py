@@ -19,10 +19,10 @@ import numpy as np
 from machine import describe
 from pictures import write_set
 
-from pipeline import files
-from pipeline.dedup import codes
-from pipeline.dedup.codes import Kind
-from pipeline.dedup.inputs import INPUTS
+from pipeline.core import files
+from pipeline.dedup.encoder import codes
+from pipeline.dedup.encoder.codes import Kind
+from pipeline.dedup.encoder.encoder_input import INPUTS
 
 TIMES = 3
 

@@ -25,8 +25,8 @@ from machine import describe
 from sklearn.datasets import make_classification
 from sklearn.svm import LinearSVC
 
-from pipeline import files
-from pipeline.evaluate import svm
+from pipeline.core import files
+from pipeline.evaluate.linear_probe import l2_svm
 
 CLASSES, NEW, THREADS, TOLERANCE = 10, 4000, 2, 1e-4
 PROBLEMS = {
@@ -46,14 +46,16 @@ def compare(rows: int, features: int, scale: float, c: float, rounds: int) -> di
     ratios = []
     for _ in range(rounds):
         start = time.perf_counter()
-        found = svm.solve(svm.Rows(x[:rows]), torch.from_numpy(signs), costs, tolerance=TOLERANCE, iterations=5000)
+        found = l2_svm.solve(
+            l2_svm.FeatureRows(x[:rows]), torch.from_numpy(signs), costs, tolerance=TOLERANCE, iterations=5000
+        )
         middle = time.perf_counter()
         reference = LinearSVC(C=c, tol=1e-6, max_iter=100_000, dual=rows < features).fit(x[:rows], y[:rows])
         ratios.append((time.perf_counter() - middle) / (middle - start))
     weights = np.vstack([reference.coef_.T, reference.intercept_])
     slack = np.maximum(0, 1 - signs * (x[:rows] @ weights[:-1] + weights[-1]))
     theirs = 0.5 * (weights**2).sum() + c * (slack**2).sum()
-    guessed = svm.Rows(x[rows:]).times(found.weights).argmax(dim=1).numpy()
+    guessed = l2_svm.FeatureRows(x[rows:]).times(found.weights).argmax(dim=1).numpy()
     return {
         "gap": float(found.objective.sum()) / float(theirs) - 1,
         "agree": float((guessed == reference.predict(x[rows:])).mean()),
@@ -81,7 +83,7 @@ def solve_mapped(path: Path) -> None:
     features = np.load(path, mmap_mode="c")
     labels = np.arange(len(features)) % CLASSES
     signs = torch.from_numpy(np.where(labels[:, None] == np.arange(CLASSES), 1, -1).astype(np.float32))
-    svm.solve(svm.Rows(features), signs, torch.full_like(signs, 0.01), tolerance=1e-9, iterations=3)
+    l2_svm.solve(l2_svm.FeatureRows(features), signs, torch.full_like(signs, 0.01), tolerance=1e-9, iterations=3)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

@@ -36,10 +36,10 @@ import numba
 import numpy as np
 from machine import describe
 
-from pipeline import files
-from pipeline.compiled import compiled
-from pipeline.dedup import bands, neighbours
-from pipeline.dedup.neighbours import distinct, pairs_between, pairs_within
+from pipeline.core import files
+from pipeline.core.jit import compiled
+from pipeline.dedup.index import bands, hamming_index
+from pipeline.dedup.index.hamming_index import distinct, pairs_between, pairs_within
 
 RADII = (7, 12, 15)
 PLANTED = 1000
@@ -155,7 +155,7 @@ def search(path: Path, radius: int, planted: bool) -> dict[str, Any]:
     chosen = bands.choose(words, words, radius)
     counts = {"sorted": len(words) * len(chosen), "lookups": 0, "candidates": 0}
     for band in chosen:
-        _, keys, _, offsets = neighbours._sorted(words, band.bits)
+        _, keys, _, offsets = hamming_index._sorted(words, band.bits)
         lookups, candidates = work(keys, offsets, bands.patterns(band))
         counts["lookups"] += lookups
         counts["candidates"] += candidates

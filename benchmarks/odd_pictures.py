@@ -16,8 +16,8 @@ import numpy.typing as npt
 from machine import describe
 from PIL import Image, ImageOps
 
-from pipeline import files
-from pipeline.datasets.raw import read_as
+from pipeline.core import files
+from pipeline.datasets.raw_folder import read_as
 from pipeline.prepare.decode import Problem, decode
 
 _MOST_PIXELS = 10**8

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import imageset
-from pipeline.datasets.raw import read_as
-from pipeline.dedup.autoencoder import Autoencoder
-from pipeline.dedup.codes import Encoder, load_encoder
-from pipeline.dedup.training import train_autoencoder
-from pipeline.imageset import Images
-from pipeline.params import default_profile, load_section
+from pipeline.core.params import default_profile, load_section
+from pipeline.datasets.raw_folder import read_as
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.encoder.codes import Encoder, load_encoder
+from pipeline.dedup.encoder.train_autoencoder import train_autoencoder
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.resize import resize
 
@@ -48,18 +48,18 @@ def write_set(pictures: Images, folder: Path, first: int = 0) -> Path:
             block = pictures[start : start + _CHUNK]
             side = block.shape[1]
             listed = [
-                imageset.Picture(f"{n:08d}", side, side, image.nbytes, hashlib.sha256(b"%d" % n).hexdigest())
+                image_set.Picture(f"{n:08d}", side, side, image.nbytes, hashlib.sha256(b"%d" % n).hexdigest())
                 for n, image in enumerate(block, first + start)
             ]
-            imageset.write_chunk(Path(chunks), number, block, listed, [], sources=len(block))
+            image_set.write_chunk(Path(chunks), number, block, listed, [], sources=len(block))
         folder.mkdir()
-        imageset.join_chunks(Path(chunks), len(starts), folder, side=pictures.shape[1], max_bad=0.0)
+        image_set.join_chunks(Path(chunks), len(starts), folder, side=pictures.shape[1], max_bad=0.0)
     return folder
 
 
-def train_set(images: Path, section: Autoencoder, to: Path, steps: int) -> Encoder:
+def train_set(images: Path, section: AutoencoderConfig, to: Path, steps: int) -> Encoder:
     """The encoder that learns from an image set, as a profile's section says, for about so many steps."""
-    count = len(imageset.ImageSet(images))
+    count = len(image_set.ImageSet(images))
     update = {"epochs": max(1, round(steps * section.batch / count)), "batch": min(section.batch, count)}
     train_autoencoder(images, section.model_copy(update=update), name="benchmark", seed=1, to=to)
     return load_encoder(to / "encoder.safetensors")
@@ -67,7 +67,7 @@ def train_set(images: Path, section: Autoencoder, to: Path, steps: int) -> Encod
 
 def train_encoder(pictures: Images, steps: int = 1200) -> Encoder:
     """The workstation profile's encoder, of pictures uint8 (n, side, side, 3)."""
-    section = load_section(default_profile(), "dedup.imagenet.autoencoder", Autoencoder)
+    section = load_section(default_profile(), "dedup.imagenet.autoencoder", AutoencoderConfig)
     with tempfile.TemporaryDirectory() as folder:
         images = write_set(pictures, Path(folder) / "set")
         return train_set(images, section, Path(folder) / "model", steps)

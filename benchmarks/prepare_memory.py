@@ -29,8 +29,8 @@ from machine import describe
 from PIL import Image
 from watching import watch
 
-from pipeline import files
-from pipeline.params import default_profile
+from pipeline.core import files
+from pipeline.core.params import default_profile
 
 ROOT = Path(__file__).parent.parent
 COUNTS = (10_000, 100_000, 1_000_000)

@@ -43,12 +43,12 @@ from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import CenterCrop, Compose, Resize
 
-from pipeline import files
-from pipeline.datasets.raw import read_as
-from pipeline.datasets.readers import Lmdb, find_lmdb
-from pipeline.imageset import Images, ImageSet
+from pipeline.core import files
+from pipeline.datasets.raw_folder import read_as
+from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.resize import resize
+from pipeline.readers.lmdb_reader import Lmdb, find_lmdb
 
 try:
     import pyvips

@@ -16,10 +16,10 @@ from typing import Any
 
 import requests
 from machine import describe
-
-from pipeline import files
 from tests.audit.review.results import make_result
 from tests.audit.review.serving import serving
+
+from pipeline.core import files
 
 QUERIES = {
     "as opened": {},

@@ -39,12 +39,14 @@ def audit_duplicates(
 ) -> None:
     """Show and count what was removed: a gallery and metrics."""
     with stage("audit-duplicates", quiet, as_json) as report:
-        from pipeline.audit import audit
-        from pipeline.params import load_section
+        from pipeline.audit import audit_duplicates
+        from pipeline.core.params import load_section
 
-        section = load_section(parameters, f"audit.{name}", audit.Audit)
+        section = load_section(parameters, f"audit.{name}", audit_duplicates.AuditConfig)
         folders = (images, codes, dedup, raw, section)
-        summary = audit.audit_duplicates(*folders, name=name, to=to, pairs=pairs, verdicts=verdicts, samples=samples)
+        summary = audit_duplicates.audit_duplicates(
+            *folders, name=name, to=to, pairs=pairs, verdicts=verdicts, samples=samples
+        )
         report(
             summary,
             f"removed pictures: {summary['removed']:,} (groups: {summary['groups']:,}), shown in "

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import progress
-from pipeline.errors import PipelineError
+from pipeline.core import progress
+from pipeline.core.errors import PipelineError
 
 
 def _print_version(wanted: bool) -> None:
@@ -26,7 +26,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _default_profile() -> Path:
-    from pipeline.params import default_profile  # pydantic is slow to import, and help does not need it
+    from pipeline.core.params import default_profile  # pydantic is slow to import, and help does not need it
 
     return default_profile()
 

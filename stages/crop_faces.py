@@ -32,12 +32,12 @@ def crop_faces(
     version: VersionOption = False,
 ) -> None:
     """Photographs to faces: found by OpenCV, cut out with a margin, 128×128."""
-    from pipeline import engine
-    from pipeline.params import load_section
-    from pipeline.prepare.face_crops import Faces, make_faces
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
+    from pipeline.prepare.faces.face_crops import FacesConfig, make_faces
 
     with stage("crop-faces", quiet, as_json) as report:
-        section = load_section(params, f"prepare.{name}", Faces)
+        section = load_section(params, f"prepare.{name}", FacesConfig)
         counts = make_faces(
             "faces", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
         )

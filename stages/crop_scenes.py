@@ -32,12 +32,12 @@ def crop_scenes(
     version: VersionOption = False,
 ) -> None:
     """Scenes to an image set: short side to 64, centre crop."""
-    from pipeline import engine
-    from pipeline.params import load_section
-    from pipeline.prepare.squares import Squares, make_squares
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
+    from pipeline.prepare.squares import SquaresConfig, make_squares
 
     with stage("crop-scenes", quiet, as_json) as report:
-        section = load_section(params, f"prepare.{name}", Squares)
+        section = load_section(params, f"prepare.{name}", SquaresConfig)
         counts = make_squares(
             "lsun", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
         )

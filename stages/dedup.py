@@ -82,9 +82,9 @@ def dedup(
 ) -> None:
     """Find and list the duplicates in anybody's pictures: all steps in one go."""
     with stage("dedup", quiet, as_json) as report:
-        from pipeline import engine
-        from pipeline.audit.addition import add
-        from pipeline.audit.deduplicate import deduplicate, describe, read_options
+        from pipeline.core import engine
+        from pipeline.workflows.append_pictures import add
+        from pipeline.workflows.deduplicate import deduplicate, read_options, summary_sentence
 
         changes: dict[str, Any] = {
             "pairs": {
@@ -110,7 +110,7 @@ def dedup(
         )
         find = add if append else deduplicate
         summary = find(source, options, workers=workers or engine.default_workers(), to=to)
-        report(summary, describe(summary, to))
+        report(summary, summary_sentence(summary, to))
 
 
 if __name__ == "__main__":

@@ -31,23 +31,23 @@ def doctor(
     version: VersionOption = False,
 ) -> None:
     """Check device, disk and archives before anything runs."""
-    from pipeline import files
-    from pipeline.acquire import readiness
-    from pipeline.params import read_names
+    from pipeline.acquire import preflight
+    from pipeline.core import files
+    from pipeline.core.params import read_names
 
     with stage("doctor", quiet, as_json) as report:
         names = read_names(sets_from or params, "sets" if sets_from else "acquire")
         if to is None:
-            found = readiness.overview(params, names, archives)
-            report(found, "\n" + readiness.as_text(found))
+            found = preflight.overview(params, names, archives)
+            report(found, "\n" + preflight.as_text(found))
             return
         benchmarks = read_names(sets_from, "benchmarks") if sets_from else []
-        readiness.check_all(params, names, benchmarks, archives=archives, work=to.parent)
+        preflight.check_all(params, names, benchmarks, archives=archives, work=to.parent)
         # Nothing that a parameter can change stands in the note: else every change would rerun all downloads.
         stamp = {"ready": True}
         files.write_json(to, stamp)
         if features:
-            files.write_text(features / "README.md", readiness.FEATURES_NOTE)
+            files.write_text(features / "README.md", preflight.FEATURES_NOTE)
         report(stamp, f"{', '.join(names)}: archives and disk are there; nothing was written but {to}")
 
 

@@ -31,11 +31,11 @@ def download_benchmarks(
     version: VersionOption = False,
 ) -> None:
     """Fetch, verify and unpack CIFAR-10, SVHN or MNIST."""
-    from pipeline.acquire.benchmarks import Benchmark, acquire_benchmark
-    from pipeline.params import load_section
+    from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, acquire_benchmark
+    from pipeline.core.params import load_section
 
     with stage("download-benchmarks", quiet, as_json) as report:
-        section = load_section(params, f"acquire.{name}", Benchmark)
+        section = load_section(params, f"acquire.{name}", BenchmarkConfig)
         found = acquire_benchmark(section, archives=archives, to=to, seed=seed)
         counts = ", ".join(f"{count:,} {split}" for split, count in found["count"].items())
         report(

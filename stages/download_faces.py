@@ -49,11 +49,11 @@ def download_faces(
     if urls and not contact:
         raise typer.BadParameter("--urls needs --contact: hosts are told whom to ask to stop")
 
-    from pipeline import engine
-    from pipeline.acquire.archives import Acquire
-    from pipeline.acquire.source import acquire
-    from pipeline.acquire.url_list import fetch_list
-    from pipeline.params import load_section
+    from pipeline.acquire.archives.acquire import acquire
+    from pipeline.acquire.archives.find_archive import AcquireConfig
+    from pipeline.acquire.url_list.fetch_urls import fetch_list
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
 
     with stage("download-faces", quiet, as_json) as report:
         if urls and contact:
@@ -67,7 +67,7 @@ def download_faces(
                 f"--set NAME with {to}/pictures as its archive",
             )
             return
-        section = load_section(params, f"acquire.{name}", Acquire)
+        section = load_section(params, f"acquire.{name}", AcquireConfig)
         folder = archives or Path()
         found = acquire(
             "faces", section, archives=folder, to=to, seed=seed or 0, workers=workers or engine.default_workers()

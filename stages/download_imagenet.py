@@ -33,13 +33,13 @@ def download_imagenet(
     version: VersionOption = False,
 ) -> None:
     """Fetch or find, and verify, ImageNet's training archive."""
-    from pipeline import engine
-    from pipeline.acquire.archives import Acquire
-    from pipeline.acquire.source import acquire
-    from pipeline.params import load_section
+    from pipeline.acquire.archives.acquire import acquire
+    from pipeline.acquire.archives.find_archive import AcquireConfig
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
 
     with stage("download-imagenet", quiet, as_json) as report:
-        section = load_section(params, f"acquire.{name}", Acquire)
+        section = load_section(params, f"acquire.{name}", AcquireConfig)
         found = acquire(
             "imagenet", section, archives=archives, to=to, seed=seed, workers=workers or engine.default_workers()
         )

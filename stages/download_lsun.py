@@ -96,16 +96,16 @@ def download_lsun(
     if not thing and not name and (split == Split.test) == bool(category):
         raise typer.BadParameter("--split test is of no category; --split train and --split val need --category")
 
-    from pipeline import engine
-    from pipeline.acquire.archives import Acquire
-    from pipeline.acquire.lsun_archive import acquire_from, named_section
-    from pipeline.acquire.source import acquire
-    from pipeline.params import load_section
+    from pipeline.acquire.archives.acquire import acquire
+    from pipeline.acquire.archives.find_archive import AcquireConfig
+    from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
 
     with stage("download-lsun", quiet, as_json) as report:
         folder = archives or to.absolute().parent / "archives"
         if name:
-            section = load_section(params, f"acquire.{name}", Acquire)
+            section = load_section(params, f"acquire.{name}", AcquireConfig)
             section = section.model_copy(update={"checksum": "any"}) if any_checksum else section
         else:
             section = named_section(category=category, split=split or "train", thing=thing, any_checksum=any_checksum)

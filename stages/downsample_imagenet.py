@@ -32,12 +32,12 @@ def downsample_imagenet(
     version: VersionOption = False,
 ) -> None:
     """ImageNet to an image set: 32×32 min-resize centre crops."""
-    from pipeline import engine
-    from pipeline.params import load_section
-    from pipeline.prepare.squares import Squares, make_squares
+    from pipeline.core import engine
+    from pipeline.core.params import load_section
+    from pipeline.prepare.squares import SquaresConfig, make_squares
 
     with stage("downsample-imagenet", quiet, as_json) as report:
-        section = load_section(params, f"prepare.{name}", Squares)
+        section = load_section(params, f"prepare.{name}", SquaresConfig)
         counts = make_squares(
             "imagenet", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
         )

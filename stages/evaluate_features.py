@@ -35,15 +35,15 @@ def evaluate_features(
     version: VersionOption = False,
 ) -> None:
     """Classify a benchmark with an L2-SVM on what the discriminator learned."""
-    from pipeline.params import load_section
+    from pipeline.core.params import load_section
 
     with stage("evaluate-features", quiet, as_json) as report:
-        from pipeline.evaluate import benchmark as evaluation
-        from pipeline.evaluate.protocol import Features, sentence
+        from pipeline.evaluate.linear_probe import linear_probe as evaluation
+        from pipeline.evaluate.linear_probe.protocol import LinearProbeConfig, summary_sentence
 
-        section = load_section(params, f"evaluate.{name}", Features)
+        section = load_section(params, f"evaluate.{name}", LinearProbeConfig)
         found = evaluation.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
-        report(found, f"{sentence(found)}; every draw in {to}/draws.csv; next: dcgan write-report")
+        report(found, f"{summary_sentence(found)}; every draw in {to}/draws.csv; next: dcgan write-report")
 
 
 if __name__ == "__main__":

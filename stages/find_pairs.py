@@ -35,13 +35,15 @@ def find_pairs(
 ) -> None:
     """Find which pictures of a set are copies of which."""
     with stage("find-pairs", quiet, as_json) as report:
-        from pipeline import engine
-        from pipeline.dedup import pairs, search
-        from pipeline.params import load_section
+        from pipeline.core import engine
+        from pipeline.core.params import load_section
+        from pipeline.dedup.search import find_pairs, pair_search
 
-        section = load_section(parameters, f"dedup.{name}.pairs", search.Pairs)
-        summary = pairs.find_pairs(images, codes, encoder, section, workers=workers or engine.default_workers(), to=to)
-        report(summary, f"{pairs.describe(summary)}; next: dcgan remove-duplicates")
+        section = load_section(parameters, f"dedup.{name}.pairs", pair_search.PairSearchConfig)
+        summary = find_pairs.find_pairs(
+            images, codes, encoder, section, workers=workers or engine.default_workers(), to=to
+        )
+        report(summary, f"{find_pairs.summary_sentence(summary)}; next: dcgan remove-duplicates")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def hash_images(
 ) -> None:
     """Give every picture its 128-bit code."""
     with stage("hash-images", quiet, as_json) as report:
-        from pipeline.dedup import codes
+        from pipeline.dedup.encoder import codes
 
         summary = codes.hash_images(images, encoder, to)
         report(

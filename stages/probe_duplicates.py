@@ -33,13 +33,16 @@ def probe_duplicates(
 ) -> None:
     """Measure how many planted copies of a set's own pictures are found."""
     with stage("probe-duplicates", quiet, as_json) as report:
-        from pipeline.dedup import probe, search
-        from pipeline.params import load_section
+        from pipeline.core.params import load_section
+        from pipeline.dedup.recall import recall_eval
+        from pipeline.dedup.search import pair_search
 
-        detector = load_section(parameters, f"dedup.{name}.pairs", search.Pairs)
-        section = load_section(parameters, f"dedup.{name}.probe", probe.Probe)
-        summary = probe.probe_duplicates(images, encoder, pairs, detector, section, to)
-        report(summary, f"{probe.describe(summary)}; no picture was touched; next: dcgan remove-duplicates")
+        detector = load_section(parameters, f"dedup.{name}.pairs", pair_search.PairSearchConfig)
+        section = load_section(parameters, f"dedup.{name}.probe", recall_eval.RecallConfig)
+        summary = recall_eval.probe_duplicates(images, encoder, pairs, detector, section, to)
+        report(
+            summary, f"{recall_eval.summary_sentence(summary)}; no picture was touched; next: dcgan remove-duplicates"
+        )
 
 
 if __name__ == "__main__":

@@ -34,10 +34,10 @@ def remove_duplicates(
 ) -> None:
     """Decide which pictures stay, one of each group of duplicates."""
     with stage("remove-duplicates", quiet, as_json) as report:
-        from pipeline.dedup import removal
-        from pipeline.params import load_section
+        from pipeline.core.params import load_section
+        from pipeline.dedup.decision import removal
 
-        section = load_section(parameters, f"dedup.{name}.remove", removal.Remove)
+        section = load_section(parameters, f"dedup.{name}.remove", removal.RemovalConfig)
         summary = removal.remove_duplicates(images, codes, pairs, verdicts, section, to)
         report(
             summary,

@@ -23,7 +23,7 @@ def restore(
 ) -> None:
     """Bring removed pictures back: by key, by group, or all."""
     with stage("restore", quiet, as_json) as report:
-        from pipeline.dedup import restore as library
+        from pipeline.dedup.decision import restore as library
 
         summary = library.restore(dedup, verdicts, keys=key or [], groups=group or [], everything=everything)
         report(

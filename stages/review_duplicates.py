@@ -39,8 +39,8 @@ def review_duplicates(
 ) -> None:
     """Judge what was removed, in a browser on this machine."""
     with stage("review-duplicates", quiet, as_json) as report:
-        from pipeline.audit.review import locate, serve
-        from pipeline.audit.review.draw import Asked
+        from pipeline.review.duplicates import locate, serve
+        from pipeline.review.duplicates.draw import Asked
 
         folders = locate.locate(dedup, images=images, pairs=pairs, verdicts=verdicts, raw=raw, archives=archives)
         wanted = (name, sample, controls, seed)

@@ -26,7 +26,7 @@ def review_samples(
 ) -> None:
     """Draw boxes on generated samples and choose exemplars, in a browser on this machine."""
     with stage("review-samples", quiet, as_json) as report:
-        from pipeline.explore.judging import serve
+        from pipeline.review.samples import serve
 
         summary = serve.review_samples(
             model,

@@ -22,11 +22,11 @@ def sample(
     version: VersionOption = False,
 ) -> None:
     """Draw pictures from a trained generator: a grid and single files."""
-    from pipeline.dcgan import sampling
-    from pipeline.params import load_section
+    from pipeline.core.params import load_section
+    from pipeline.models.dcgan import sampling
 
     with stage("sample", quiet, as_json) as report:
-        parameters = load_section(params, f"dcgan.{name}.sample", sampling.Sample)
+        parameters = load_section(params, f"dcgan.{name}.sample", sampling.SampleConfig)
         summary = sampling.sample(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,

@@ -30,11 +30,11 @@ def train_autoencoder(
 ) -> None:
     """Train the 3072-128-3072 denoising autoencoder."""
     with stage("train-autoencoder", quiet, as_json) as report:
-        from pipeline.dedup.autoencoder import Autoencoder
-        from pipeline.dedup.training import train_autoencoder
-        from pipeline.params import load_section
+        from pipeline.core.params import load_section
+        from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+        from pipeline.dedup.encoder.train_autoencoder import train_autoencoder
 
-        section = load_section(parameters, f"dedup.{name}.autoencoder", Autoencoder)
+        section = load_section(parameters, f"dedup.{name}.autoencoder", AutoencoderConfig)
         summary = train_autoencoder(images, section, name=name, seed=seed, to=to)
         report(
             summary,

@@ -45,12 +45,13 @@ def train_dcgan(
     version: VersionOption = False,
 ) -> None:
     """Train a DCGAN on the pictures that stayed."""
-    from pipeline.dcgan import trainer, training
-    from pipeline.params import load_section
+    from pipeline.core.params import load_section
+    from pipeline.models.dcgan import train
+    from pipeline.models.dcgan.config import DcganConfig
 
     with stage("train-dcgan", quiet, as_json) as report:
-        parameters = load_section(params, f"dcgan.{name}.training", trainer.Training)
-        summary = training.train(images, kept, parameters, name=name, seed=seed, to=to, device=device)
+        parameters = load_section(params, f"dcgan.{name}.training", DcganConfig)
+        summary = train.train(images, kept, parameters, name=name, seed=seed, to=to, device=device)
         last = summary["last"]
         report(
             summary,

@@ -22,11 +22,11 @@ def walk_latent(
     version: VersionOption = False,
 ) -> None:
     """Walk between latents, as in the paper's Figure 4."""
-    from pipeline.explore import latent_walk
-    from pipeline.params import load_section
+    from pipeline.core.params import load_section
+    from pipeline.figures import latent_walk
 
     with stage("walk-latent", quiet, as_json) as report:
-        parameters = load_section(params, f"explore.{name}.walk", latent_walk.Walk)
+        parameters = load_section(params, f"explore.{name}.walk", latent_walk.LatentWalkConfig)
         summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,

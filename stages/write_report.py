@@ -24,7 +24,7 @@ def write_report(
     version: VersionOption = False,
 ) -> None:
     """HTML pages: the sets compared, and one of each, with how each number was made."""
-    from pipeline.params import read_names
+    from pipeline.core.params import read_names
     from pipeline.report import evaluations, page
 
     with stage("write-report", quiet, as_json) as report:

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import imageset
+from pipeline.imageset.format import image_set
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 LONG_TESTS_IN_A_SHORT_RUN = 3
 
 
@@ -93,11 +93,11 @@ def make_imageset(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         keys = keys or [f"picture-{number:05d}" for number in range(len(images))]
         pictures = [
-            imageset.Picture(key, 2 * images.shape[2], 2 * images.shape[1], 999, hashlib.sha256(image).hexdigest())
+            image_set.Picture(key, 2 * images.shape[2], 2 * images.shape[1], 999, hashlib.sha256(image).hexdigest())
             for key, image in zip(keys, images, strict=True)
         ]
-        imageset.write_chunk(chunks, 0, images, pictures, [], sources=len(pictures))
-        imageset.join_chunks(chunks, 1, folder, side=images.shape[1], max_bad=0.0)
+        image_set.write_chunk(chunks, 0, images, pictures, [], sources=len(pictures))
+        image_set.join_chunks(chunks, 1, folder, side=images.shape[1], max_bad=0.0)
         return folder
 
     return make

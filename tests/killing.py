@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 600) -> None:

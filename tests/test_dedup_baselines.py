@@ -11,13 +11,13 @@ import pytest
 import scipy.fftpack
 from PIL import Image
 
-from pipeline.dedup.transforms import apply
+from pipeline.dedup.recall.transforms import apply
 
 
 @pytest.fixture(scope="module")
 def baselines() -> ModuleType:
     """benchmarks/dedup_baselines.py, which is imported by the scripts beside it."""
-    folder = str(Path(__file__).parent.parent / "benchmarks")
+    folder = str(Path(__file__).parents[1] / "benchmarks")
     sys.path.insert(0, folder)
     try:
         return importlib.import_module("dedup_baselines")

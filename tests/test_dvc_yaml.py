@@ -1,57 +1,25 @@
 """dvc.yaml against the code: dependencies are what a stage imports, and DVC's traps are avoided."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.params import ROOMS, read_yaml
+from pipeline.core.code_dependencies import packages_of
+from pipeline.core.params import ROOMS, read_yaml
 from stages.__main__ import COMMANDS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 PIPELINE: dict[str, dict[str, Any]] = read_yaml(ROOT / "dvc.yaml")["stages"]
 PROFILE = read_yaml(ROOT / "profiles" / "miniature.yaml")
-FREE = {"errors.py", "progress.py", "params.py", "engine.py", "compiled.py", "files.py", "workspace.py"}
-"""Files whose change must not rerun a week of training: they decide no byte of a picture, code or weight."""
 
 
-def imported_files(path: Path) -> Iterator[Path]:
-    """Files of the library that a file imports, directly, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module or ""]
-        for name in names:
-            file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-            if name.startswith("pipeline.") and file.exists():
-                yield file
-
-
-def closure(stage: str) -> set[str]:
-    """What decides a stage's bytes: the folders, and the files of the ground floor, that it reaches by imports."""
-    seen: set[Path] = set()
-    waiting = [ROOT / "stages" / f"{stage}.py"]
-    while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen.add(path)
-            waiting.extend(imported_files(path))
-    parts = {path.relative_to(ROOT).parts for path in seen}
-    rooms = {f"pipeline/{p[1]}" for p in parts if len(p) == 3}
-    ground = {f"pipeline/{p[1]}" for p in parts if len(p) == 2 and p[0] == "pipeline" and p[1] not in FREE}
-    return rooms | ground
-
-
-@pytest.mark.parametrize("stage", PIPELINE)
-def test_code_dependencies_are_the_import_closure(stage: str) -> None:
+def test_code_dependencies_are_those_of_the_imports() -> None:
     """A stage reruns when code that decides its bytes changes, and at no other change of code."""
-    listed = {dep for dep in PIPELINE[stage]["deps"] if dep.startswith("pipeline/")}
-    assert listed == closure(stage)
+    for stage, entry in PIPELINE.items():
+        listed = [dependency for dependency in entry["deps"] if dependency.startswith("pipeline/")]
+        assert listed == packages_of(f"stages.{stage}"), f"{stage}: run `make docs`"
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

@@ -21,10 +21,10 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from pipeline.params import read_yaml
+from pipeline.core.params import read_yaml
 from tests.killing import TooLate, running, step_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 SETS = ("lsun", "imagenet", "faces")
 BENCHMARKS = ("cifar10", "svhn")
 SMALLER: dict[str, Any] = {

@@ -1,1 +1,0 @@
-"""Fetch, verify and unpack what a data set names."""

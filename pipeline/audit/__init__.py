@@ -1,1 +1,1 @@
-"""Show what was removed, and measure how right it was."""
+"""Show what was removed, and estimate how many removals are wrong."""

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.audit.sampling import CONTROL, Drawn, Sample
-from pipeline.dedup.verdicts import APART, Verdict
+from pipeline.audit.frozen_draw import CONTROL, Drawn, Sample
+from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict
 from pipeline.intervals import stratified_interval
 
 SETTLED = 0.01
@@ -84,7 +84,7 @@ def _votes(sample: Sample, verdicts: Iterable[Verdict]) -> dict[frozenset[str], 
         contents = frozenset((verdict.sha256_a, verdict.sha256_b))
         if verdict.sample == sample.name and contents in drawn:
             said = votes[contents].get(verdict.rater, False)
-            votes[contents][verdict.rater] = said or verdict.label in APART
+            votes[contents][verdict.rater] = said or verdict.label in NOT_DUPLICATES
     return dict(votes)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import sheets
-from pipeline.csvtext import encode_key
-from pipeline.dedup import manifest
-from pipeline.imageset import Images, ImageSet
+from pipeline.csv_text import encode_key
+from pipeline.dedup.decision import manifest
+from pipeline.imageset import image_grid
+from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import resize
 
 REMOVED_SHOWN = 4
@@ -164,4 +164,4 @@ def difference(a: Images, b: Images) -> Images:
 
 def data_uri(image: Images) -> str:
     """A picture, uint8 (side, side, 3), as a PNG inside a URI."""
-    return "data:image/png;base64," + base64.b64encode(sheets.png(image)).decode()
+    return "data:image/png;base64," + base64.b64encode(image_grid.png(image)).decode()

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.audit import histograms
 from pipeline.audit.exhibits import DIFFERENCE_GAIN, REASONS, SIDE_SHOWN, TEXT_SHOWN, load_groups, load_pairs, within
 from pipeline.audit.uncertain import Uncertain
-from pipeline.imageset import ImageSet
+from pipeline.imageset.format.image_set import ImageSet
 from pipeline.seeding import numpy_rng
 
 SKIPPED_SHOWN = 50

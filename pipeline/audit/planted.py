@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import CorruptData
+from pipeline.core.errors import CorruptData
 from pipeline.intervals import binomial_interval
 
 HEADER = ["key", "original", "transform"]

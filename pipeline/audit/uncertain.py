@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import files
-from pipeline.dedup.equals import ids_of
-from pipeline.dedup.pairs import load_pairs
-from pipeline.errors import CorruptData
-from pipeline.imageset import ImageSet, Rows
+from pipeline.core import files
+from pipeline.core.errors import CorruptData
+from pipeline.dedup.index.exact_match import ids_of
+from pipeline.dedup.pairs.pairs_table import load_pairs
+from pipeline.imageset.format.image_set import ImageSet, Rows
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,1 +1,1 @@
-"""Data sets, a file each: where the archives are, what to expect of them, how to read them."""
+"""One module for each data set: archives, sizes, checksums, counts, labels."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.batches import numbers_of, pictures_of, read_mapping
+from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets.labelled import Labelled, label
 from pipeline.datasets.published import Published
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.readers.pickled_batches import numbers_of, pictures_of, read_mapping
 
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import scipy.io
 
-from pipeline import progress
+from pipeline.core import progress
+from pipeline.core.errors import CorruptData
 from pipeline.datasets.published import Published
-from pipeline.datasets.readers import Entry, Source
-from pipeline.errors import CorruptData
+from pipeline.readers.base import Entry, Source
 
 _WHERE = "https://image-net.org/download-images (register, then ILSVRC2012: Training images, Task 1 & 2)"
 DEVELOPMENT_KIT = "ILSVRC2012_devkit_t12.tar.gz"

@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.datasets import zips
-from pipeline.datasets.batches import SIDE, numbers_of, pictures_of, read_mapping
+from pipeline.core.errors import CorruptData
 from pipeline.datasets.published import Published
-from pipeline.datasets.readers import Entry, File, Place, Read, in_key_order
-from pipeline.errors import CorruptData
+from pipeline.readers import zip_reader
+from pipeline.readers.base import Entry, File, Place, Read, in_key_order
+from pipeline.readers.pickled_batches import SIDE, numbers_of, pictures_of, read_mapping
 
 STAND_IN = "squashed to 32×32 instead of centre-cropped"
 """What these pictures are not, for whoever reads `source.json` or the warning."""
@@ -55,7 +55,7 @@ def has_batches(path: Path) -> bool:
     """
     if path.is_dir():
         return any((path / name).is_file() for name in _NAMES)
-    return any(map(is_batch_name, zips.opened(path).namelist()))
+    return any(map(is_batch_name, zip_reader.opened(path).namelist()))
 
 
 def is_batch_name(name: str) -> bool:
@@ -124,7 +124,7 @@ class Imagenet32:
         if self.path.is_dir():
             names = [name for name in _NAMES if (self.path / name).is_file()]
         else:
-            names = zips.opened(self.path).namelist()
+            names = zip_reader.opened(self.path).namelist()
         found = {_NAMES[PurePosixPath(name).name]: name for name in names if is_batch_name(name)}
         if len(found) > 1:
             found.pop("val_data", None)
@@ -132,7 +132,7 @@ class Imagenet32:
 
     def _read(self, name: str) -> bytes:
         file = self.path / name
-        archive = None if self.path.is_dir() else zips.opened(self.path)
+        archive = None if self.path.is_dir() else zip_reader.opened(self.path)
         length = archive.getinfo(name).file_size if archive else file.stat().st_size
         if length > _LONGEST:
             raise CorruptData(f"{self.path}: {name}: {length:,} bytes, at most {_LONGEST:,} are read; get it again")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import CorruptData
+from pipeline.core.errors import CorruptData
 
 DIGITS = tuple("0123456789")
 

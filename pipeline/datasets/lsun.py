@@ -10,7 +10,7 @@ that one neither is known.
 from pathlib import Path
 
 from pipeline.datasets.published import Published
-from pipeline.datasets.readers import Entry, Source
+from pipeline.readers.base import Entry, Source
 
 _SITE = "http://dl.yf.io/lsun"  # answers plain HTTP only
 _TRAIN = {

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets.labelled import DIGITS, MOST_PICTURES, Labelled, label
 from pipeline.datasets.published import Published
-from pipeline.errors import CorruptData, MissingInput
 
 SIDE = 28
 STEMS = {"train": "train", "test": "t10k"}

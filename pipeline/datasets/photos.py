@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from pipeline.core.errors import CorruptData
 from pipeline.datasets.published import Published
-from pipeline.datasets.readers import Entry, Source
-from pipeline.errors import CorruptData
+from pipeline.readers.base import Entry, Source
 
 _WHERE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, folder Img; for research, by agreement)"
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets.labelled import DIGITS, MOST_PICTURES, Labelled, label
-from pipeline.datasets.matlab import read_arrays
 from pipeline.datasets.published import Published
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.readers.matlab_reader import read_arrays
 
 SIDE = 32
 SPLITS = ("train", "test", "extra")

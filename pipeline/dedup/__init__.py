@@ -1,1 +1,0 @@
-"""Near-duplicate removal with the paper's semantic hash."""

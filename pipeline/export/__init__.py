@@ -1,1 +1,1 @@
-"""What was kept, in the formats that other people's programs read."""
+"""Write the kept pictures in formats that other programs read."""

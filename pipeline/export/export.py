@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import files
-from pipeline.datasets.raw import open_source
-from pipeline.errors import BadParameters
-from pipeline.export.folder import Link, check_link, write_folder
-from pipeline.export.lmdbs import write_lmdb
+from pipeline.core import files
+from pipeline.core.errors import BadParameters
+from pipeline.core.workspace import workspace
+from pipeline.datasets.raw_folder import open_source
+from pipeline.export.folder_writer import Link, check_link, write_folder
+from pipeline.export.lmdb_writer import write_lmdb
 from pipeline.export.originals import find_originals
-from pipeline.export.parquet import write_parquet
-from pipeline.export.stylegan import write_stylegan
-from pipeline.export.webdataset import write_webdataset
-from pipeline.imageset import ImageSet, Rows
-from pipeline.kept import load_kept
-from pipeline.workspace import workspace
+from pipeline.export.parquet_writer import write_parquet
+from pipeline.export.stylegan_writer import write_stylegan
+from pipeline.export.webdataset_writer import write_webdataset
+from pipeline.imageset.format.image_set import ImageSet, Rows
+from pipeline.imageset.format.kept_rows import load_kept
 
 Format = Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"]
 
@@ -67,7 +67,7 @@ def export(
         "shard_pictures": shard_pictures,
         **({} if part is None else {"part": part}),
     }
-    with workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets")})) as work:
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets", "readers")})) as work:
         if work is None:
             return dict(files.read_json(to / "export.json"))
         if form == "stylegan":

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import progress
-from pipeline.appending import source_keys
-from pipeline.datasets.readers import Lmdb, Place, Source, UnreadableEntry
-from pipeline.errors import CorruptData, MissingInput
-from pipeline.imageset import ImageSet, Rows
+from pipeline.core import progress
+from pipeline.core.errors import CorruptData, MissingInput
+from pipeline.imageset.append import source_keys
+from pipeline.imageset.format.image_set import ImageSet, Rows
+from pipeline.readers.base import Place, Source, UnreadableEntry
+from pipeline.readers.lmdb_reader import Lmdb
 
 _ROWS = 4096
 _BATCH_BYTES = 1 << 26

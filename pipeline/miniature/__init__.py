@@ -1,1 +1,1 @@
-"""Draws the embedded default data sets, in the archive layouts of the real ones."""
+"""Draw the embedded default data sets in the archive layouts of the real ones."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.errors import BadParameters
+from pipeline.core.errors import BadParameters
 from pipeline.miniature.planting import copy_of, plan_copies
 from pipeline.miniature.textures import CLASSES, draw_texture
 from pipeline.seeding import numpy_rng

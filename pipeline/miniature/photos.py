@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipeline.errors import BadParameters
-from pipeline.miniature.archives import add_to_zip, each, write_table
+from pipeline.core.errors import BadParameters
 from pipeline.miniature.perspective import SUPERSAMPLING
+from pipeline.miniature.picture_archives import add_to_zip, each, write_table
 from pipeline.miniature.planting import copy_of, plan_copies
 from pipeline.miniature.portraits import Drawn, draw_distant, draw_group, draw_portrait, draw_view
 from pipeline.seeding import numpy_rng

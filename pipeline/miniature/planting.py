@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import BadParameters
+from pipeline.core.errors import BadParameters
 from pipeline.seeding import numpy_rng
 
 Pixels = npt.NDArray[np.uint8]

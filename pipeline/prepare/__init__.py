@@ -1,1 +1,0 @@
-"""Source pictures to image sets: decode, resize and crop."""

@@ -1,1 +1,1 @@
-"""Pages that show what was made and how: a comparison of the sets, and one of each."""
+"""HTML pages that compare the sets and show each of them."""

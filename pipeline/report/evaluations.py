@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import CorruptData
-from pipeline.params import read_yaml
+from pipeline.core.errors import CorruptData
+from pipeline.core.params import read_yaml
 from pipeline.report import paper, records
 from pipeline.report.tables import Group, Table, share
 
@@ -30,7 +30,7 @@ class Evaluation:
     name: str
     folder: Path
     learnt_from: records.Source
-    found: records.Features
+    found: records.LinearProbeRecord
 
     @property
     def source(self) -> records.BenchmarkSource:
@@ -70,7 +70,7 @@ def read_evaluation(folder: Path, model: str, name: str, learnt_from: records.So
         CorruptData: it lacks a figure.
     """
     path = folder / "metrics.json"
-    found = records.read(path, records.Features, "evaluate-features")
+    found = records.read(path, records.LinearProbeRecord, "evaluate-features")
     if "trained" not in found.networks:
         raise CorruptData(f"{path}: networks.trained: missing key; run evaluate-features again")
     return Evaluation(model, name, folder, learnt_from, found)

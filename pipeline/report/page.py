@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import jinja2
 
-from pipeline import files
-from pipeline.errors import BadParameters, MissingInput
-from pipeline.report import evaluations, pictures, records, tables
+from pipeline.core import files
+from pipeline.core.errors import BadParameters, MissingInput
+from pipeline.core.workspace import workspace
+from pipeline.report import data_uris, evaluations, records, tables
 from pipeline.report.evaluations import Evaluation
 from pipeline.report.plots import history_plot, read_history
-from pipeline.workspace import workspace
 
 INDEX = "index"
 """Name of the comparison's page."""
@@ -125,10 +125,10 @@ def _read_set(name: str, folders: Folders) -> tables.Set:
     history = read_history(folders.models / name / "history.tsv")
     return tables.Set(
         name,
-        records.read(folders.audit / name / "metrics.json", records.Audit, "audit-duplicates"),
-        records.read(folders.models / name / "model.json", records.Model, "train-dcgan"),
-        records.read(folders.samples / name / "samples.json", records.Samples, "sample"),
-        records.read(folders.walks / name / "walk.json", records.Walk, "walk-latent"),
+        records.read(folders.audit / name / "metrics.json", records.AuditRecord, "audit-duplicates"),
+        records.read(folders.models / name / "model.json", records.ModelRecord, "train-dcgan"),
+        records.read(folders.samples / name / "samples.json", records.SamplesRecord, "sample"),
+        records.read(folders.walks / name / "walk.json", records.WalkRecord, "walk-latent"),
         (history["d_loss"][-1], history["g_loss"][-1]),
     )
 
@@ -145,9 +145,11 @@ def _index(
         {
             "set": one,
             "gallery": _gallery(one.name, folders, to),
-            "grid": pictures.png(folders.samples / one.name / "grid.png", "sample"),
-            "kept": pictures.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
-            "walk": pictures.first_rows(folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"),
+            "grid": data_uris.png(folders.samples / one.name / "grid.png", "sample"),
+            "kept": data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+            "walk": data_uris.first_rows(
+                folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"
+            ),
         }
         for one in sets
     ]
@@ -181,12 +183,12 @@ def _page(
             [*tables.provenance(one), *(row for entry in found for row in evaluations.provenance(entry))]
         ),
         history=history_plot(read_history(model / "history.tsv")),
-        epochs=[(epoch, pictures.png(path, "train-dcgan")) for epoch, path in _chosen_epochs(model / "samples")],
-        kept=pictures.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
-        grid=pictures.png(folders.samples / one.name / "grid.png", "sample"),
-        walk=pictures.png(folders.walks / one.name / "walk.png", "walk-latent"),
+        epochs=[(epoch, data_uris.png(path, "train-dcgan")) for epoch, path in _chosen_epochs(model / "samples")],
+        kept=data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+        grid=data_uris.png(folders.samples / one.name / "grid.png", "sample"),
+        walk=data_uris.png(folders.walks / one.name / "walk.png", "walk-latent"),
         gallery=_gallery(one.name, folders, to),
-        evaluations=[(entry, pictures.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
+        evaluations=[(entry, data_uris.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
     )
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.core.errors import CorruptData, MissingInput
 
 History = dict[str, list[float]]
 """Columns of a `history.tsv`, a value for each epoch."""

@@ -6,8 +6,8 @@ from typing import Literal, TypeVar
 
 import pydantic
 
-from pipeline import files
-from pipeline.errors import CorruptData
+from pipeline.core import files
+from pipeline.core.errors import CorruptData
 
 
 class Record(pydantic.BaseModel):
@@ -57,7 +57,7 @@ class Planted(Record):
     precision: Share
 
 
-class Audit(Record):
+class AuditRecord(Record):
     """`metrics.json` of audit-duplicates; only drawn sets have `planted`."""
 
     source: SetSource
@@ -76,7 +76,7 @@ class Numerics(Record):
     device: str
 
 
-class Model(Record):
+class ModelRecord(Record):
     """`model.json` of train-dcgan."""
 
     preset: str
@@ -87,7 +87,7 @@ class Model(Record):
     numerics: Numerics
 
 
-class Samples(Record):
+class SamplesRecord(Record):
     """`samples.json` of sample."""
 
     count: int
@@ -101,7 +101,7 @@ class Smoothness(Record):
     largest_step_ratio: float | None
 
 
-class Walk(Record):
+class WalkRecord(Record):
     """`walk.json` of walk-latent."""
 
     rows: int
@@ -182,7 +182,7 @@ class Network(Record):
     few: FewLabels
 
 
-class Features(Record):
+class LinearProbeRecord(Record):
     """`metrics.json` of evaluate-features; `networks` always has `trained`."""
 
     benchmark: Benchmark

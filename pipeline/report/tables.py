@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.records import Audit, Model, Samples, Share, Smoothness, Walk
+from pipeline.report.records import AuditRecord, ModelRecord, SamplesRecord, Share, Smoothness, WalkRecord
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Set:
     """
 
     name: str
-    audit: Audit
-    model: Model
-    samples: Samples
-    walk: Walk
+    audit: AuditRecord
+    model: ModelRecord
+    samples: SamplesRecord
+    walk: WalkRecord
     losses: tuple[float, float]
 
 
@@ -42,7 +42,7 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def reasons(audits: Sequence[Audit]) -> dict[str, str]:
+def reasons(audits: Sequence[AuditRecord]) -> dict[str, str]:
     """Why pictures were removed from any of these sets, strongest reason first: name, and words for it."""
     found = {reason for audit in audits for reason, count in audit.by_reason.items() if count}
     known = [reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code") if reason in found]
@@ -130,13 +130,13 @@ def _interval(entry: Share | None) -> str:
     return "not known" if entry is None else f"{share(entry.low)} to {share(entry.high)}"
 
 
-def by_reason(audit: Audit) -> Table:
+def by_reason(audit: AuditRecord) -> Table:
     """What was removed from a set, and why."""
     rows = [(words, f"{audit.by_reason[reason]:,}") for reason, words in reasons([audit]).items()]
     return Table("Removed, by the strongest reason that holds", ("reason", "pictures"), [Group("", rows)])
 
 
-def planted(audit: Audit) -> Table:
+def planted(audit: AuditRecord) -> Table:
     """Recall per planted transform, then precision; no rows but for a drawn set, which alone has planted copies."""
     entries = {f"recall, {name}": entry for name, entry in audit.planted.recall.items()} if audit.planted else {}
     if audit.planted:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audit.audit import Audit, audit_duplicates
-from pipeline.dedup import pairs, removal, search
-from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
-from pipeline.dedup.given import Given, take_pairs
-from pipeline.dedup.inputs import INPUTS
-from pipeline.dedup.verdicts import write_verdicts
-from pipeline.imageset import Images
+from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
+from pipeline.dedup.decision import removal
+from pipeline.dedup.decision.verdicts import write_verdicts
+from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
+from pipeline.dedup.search import find_pairs, pair_search
+from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
+from pipeline.imageset.format.image_set import Images
 
-EXACT = search.Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1)
+EXACT = pair_search.PairSearchConfig(
+    mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1
+)
 
 
 @pytest.fixture
@@ -41,17 +44,19 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
         hash_images(folder, tmp_path / "encoder", tmp_path / "codes")
         write_verdicts(tmp_path / "verdicts.csv", [])
         if given is None:
-            pairs.find_pairs(folder, tmp_path / "codes", tmp_path / "encoder", EXACT, workers=1, to=tmp_path / "pairs")
+            find_pairs.find_pairs(
+                folder, tmp_path / "codes", tmp_path / "encoder", EXACT, workers=1, to=tmp_path / "pairs"
+            )
         else:
             (tmp_path / "given.csv").write_text(given)
-            take_pairs(folder, Given(tmp_path / "given.csv"), to=tmp_path / "pairs")
+            load_external_pairs(folder, ExternalPairs(tmp_path / "given.csv"), to=tmp_path / "pairs")
         folders = (folder, tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
-        removal.remove_duplicates(*folders, removal.Remove(keep=["first"]), tmp_path / "dedup")
+        removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
         (tmp_path / "raw").mkdir()
         (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "archive"}))
         if planted is not None:
             (tmp_path / "raw" / "planted.csv").write_text(planted)
-        section = Audit(**{"largest": 3, "random": 4, "uncertain": 0, "random_seed": 1, **parameters})
+        section = AuditConfig(**{"largest": 3, "random": 4, "uncertain": 0, "random_seed": 1, **parameters})
         inputs = (folder, tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw", section)
         metrics = audit_duplicates(*inputs, name="tests", to=tmp_path / "audit", pairs=tmp_path / "pairs")
         again = audit_duplicates(*inputs, name="tests", to=tmp_path / "again", pairs=tmp_path / "pairs")

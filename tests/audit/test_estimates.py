@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from pipeline.audit.estimates import PLAIN, STRATIFIED, estimate
-from pipeline.audit.sampling import CONTROL, Drawn, Sample, allocate, draw
-from pipeline.dedup.verdicts import APART, LABELS, Verdict
+from pipeline.audit.frozen_draw import CONTROL, Drawn, Sample, allocate, draw
+from pipeline.dedup.decision.verdicts import LABELS, NOT_DUPLICATES, Verdict
 from pipeline.intervals import binomial_interval, stratified_interval
 
 DETECTOR = "d" * 64
@@ -103,8 +103,8 @@ def test_what_each_label_says_of_a_removal(label: str) -> None:
     """Mirrored, similar and different pictures stay apart, so to remove one of them was wrong."""
     sample = sample_of({"all": (900, 1)}, 1)
     found = estimate(sample, [verdict(pair, label) for pair in sample.pairs], detector=DETECTOR)
-    assert found["wrong"] == (label in APART)
-    assert found["controls"]["missed"] == (label not in APART)
+    assert found["wrong"] == (label in NOT_DUPLICATES)
+    assert found["controls"]["missed"] == (label not in NOT_DUPLICATES)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.audit.planted import Planted, measure, read_planted
-from pipeline.errors import CorruptData
+from pipeline.core.errors import CorruptData
 from pipeline.intervals import binomial_interval
 
 PLANTED = [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.audit import uncertain
-from pipeline.dedup import manifest
-from pipeline.errors import CorruptData
-from pipeline.imageset import Images, ImageSet
+from pipeline.core.errors import CorruptData
+from pipeline.dedup.decision import manifest
+from pipeline.imageset.format.image_set import Images, ImageSet
 
 GIVEN = "key_a,key_b,score\na,b,7\nc,d,3\ne,f,5\n"
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets import cifar10
-from pipeline.errors import CorruptData, MissingInput
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 Batches = dict[str, Any]

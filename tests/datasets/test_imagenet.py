@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from pipeline.core.errors import CorruptData
 from pipeline.datasets import imagenet
-from pipeline.datasets.tars import Tar
-from pipeline.errors import CorruptData
+from pipeline.readers.tar_reader import Tar
 
 SYNSETS = ["n01440764", "n01443537", "n02084071"]
 

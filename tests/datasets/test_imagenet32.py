@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.core.errors import CorruptData
 from pipeline.datasets import imagenet32
 from pipeline.datasets.imagenet32 import Imagenet32
-from pipeline.datasets.raw import read_as
-from pipeline.errors import CorruptData
+from pipeline.datasets.raw_folder import read_as
 
 
 def batch(seed: int, numbers: list[Any], **changes: Any) -> bytes:

@@ -5,11 +5,11 @@ import zipfile
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.acquire.archives import Acquire
-from pipeline.acquire.source import acquire
+from pipeline.acquire.archives.acquire import acquire
+from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.core.errors import CorruptData
 from pipeline.datasets import photos
-from pipeline.datasets.zips import Zip
-from pipeline.errors import CorruptData
+from pipeline.readers.zip_reader import Zip
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_people_are_labels(celeba):
 
 def test_the_table_goes_to_the_raw_folder(celeba, tmp_path):
     """Attributes, identities and partition by file name."""
-    section = Acquire(
+    section = AcquireConfig(
         **{"source": "archive", "archive": "img_align_celeba.zip", "checksum": "any", "keep_archive": True},
         **{"count": 1, "planted_share": 0.0},
     )

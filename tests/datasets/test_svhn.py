@@ -13,9 +13,9 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets import svhn
-from pipeline.datasets.matlab import read_arrays
-from pipeline.errors import CorruptData, MissingInput
+from pipeline.readers.matlab_reader import read_arrays
 
 X = np.random.default_rng(1).integers(0, 256, (32, 32, 3, 12), dtype=np.uint8)
 Y = np.array([[1], [9], [10], [2], [3], [4], [5], [6], [7], [8], [10], [1]], np.uint8)

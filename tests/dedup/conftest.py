@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import imageset
-from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
-from pipeline.dedup.inputs import INPUTS
-from pipeline.dedup.pairs import find_pairs
-from pipeline.dedup.search import Pairs
-from pipeline.imageset import Images
+from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
+from pipeline.dedup.search.find_pairs import find_pairs
+from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import Images
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         count = len(images)
         pictures = [
-            imageset.Picture(
+            image_set.Picture(
                 keys[n] if keys else f"k{n:03d}",
                 640,
                 480,
@@ -59,8 +59,8 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
             )
             for n in range(count)
         ]
-        imageset.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [], sources=count)
-        imageset.join_chunks(tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0)
+        image_set.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [], sources=count)
+        image_set.join_chunks(tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0)
         return folder
 
     return make
@@ -80,14 +80,16 @@ def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
     return make
 
 
-EXACT = Pairs(mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1)
+EXACT = PairSearchConfig(
+    mode="exact", radius=0, score=0.0, nearly=0.0, mirrored=False, compare_side=32, max_candidates=1
+)
 
 
 @pytest.fixture
 def paired(tmp_path: Path, hashed: Callable[[Path], Path]) -> Callable[..., Path]:
     """A function that hashes an image set, looks for pairs and gives their folder; the paper's way, if not told."""
 
-    def make(images: Path, parameters: Pairs = EXACT) -> Path:
+    def make(images: Path, parameters: PairSearchConfig = EXACT) -> Path:
         to = tmp_path / f"{images.name}-pairs"
         find_pairs(images, hashed(images), tmp_path / "encoder", parameters, workers=1, to=to)
         return to

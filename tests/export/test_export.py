@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets import LSUN
 
-from pipeline.acquire.archives import Acquire
-from pipeline.acquire.source import acquire
-from pipeline.errors import BadParameters, CorruptData
+from pipeline.acquire.archives.acquire import acquire
+from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.core.errors import BadParameters, CorruptData
 from pipeline.export.export import export
-from pipeline.export.paths import path_of, suffix_of
-from pipeline.imageset import ImageSet
-from pipeline.prepare.squares import Squares, make_squares
+from pipeline.export.key_paths import path_of, suffix_of
+from pipeline.imageset.format.image_set import ImageSet
+from pipeline.prepare.squares import SquaresConfig, make_squares
 
 KEPT = [0, 2, 3, 5]
 
@@ -35,9 +35,11 @@ def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
         file = source / f"{'ab'[n % 2]}" / f"p{n}.{'jpg' if n else 'png'}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode(n, file_format="JPEG" if n else "PNG"))
-    section = Acquire(source="archive", archive="mine", checksum="any", keep_archive=True, count=1, planted_share=0.0)
+    section = AcquireConfig(
+        source="archive", archive="mine", checksum="any", keep_archive=True, count=1, planted_share=0.0
+    )
     acquire("imagenet", section, archives=source.parent, to=tmp_path / "raw", seed=0, workers=1)
-    squares = Squares(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6)
+    squares = SquaresConfig(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6)
     make_squares("imagenet", squares, raw=tmp_path / "raw", archives=source.parent, to=tmp_path / "images", workers=1)
     np.save(tmp_path / "kept.npy", np.array(KEPT))
     return {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pipeline.errors import BadParameters
+from pipeline.core.errors import BadParameters
 from pipeline.miniature.photos import draw_faces, list_photos
 from pipeline.miniature.planting import TRANSFORMS
 

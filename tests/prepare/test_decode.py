@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from pipeline.datasets.readers import SUFFIXES
 from pipeline.prepare.decode import Decoded, Problem, decode
+from pipeline.readers.base import SUFFIXES
 
 MOST = 1_000_000
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.acquire.archives import Acquire
-from pipeline.acquire.source import acquire
-from pipeline.datasets.raw import Description
-from pipeline.datasets.readers import Entry
-from pipeline.datasets.tars import Tar
-from pipeline.errors import PipelineError
-from pipeline.imageset import ImageSet, Skipped
-from pipeline.prepare import sets
+from pipeline.acquire.archives.acquire import acquire
+from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.core.errors import PipelineError
+from pipeline.datasets.raw_folder import Description
+from pipeline.imageset.format.image_set import ImageSet, Skipped
+from pipeline.prepare.build import sets
 from pipeline.prepare.decode import decode
 from pipeline.prepare.resize import resize
-from pipeline.prepare.squares import Squares, make_squares, to_square
+from pipeline.prepare.squares import SquaresConfig, make_squares, to_square
+from pipeline.readers.base import Entry
+from pipeline.readers.tar_reader import Tar
 
 SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_pixels": 100_000}
 
@@ -30,7 +30,9 @@ def raw(tmp_path):
     """A function that makes the raw folder of the archive `name` in `tmp_path/archives`."""
 
     def raw(data_set, name):
-        section = Acquire(source="archive", archive=name, checksum="any", keep_archive=True, count=1, planted_share=0.0)
+        section = AcquireConfig(
+            source="archive", archive=name, checksum="any", keep_archive=True, count=1, planted_share=0.0
+        )
         acquire(data_set, section, archives=tmp_path / "archives", to=tmp_path / "raw", seed=1, workers=1)
         return {"raw": tmp_path / "raw", "archives": tmp_path / "archives", "to": tmp_path / "set"}
 
@@ -41,7 +43,7 @@ def test_lsun_from_zip_to_set(raw, tmp_path, write_lsun_zip, encode):
     """WebP under hexadecimal keys; no labels; digests and sizes are the encoded sources'."""
     records = {b"%040x" % n: encode(n, (80, 64), file_format="WEBP") for n in range(10)}
     write_lsun_zip(tmp_path / "archives" / "bedroom_train_lmdb.zip", records)
-    counts = make_squares("lsun", Squares(**SECTION), **raw("lsun", "bedroom_train_lmdb.zip"), workers=1)
+    counts = make_squares("lsun", SquaresConfig(**SECTION), **raw("lsun", "bedroom_train_lmdb.zip"), workers=1)
     assert counts == {"sources": 10, "pictures": 10, "bad": 0, "filtered": 0}
     made = ImageSet(tmp_path / "set")
     for row, (key, data) in zip(made.index.to_pylist(), sorted(records.items()), strict=True):
@@ -64,7 +66,7 @@ def test_imagenet_with_its_oddities(raw, tmp_path, write_imagenet_tar, encode):
         "7.JPEG": encode(7, shape=(400, 400)),
     }
     write_imagenet_tar(tmp_path / "archives" / "train.tar", {"n00000002": odd, "n00000001": {"8.JPEG": encode(8)}})
-    counts = make_squares("imagenet", Squares(**SECTION), **raw("imagenet", "train.tar"), workers=1)
+    counts = make_squares("imagenet", SquaresConfig(**SECTION), **raw("imagenet", "train.tar"), workers=1)
     assert counts == {"sources": 8, "pictures": 5, "bad": 3, "filtered": 0}
     made = ImageSet(tmp_path / "set")
     assert made.keys == ["n00000001/8.JPEG", *(f"n00000002/{number}.JPEG" for number in range(1, 5))]
@@ -83,7 +85,7 @@ def test_folder_and_tar_give_the_same_set(raw, tmp_path, write_imagenet_tar, enc
             (tmp_path / "archives" / "train" / synset / name).write_bytes(data)
     made = []
     for name in ("train.tar", "train"):
-        make_squares("imagenet", Squares(**SECTION), **raw("imagenet", name), workers=1)
+        make_squares("imagenet", SquaresConfig(**SECTION), **raw("imagenet", name), workers=1)
         made.append({path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()})
     assert made[0] == made[1]
 
@@ -102,9 +104,9 @@ def test_a_replaced_picture_of_equal_length_is_seen(
     (folder / "3.bmp").write_bytes(b"not a picture")
     places = raw("lsun", "sample")
     with pytest.raises(PipelineError, match="may be bad"):
-        make_squares("lsun", Squares(**{**SECTION, "max_bad": 0.0, "chunk_keys": 1}), **places, workers=1)
+        make_squares("lsun", SquaresConfig(**{**SECTION, "max_bad": 0.0, "chunk_keys": 1}), **places, workers=1)
     shutil.copytree(tmp_path / ".set.partial", tmp_path / ".other.partial")
-    make_squares("lsun", Squares(**{**SECTION, "chunk_keys": 1}), **places, workers=1)
+    make_squares("lsun", SquaresConfig(**{**SECTION, "chunk_keys": 1}), **places, workers=1)
     assert "3 of 3 chunks were done before" in capsys.readouterr().err
 
     before = (folder / "1.bmp").stat()
@@ -112,7 +114,7 @@ def test_a_replaced_picture_of_equal_length_is_seen(
     os.utime(folder / "1.bmp", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert (folder / "1.bmp").stat().st_size == before.st_size
     other = {**places, "to": tmp_path / "other"}
-    make_squares("lsun", Squares(**{**SECTION, "chunk_keys": 1}), **other, workers=1)
+    make_squares("lsun", SquaresConfig(**{**SECTION, "chunk_keys": 1}), **other, workers=1)
     assert "done before" not in capsys.readouterr().err
     sha256 = hashlib.sha256(encode(9, file_format="BMP")).hexdigest()
     assert ImageSet(tmp_path / "other").index.column("sha256")[0].as_py() == sha256
@@ -122,9 +124,9 @@ def test_a_replaced_picture_of_equal_length_is_seen(
 def test_another_library_starts_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     """Chunks of two versions of a decoder are never joined to one set."""
     described = Description("archive", "x.tar", 1, "", 1, False, "archives", "tar")
-    found = [sets._work_digest("lsun", Squares(**SECTION), Tar(tmp_path / "x.tar"), described) for _ in range(2)]
+    found = [sets._work_digest("lsun", SquaresConfig(**SECTION), Tar(tmp_path / "x.tar"), described) for _ in range(2)]
     monkeypatch.setattr(sets, "version", lambda name: "0" if name == library else version(name))
-    found.append(sets._work_digest("lsun", Squares(**SECTION), Tar(tmp_path / "x.tar"), described))
+    found.append(sets._work_digest("lsun", SquaresConfig(**SECTION), Tar(tmp_path / "x.tar"), described))
     assert found[0] == found[1] != found[2]
 
 
@@ -132,7 +134,7 @@ def test_another_library_starts_over(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_only_the_mean_may_use_a_smaller_decoding(encode, method):
     """The released code's sampling of whole pictures is not mixed with a smaller inverse DCT."""
     data = encode(9, shape=(300, 280))
-    ((image, picture),) = to_square(Squares(**{**SECTION, "resize": method}), Entry("k", None, b""), data)
+    ((image, picture),) = to_square(SquaresConfig(**{**SECTION, "resize": method}), Entry("k", None, b""), data)
     whole = decode(data, max_pixels=10**6).image
     assert (picture.source_width, picture.source_height) == (300, 280)
     difference = np.abs(image.astype(int) - resize(whole, side=32, method="area" if method == "exact" else method))
@@ -141,7 +143,7 @@ def test_only_the_mean_may_use_a_smaller_decoding(encode, method):
 
 def test_a_reason_is_kept_for_the_list():
     """What decoding says becomes a line of the skipped list."""
-    made = to_square(Squares(**SECTION), Entry("k", None, b""), b"text")
+    made = to_square(SquaresConfig(**SECTION), Entry("k", None, b""), b"text")
     assert made == [Skipped("k", "bad", "not_an_image", "4 bytes that begin with b'text'")]
 
 

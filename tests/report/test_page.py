@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import BadParameters, CorruptData, MissingInput
+from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.report.page import Folders, write_report
 from tests.conftest import folder_bytes
 from tests.report.conftest import METRICS, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set

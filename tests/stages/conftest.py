@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.audit.review.browsing import Watched
+from tests.webapp.browsing import Watched
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
-from pipeline.dedup.inputs import INPUTS
+from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
 
 
 def test_without_a_manifest_it_says_who_makes_one(

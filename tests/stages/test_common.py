@@ -12,12 +12,12 @@ import pytest
 
 from stages.__main__ import COMMANDS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
 import errno, sys, time
 import typer
-from pipeline.errors import MissingInput
+from pipeline.core.errors import MissingInput
 from stages.common import stage
 app = typer.Typer()
 @app.command()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.imageset import ImageSet
+from pipeline.imageset.format.image_set import ImageSet
 
 
 @pytest.fixture

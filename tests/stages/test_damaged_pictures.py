@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline import files
-from pipeline.imageset import ImageSet
+from pipeline.core import files
+from pipeline.imageset.format.image_set import ImageSet
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 COUNT = 20_000
 FORMATS: list[tuple[str, str, dict[str, Any]]] = [
     ("JPEG", "RGB", {}),

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.dedup import transforms
-from pipeline.imageset import ImageSet
+from pipeline.dedup.recall import transforms
+from pipeline.imageset.format.image_set import ImageSet
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COPIES = {"b/copy of 00.jpg": 0, "b/copy of 01.png": 1, "b/copy of 02.png": 2, "b/copy of 03.png": 3}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.dedup import transforms
+from pipeline.dedup.recall import transforms
 from tests.conftest import ROOT, folder_bytes
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

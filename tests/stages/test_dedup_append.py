@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.audit.review.locate import locate
-from pipeline.audit.review.result import Result
-from pipeline.audit.review.sources import Sources
-from pipeline.imageset import ImageSet
+from pipeline.imageset.format.image_set import ImageSet
+from pipeline.review.duplicates.locate import locate
+from pipeline.review.duplicates.result import Result
+from pipeline.review.duplicates.source_pictures import Sources
 from tests.conftest import folder_bytes
 from tests.killing import running
 

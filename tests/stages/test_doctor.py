@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline import files
+from pipeline.core import files
 
 
 def test_stamp_is_constant_and_failure_is_one_line(run_stage, tmp_path, write_lsun_zip):

@@ -1,6 +1,6 @@
 """The command `download-imagenet`."""
 
-from pipeline import files
+from pipeline.core import files
 
 
 def test_the_tar_is_read_in_place(run_stage, tmp_path, write_imagenet_tar, encode):

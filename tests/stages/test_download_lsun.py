@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
-from pipeline.acquire import archives, disk, download
-from pipeline.acquire.lsun_archive import acquire_from, named_section
+from pipeline.acquire.archives import find_archive
+from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
+from pipeline.acquire.download import disk, download
+from pipeline.core import files
+from pipeline.core.errors import BadParameters
 from pipeline.datasets import lsun
-from pipeline.errors import BadParameters
 from stages.download_lsun import Category
 from tests.acquire.scripted_server import Behaviour, Server, serving
 from tests.conftest import folder_bytes
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 BEDROOM = ["--category", "bedroom", "--split", "train"]
 
 
@@ -161,7 +162,7 @@ def test_what_was_just_fetched_is_hashed_once(tmp_path, zip_file, monkeypatch):
         hashed.append(path.name)
         return disk.checksums(path)
 
-    for module in (archives, download):
+    for module in (find_archive, download):
         monkeypatch.setattr(module, "checksums", counted)
     section = named_section(category="bedroom", any_checksum=True)
     places = {"archives": tmp_path / "archives", "to": tmp_path / "raw"}

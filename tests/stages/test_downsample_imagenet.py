@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import files
-from pipeline.imageset import ImageSet
+from pipeline.core import files
+from pipeline.imageset.format.image_set import ImageSet
 from tests.killing import running
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILE = """
 acquire:
   imagenet: {source: archive, archive: train.tar, checksum: any, keep_archive: true, count: 1, planted_share: 0.0}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dedup.codes import BITS, Encoder, save_encoder
-from pipeline.dedup.inputs import INPUTS
+from pipeline.dedup.encoder.codes import BITS, Encoder, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -23,10 +23,10 @@ import pytest
 from PIL import Image
 
 from pipeline.datasets import cifar10
-from pipeline.imageset import ImageSet
+from pipeline.imageset.format.image_set import ImageSet
 from tests.conftest import folder_bytes
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MOST_MEMORY = 1_000_000_000
 GIGABYTE = 1 << 30
 SECTION = "source: archive, archive: {archive}, checksum: any, keep_archive: true, count: 1, planted_share: 0.0"

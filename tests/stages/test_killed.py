@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import folder_bytes
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILE = """
 acquire:
   lsun: {source: archive, archive: room_lmdb.zip, checksum: any, keep_archive: true, count: 1, planted_share: 0.0}

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import files
-from pipeline.imageset import ImageSet
-from pipeline.params import read_names, read_yaml
+from pipeline.core import files
+from pipeline.core.params import read_names, read_yaml
+from pipeline.imageset.format.image_set import ImageSet
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 Encode = Callable[..., bytes]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dedup.codes import BITS, Encoder, hash_images, save_encoder
-from pipeline.dedup.inputs import INPUTS
-from pipeline.dedup.verdicts import HEADER
+from pipeline.dedup.decision.verdicts import HEADER
+from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

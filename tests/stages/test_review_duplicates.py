@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from pipeline.dedup.restore import restore
-from pipeline.dedup.verdicts import Verdict, read_verdicts
-from tests.audit.review import results
-from tests.audit.review.browsing import CONTRAST, Watched, press, ready, saved, until
-from tests.audit.review.results import HOSTILE, again, make_result
-from tests.audit.review.serving import Server, serving
+from pipeline.dedup.decision.restore import restore
+from pipeline.dedup.decision.verdicts import Verdict, read_verdicts
+from tests.review.duplicates import results
+from tests.review.duplicates.results import HOSTILE, again, make_result
+from tests.webapp.browsing import CONTRAST, Watched, press, ready, saved, until
+from tests.webapp.serving import Server, serving
 
 GROUPS, COPIES = 2500, 4
 SMALL = (30, 3)

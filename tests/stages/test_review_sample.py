@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from pipeline.audit import estimates, sampling
-from pipeline.dedup.verdicts import read_verdicts
-from tests.audit.review.browsing import CONTRAST, Watched, press, saved, until
-from tests.audit.review.results import make_result
-from tests.audit.review.serving import serving
+from pipeline.audit import estimates, frozen_draw
+from pipeline.dedup.decision.verdicts import read_verdicts
+from tests.review.duplicates.results import make_result
+from tests.webapp.browsing import CONTRAST, Watched, press, saved, until
+from tests.webapp.serving import serving
 
 RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -26,11 +26,11 @@ def found(tmp_path: Path) -> Path:
     return make_result(tmp_path / "found", 20, 3)
 
 
-def judge(page: Page, sample: sampling.Sample, keys: dict[int, str]) -> None:
+def judge(page: Page, sample: frozen_draw.Sample, keys: dict[int, str]) -> None:
     """Judge pairs, each of which is the next that is shown: controls different, others near, or as `keys` says."""
     for number, pair in enumerate(sample.pairs):
         expect(page.locator("#place")).to_have_text(f"Pair {number + 1} of {len(sample.pairs)}")
-        page.keyboard.press(keys.get(number, "d" if pair.stratum == sampling.CONTROL else "n"))
+        page.keyboard.press(keys.get(number, "d" if pair.stratum == frozen_draw.CONTROL else "n"))
     expect(page.locator("#saved")).to_have_text("saved; you have judged every pair")
     expect(page.locator("#judged")).to_have_text(f"{len(sample.pairs)} of {len(sample.pairs)} judged by you")
 
@@ -64,9 +64,9 @@ def test_two_raters_judge_a_draw(
         page = watched.context.new_page()
         page.goto(server.link)
         expect(page.locator("#place")).to_have_text("Pair 1 of 12")
-        sample = sampling.read(path)
-        wrong = next(n for n, pair in enumerate(sample.pairs) if pair.stratum != sampling.CONTROL)
-        assert Counter(pair.stratum == sampling.CONTROL for pair in sample.pairs) == {False: 10, True: 2}
+        sample = frozen_draw.read(path)
+        wrong = next(n for n, pair in enumerate(sample.pairs) if pair.stratum != frozen_draw.CONTROL)
+        assert Counter(pair.stratum == frozen_draw.CONTROL for pair in sample.pairs) == {False: 10, True: 2}
         press(page, "co")
         until(page, "document.querySelector('.right img').naturalWidth === 160")
         until(page, "document.querySelector('canvas').width === 160")  # the difference of the sources
@@ -86,7 +86,7 @@ def test_two_raters_judge_a_draw(
     with serving(out, "--name", "first", "--rater", "bob") as server:
         other = watched.context.new_page()
         other.goto(server.link)
-        control = next(n for n, pair in enumerate(sample.pairs) if pair.stratum == sampling.CONTROL)
+        control = next(n for n, pair in enumerate(sample.pairs) if pair.stratum == frozen_draw.CONTROL)
         judge(other, sample, {control: "n"})
         press(other, "e")
         expect(other.locator("#figures dt")).to_have_count(5)
@@ -169,10 +169,10 @@ def test_nothing_on_the_page_sways(found: Path, watched: Watched) -> None:
         until(page, "[...document.querySelectorAll('.left img, .right img')].every((image) => image.naturalWidth)")
         assert {"0/a.png", "0/b.png", "2/a.png", "2/b.png"} <= set(asked) and "estimate" not in asked
         content = page.content()
-        for pair in sampling.read(found / "samples" / "first.csv").pairs:
+        for pair in frozen_draw.read(found / "samples" / "first.csv").pairs:
             stratum = pair.stratum.partition(" ")[0]
             told = [pair.key_a, pair.key_b, pair.sha256_a, pair.sha256_b]
-            told += [] if stratum == sampling.CONTROL else [stratum, stratum.replace("_", " ")]
+            told += [] if stratum == frozen_draw.CONTROL else [stratum, stratum.replace("_", " ")]
             assert not any(text in content for text in told)
         press(page, "e")
         expect(page.locator("#figures dt")).to_have_count(5)

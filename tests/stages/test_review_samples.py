@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipeline.explore.judging.boxes import Place, read_boxes
-from pipeline.explore.judging.exemplars import read_exemplars
-from pipeline.explore.judging.samples import Samples
-from tests.audit.review.browsing import CONTRAST, Watched, press, ready, saved, until
-from tests.audit.review.serving import Running
-from tests.explore.judging.conftest import tiny_model
+from pipeline.review.samples.boxes import Place, read_boxes
+from pipeline.review.samples.exemplars import read_exemplars
+from pipeline.review.samples.model_samples import Samples
+from tests.review.samples.conftest import tiny_model
+from tests.webapp.browsing import CONTRAST, Watched, press, ready, saved, until
+from tests.webapp.serving import Running
 
 __all__ = ["tiny_model"]
 

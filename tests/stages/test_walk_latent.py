@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.dcgan import model
-from pipeline.dcgan.networks import PRESETS, Discriminator, Generator, build
+from pipeline.models.dcgan import saved_model
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -19,7 +19,7 @@ def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
     preset = PRESETS["imagenet32"]
     (tmp_path / "model").mkdir()
     networks = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
-    model.save(tmp_path / "model", *networks, {"preset": "imagenet32", "base_width": 4})
+    saved_model.save(tmp_path / "model", *networks, {"preset": "imagenet32", "base_width": 4})
     (tmp_path / "profile.yaml").write_text("explore: {drawn: {walk: {rows: 2, columns: 3, threads: 1}}}")
     options = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--seed", 1, "--to", tmp_path / "out"]
     done = run_stage("walk_latent", *options, "--model", tmp_path / "model", "--json")

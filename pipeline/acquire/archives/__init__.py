@@ -1,0 +1,1 @@
+"""Find, verify and unpack the archives of a data set."""

@@ -1,0 +1,218 @@
+"""Make a benchmark's folder: an image set for each split, and `source.json`, which says what they come from.
+
+The pictures of these sets are published as pixels, small and square: nothing is decoded or resized. A picture's key is
+its split and its place in upstream's order, and its label is its class. There is no fallback: a missing archive is an
+error, whatever else there may be.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.acquire.archives.find_archive import missing, warn_of_link
+from pipeline.acquire.download.disk import Checksums, checksums, require_room
+from pipeline.acquire.download.download import download
+from pipeline.core import files, params, progress
+from pipeline.core.errors import ChecksumMismatch, MissingInput
+from pipeline.core.workspace import workspace
+from pipeline.datasets import cifar10, mnist, svhn
+from pipeline.datasets.labelled import Labelled
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import Picture
+from pipeline.miniature import labelled_archives as miniature
+
+DataSet = Literal["cifar10", "svhn", "mnist"]
+
+PUBLISHED = cifar10.ARCHIVES | cifar10.MEMBERS | svhn.ARCHIVES | mnist.ARCHIVES
+"""What upstream says of each file, by its name."""
+
+_LOCATE: dict[DataSet, Callable[[Path], list[Path]]] = {
+    "cifar10": cifar10.locate,
+    "svhn": svhn.locate,
+    "mnist": mnist.locate,
+}
+_READ: dict[DataSet, Callable[[Path], dict[str, Labelled]]] = {
+    "cifar10": cifar10.read,
+    "svhn": svhn.read,
+    "mnist": mnist.read,
+}
+_DRAW: dict[DataSet, Callable[..., None]] = {
+    "cifar10": miniature.draw_cifar10,
+    "svhn": miniature.draw_svhn,
+    "mnist": miniature.draw_mnist,
+}
+_CHUNK = 8192  # pictures written at a time: 25 MB
+
+
+class BenchmarkConfig(params.Section):
+    """Where a labelled set comes from.
+
+    Attributes:
+        data_set: whose files they are.
+        source: `miniature` draws them, `archive` takes what lies in the archives folder, `upstream` fetches it first.
+        checksum: `upstream` demands upstream's digest of every file, `any` only notes whether they are upstream's.
+        train, test: pictures to draw, for the miniature.
+    """
+
+    data_set: DataSet
+    source: Literal["miniature", "archive", "upstream"]
+    checksum: Literal["any", "upstream"]
+    train: int = Field(ge=10)
+    test: int = Field(ge=10)
+
+
+def acquire_benchmark(section: BenchmarkConfig, *, archives: Path, to: Path, seed: int) -> dict[str, Any]:
+    """Make the folder `to` of a benchmark; see the head of this module.
+
+    Args:
+        archives: the set's folder of archives; `upstream` puts its downloads there.
+        seed: root seed, for the miniature.
+
+    Returns:
+        The content of `source.json`: `source`, `data_set`, `archives` (name, bytes and sha256 of each file), `count` of
+        each split, `classes` in the order of their numbers, and `upstream`, whether every file has upstream's checksum.
+
+    Raises:
+        MissingInput: a file is not there.
+        CorruptData: one is damaged, or holds something else.
+        ChecksumMismatch: one is not upstream's, and `checksum` demands that.
+        DownloadFailed: upstream could not be fetched.
+        PipelineError: the disk has no room.
+    """
+    drawn = section.source == "miniature"
+    sums = {} if drawn else find_files(section, archives)
+    identity = (
+        {**section.model_dump(), "seed": seed} if drawn else {name: asdict(found) for name, found in sums.items()}
+    )
+    code = files.code_digest("acquire", "readers", "datasets", "miniature", "seeding", "imageset/format")
+    work_digest = files.digest({"code": code, "set": section.data_set, "source": section.source, "files": identity})
+    with workspace(to, work_digest) as work:
+        if work is None:
+            return dict(files.read_json(to / "source.json"))
+        if drawn:
+            archives = work.scratch / "drawn"
+            sums = _draw(section, archives, seed)
+        splits = _READ[section.data_set](archives)
+        # The chunks and the shards made of them lie side by side until the result is published.
+        require_room(to.parent, 2 * sum(split.images.size for split in splits.values()), f"the set {to.name}")
+        for name, split in splits.items():
+            _write(name, split, work.scratch / name, work.result / name)
+        described = {
+            "source": section.source,
+            "data_set": section.data_set,
+            "archives": [{"name": name, "bytes": s.bytes, "sha256": s.sha256} for name, s in sums.items()],
+            "count": {name: len(split.labels) for name, split in splits.items()},
+            "classes": list(splits["train"].classes),
+            "upstream": all(_is_upstream(name, found) for name, found in sums.items()),
+        }
+        files.write_json(work.result / "source.json", described)
+        work.publish()
+    return described
+
+
+def find_files(section: BenchmarkConfig, archives: Path) -> dict[str, Checksums]:
+    """Checksums of the set's files by their names, which are fetched first where `source` says so.
+
+    Raises:
+        MissingInput, ChecksumMismatch, DownloadFailed: see `acquire_benchmark`.
+    """
+    paths = require_files(section, archives)
+    for folder in {path.parent for path in paths} - {archives}:
+        warn_of_link(folder)
+    found: dict[str, Checksums] = {}
+    demanded = section.checksum == "upstream"
+    for path in paths:
+        if not path.is_file():
+            known = PUBLISHED[path.name]
+            assert known.url is not None
+            found[path.name] = download(
+                known.url,
+                path,
+                length=known.bytes,
+                sha256=known.sha256 if demanded else None,
+                md5=known.md5 if demanded else None,
+            )
+        else:
+            found[path.name] = checksums(path)
+        if section.checksum == "upstream" and not _is_upstream(path.name, found[path.name]):
+            raise ChecksumMismatch(_not_upstream(path, found[path.name]))
+    return found
+
+
+def require_files(section: BenchmarkConfig, archives: Path) -> list[Path]:
+    """The set's files, read of none; some may be missing where they can be fetched.
+
+    Raises:
+        MissingInput: a file is not there and will not be fetched.
+    """
+    paths = _LOCATE[section.data_set](archives)
+    refused = [path for path in paths if not path.is_file() and (section.source == "archive" or not _known_url(path))]
+    if refused:
+        others = ", ".join(path.name for path in refused[1:])
+        raise MissingInput(
+            f"{missing(refused[0], PUBLISHED.get(refused[0].name))}{f'; so is {others}' if others else ''}"
+        )
+    return paths
+
+
+def _known_url(path: Path) -> str | None:
+    known = PUBLISHED.get(path.name)
+    return known.url if known else None
+
+
+def _is_upstream(name: str, found: Checksums) -> bool:
+    return name in PUBLISHED and found.match(PUBLISHED[name])
+
+
+def _not_upstream(path: Path, found: Checksums) -> str:
+    known = PUBLISHED.get(path.name)
+    if known is None:
+        return (
+            f"{path}: no checksum of the unpacked file is published; put the packed one there, or write checksum: any"
+        )
+    return (
+        f"{path}: {found.bytes:,} bytes, md5 {found.md5}; upstream's has {known.length}, {known.checksum}; fetch it "
+        "again, or, if this one is meant, write checksum: any"
+    )
+
+
+def _draw(section: BenchmarkConfig, folder: Path, seed: int) -> dict[str, Checksums]:
+    """Draw the miniature's files into `folder`, anew; also their checksums."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    progress.say(f"drawing {section.train + section.test:,} pictures")
+    _DRAW[section.data_set](folder, train=section.train, test=section.test, seed=seed)
+    return {path.name: checksums(path) for path in _LOCATE[section.data_set](folder)}
+
+
+def _write(name: str, split: Labelled, chunks: Path, to: Path) -> None:
+    """Write a split as an image set, over chunks of which an interrupted run may have left some."""
+    count, side = len(split.labels), split.images.shape[1]
+    digits = max(6 if name == "extra" else 5, len(str(count - 1)))  # so that the order of keys is upstream's
+    starts = range(0, count, _CHUNK)
+    with progress.bar(f"writing {name}", count) as advance:
+        for number, start in enumerate(starts):
+            if not image_set.chunk_done(chunks, number):
+                images = np.ascontiguousarray(split.images[start : start + _CHUNK])
+                pictures = [
+                    Picture(
+                        f"{name}/{row:0{digits}d}",
+                        side,
+                        side,
+                        image.nbytes,
+                        hashlib.sha256(image).hexdigest(),
+                        None,
+                        text,
+                    )
+                    for row, (image, text) in enumerate(zip(images, split.labels[start:], strict=False), start)
+                ]
+                image_set.write_chunk(chunks, number, images, pictures, [], sources=len(pictures))
+            advance(min(_CHUNK, count - start))
+    to.mkdir()
+    image_set.join_chunks(chunks, len(starts), to, side=side, max_bad=0.0)

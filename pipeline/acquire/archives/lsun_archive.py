@@ -1,0 +1,79 @@
+"""Take one of LSUN's archives by its name, from upstream or from a mirror, with no profile or with one."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.acquire.archives.acquire import acquire
+from pipeline.acquire.archives.find_archive import AcquireConfig, published, removed_note
+from pipeline.acquire.download.download import download
+from pipeline.core.errors import BadParameters
+from pipeline.datasets import lsun
+from pipeline.datasets.raw_folder import PUBLISHED
+
+
+def named_section(
+    *, category: str | None = None, split: str = "train", thing: str | None = None, any_checksum: bool = False
+) -> AcquireConfig:
+    """The section that a profile would have for an archive.
+
+    Args:
+        category: of scenes; None for the test set.
+        split: `train`, `val` or `test`.
+        thing: category of objects, instead of scenes.
+        any_checksum: take whatever archive has this name; else it must be upstream's, as far as that can be told.
+
+    Raises:
+        BadParameters: there is no such archive.
+    """
+    if thing is not None and thing not in lsun.OBJECTS:
+        raise BadParameters(f"--object {thing}: LSUN has {', '.join(lsun.OBJECTS)}")
+    if thing is None and category not in ((None,) if split == "test" else lsun.CATEGORIES):
+        raise BadParameters(
+            "--split test: one archive for all scenes; leave --category out"
+            if split == "test"
+            else f"--category {category}: LSUN has {', '.join(lsun.CATEGORIES)}"
+        )
+    name = f"{thing}.zip" if thing else lsun.archive_name(category, split)
+    known = PUBLISHED.get(name)
+    return AcquireConfig(
+        source="archive",
+        archive=name,
+        checksum="upstream" if known and known.checksum and not any_checksum else "any",
+        keep_archive=True,
+        count=1,  # for the miniature only, as the next
+        planted_share=0.0,
+    )
+
+
+def acquire_from(
+    folder: str | None, section: AcquireConfig, *, archives: Path, to: Path, seed: int, workers: int, connections: int
+) -> dict[str, Any]:
+    """Fetch the section's archive if it is not there, then make the raw folder `to`; see `source.acquire`.
+
+    Args:
+        folder: address of the folder, upstream's or a mirror's, that holds the archive; None for upstream's.
+        connections: how many at once, at most.
+
+    Raises:
+        BadParameters: the section draws its archive, so that there is nothing to fetch, or demands what upstream does
+            not publish.
+        PipelineError: see `download` and `acquire`.
+    """
+    archive = archives / section.archive
+    if section.source == "miniature":
+        raise BadParameters("--url: this set's pictures are drawn (source: miniature), not fetched")
+    known = published(section)  # before 43 GB are fetched
+    if section.checksum == "any":
+        known = None
+    unpacked = removed_note(archive).exists() and (to / "source.json").exists()
+    fetched = None
+    if not archive.exists() and not unpacked:
+        fetched = download(
+            f"{(folder or lsun.folder_of(section.archive)).rstrip('/')}/{section.archive}",
+            archive,
+            length=known.bytes if known else None,
+            sha256=known.sha256 if known else None,
+            md5=known.md5 if known else None,
+            connections=connections,
+        )
+    return acquire("lsun", section, archives=archives, to=to, seed=seed, workers=workers, fetched=fetched)

@@ -1,0 +1,1 @@
+"""Download a file over HTTP: requests, retries, ranges, partial files."""

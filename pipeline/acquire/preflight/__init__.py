@@ -1,0 +1,219 @@
+"""What `doctor` looks at: archives, disk, device, libraries. Nothing is hashed, read through or written."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from pipeline.acquire.archives.find_archive import (
+    AcquireConfig,
+    check_shape,
+    missing,
+    published,
+    removed_note,
+    warn_of_link,
+)
+from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, require_files
+from pipeline.acquire.archives.unpack import unpacked_bytes
+from pipeline.acquire.download.disk import existing_parent, free_bytes, require_room
+from pipeline.core import engine, params
+from pipeline.core.errors import PipelineError
+from pipeline.datasets.raw_folder import Several, read_as
+
+FEATURES_NOTE = """\
+One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `benchmarks` of params.yaml is empty.
+"""
+"""What stands in the folder of evaluations from the start."""
+
+_PICTURE_BYTES = 10_000
+"""Guess at an encoded picture's length where nobody states how many an archive holds."""
+
+_PICKLED_BYTES = 2_500
+"""The same where pictures are stored as they are, 3,072 bytes each, and perhaps deflated."""
+
+_DRAWN_BYTES = 100_000
+"""A drawn picture takes less than this in the archive and in the unpacked LMDB together."""
+
+
+class _Side(params.Section):
+    """The one value of `prepare.S` that the room on the disk depends on; its full class is prepare's own."""
+
+    model_config = pydantic.ConfigDict(extra="ignore")
+    side: int = pydantic.Field(gt=0)
+
+
+def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> None:
+    """Fail, before anything is fetched or unpacked, when a set's archive or the room for its data is missing.
+
+    Args:
+        profile: parameter file.
+        name: the set.
+        archives: the set's folder of archives.
+        work: a folder on the disk that will hold the raw folder and the image set.
+
+    Raises:
+        MissingInput: the archive is not there.
+        CorruptData: it is there, but is cut off, holds several LMDBs, or is not of upstream's length where that is
+            demanded.
+        PipelineError: a disk has too little room.
+        BadParameters: the profile lacks the set, or relies on something that upstream does not publish.
+    """
+    section = params.load_section(profile, f"acquire.{name}", AcquireConfig)
+    side = params.load_section(profile, f"prepare.{name}", _Side).side
+    known = published(section)
+    archive = archives / section.archive
+    if section.source != "miniature" and archive.exists():
+        check_shape(section, archive, known)
+        warn_of_link(archive)
+    fetched = unpacked = length = 0
+    if section.source == "miniature":
+        unpacked = section.count * _DRAWN_BYTES
+    elif archive.is_file():
+        length, unpacked = archive.stat().st_size, unpacked_bytes(archive)
+    elif archive.is_dir():
+        length = _folder_bytes(archive)
+    elif section.source == "upstream" and known and known.url:
+        part = archive.with_name(f"{archive.name}.part")
+        length = unpacked = known.bytes or 0
+        fetched = length - (part.stat().st_size if part.exists() else 0)
+    elif not archive.exists() and (section.keep_archive or not removed_note(archive).exists()):
+        raise missing(archive, known)
+    if section.source == "miniature":
+        pictures = section.count
+    else:
+        each = _PICKLED_BYTES if archive.exists() and read_as(archive).kind == "pickles" else _PICTURE_BYTES
+        pictures = known.entries if known and known.entries and known.bytes == length else length // each
+    # Finished chunks and the shards made of them lie side by side until the image set is published.
+    written = unpacked + 2 * pictures * side * side * 3
+    if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
+        require_room(work, fetched + written, f"the set {name}")
+    else:
+        require_room(archives, fetched, f"the archive of {name}")
+        require_room(work, written, f"the set {name}")
+
+
+def _folder_bytes(folder: Path) -> int:
+    """Bytes of the LMDB in a folder, or of all its pictures, parquet files or pickles where it has none."""
+    found = read_as(folder)
+    if found.file:
+        return found.file.stat().st_size
+    assert isinstance(found.source, Several), "all else is one file"
+    return sum(file.bytes for file in found.source.files())
+
+
+def check_benchmark(profile: Path, name: str, archives: Path) -> None:
+    """Fail where a benchmark's archives are neither there nor to be fetched. (They need little room.)
+
+    Args:
+        archives: the benchmark's folder of archives.
+
+    Raises:
+        MissingInput, BadParameters: as for `check_ready`.
+    """
+    section = params.load_section(profile, f"acquire.{name}", BenchmarkConfig)
+    if section.source != "miniature":
+        require_files(section, archives)
+
+
+def check_all(profile: Path, names: Sequence[str], benchmarks: Sequence[str], *, archives: Path, work: Path) -> None:
+    """`check_ready` for several sets, `check_benchmark` for several others; one error names all that is missing.
+
+    Args:
+        archives: the folder with one folder of archives for each set.
+
+    Raises:
+        PipelineError: see `check_ready`.
+    """
+    problems: list[PipelineError] = []
+    for name in [*names, *benchmarks]:
+        try:
+            if name in benchmarks:
+                check_benchmark(profile, name, archives / name)
+            else:
+                check_archives(profile, name, archives=archives / name, work=work)
+        except PipelineError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise PipelineError("; and ".join(map(str, problems)))
+
+
+def overview(profile: Path, names: Sequence[str], archives: Path) -> dict[str, Any]:
+    """Machine, libraries and sets, for a person or a bug report.
+
+    Args:
+        archives: the folder with one folder of archives for each set.
+
+    Returns:
+        `device`, `processor`, `instruction_set`, `workers`, `versions`, `free_bytes`, `warnings`, and `sets`: for each
+        set its source and `ready`, or what is missing.
+    """
+    import torch
+
+    sets = {}
+    for name, section in params.load_profile(profile).get("acquire", {}).items():
+        try:
+            if isinstance(section, dict) and "data_set" in section:
+                check_benchmark(profile, name, archives / name)
+            else:
+                check_archives(profile, name, archives=archives / name, work=Path.cwd())
+            state = "ready"
+        except PipelineError as error:
+            state = str(error)
+        source = section.get("source") if isinstance(section, dict) else None
+        sets[name] = {"source": str(source), "state": state}
+    versions = _versions("torch", "torchvision", "opencv-python", "opencv-python-headless", "pillow", "lmdb", "dvc")
+    warnings = []
+    if {"opencv-python", "opencv-python-headless"} <= set(versions):
+        warnings.append(
+            "opencv-python and opencv-python-headless overwrite each other: uninstall both, install headless"
+        )
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "processor only",
+        "processor": _processor(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "workers": engine.default_workers(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "free_bytes": free_bytes(Path.cwd()),
+        "sets": sets,
+        "warnings": warnings,
+    }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """An `overview` as lines for a person."""
+    lines = [
+        f"device           {found['device']}",
+        f"processor        {found['processor']}, {found['instruction_set']}, {found['workers']} workers by default",
+        f"python           {found['python']}; " + ", ".join(f"{k} {v}" for k, v in found["versions"].items()),
+        f"free disk        {found['free_bytes'] / 1e9:,.1f} GB here",
+        *(f"set {name:<12} source {state['source']}: {state['state']}" for name, state in found["sets"].items()),
+        *(f"warning          {text}" for text in found["warnings"]),
+    ]
+    return "\n".join(lines)
+
+
+def _versions(*names: str) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    """The processor's model; Linux tells it only here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()} ({os.cpu_count()} processors)"

@@ -1,0 +1,1 @@
+"""Fetch the pictures of a list of URLs politely."""

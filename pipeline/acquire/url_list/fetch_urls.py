@@ -1,0 +1,196 @@
+"""Fetch the pictures of a list that the user has the right to use, politely, and account for each row.
+
+    to/pictures/<name>    what was fetched
+    to/manifest.csv       what became of each row, once all have come to an end
+    to/journal.jsonl      each row's end as soon as it is known, so that a killed run goes on where it stopped
+
+Why a list, and no search for names: docs/decisions/0004-no-scraper-of-names.md.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.acquire.url_list.crawl_scheduler import CrawlLimits, CrawlScheduler
+from pipeline.acquire.url_list.picture_client import (
+    Outcome,
+    PictureClient,
+    PictureRequest,
+    clean_url,
+    too_large,
+    user_agent,
+)
+from pipeline.acquire.url_list.url_list_schema import MANIFEST, UrlRow, read_list, refusals
+from pipeline.core import files, progress
+from pipeline.core.errors import BadParameters, Busy
+from pipeline.csv_text import encode_key
+
+STATUSES = (
+    *("fetched", "refused_by_robots", "failed", "not_an_image", "too_large"),
+    *("bad_name", "bad_url", "no_licence"),
+)
+_JOURNAL = "journal.jsonl"
+
+
+def fetch_list(
+    listed: Path,
+    *,
+    to: Path,
+    contact: str,
+    per_host: int = 2,
+    workers: int = 8,
+    pause: float = 0.5,
+    tries: int = 4,
+    max_bytes: int = 50_000_000,
+    timeout: float = 30.0,
+) -> dict[str, int]:
+    """Fetch the pictures of the list `listed` to `to/pictures`, and write `to/manifest.csv`.
+
+    A row that failed is tried again by the next call; one that ended in another way is not, unless its URL has changed.
+    A picture whose row has gone from the list, or has lost its licence, is deleted.
+
+    Args:
+        listed: CSV or parquet with the columns `url`, `name` and `licence`; further ones are carried along.
+        contact: e-mail or web address of the user, told to every host.
+        per_host: requests to a host at a time.
+        workers: requests in all at a time; they change no byte of the result.
+        pause: seconds between the starts of two requests to a host; its robots.txt may ask for more.
+        tries: attempts for a picture.
+        max_bytes: of a picture.
+        timeout: seconds to connect, and between two blocks.
+
+    Returns:
+        `rows`, and how many of them ended in each of `STATUSES`.
+
+    Raises:
+        MissingInput: there is no list.
+        BadParameters: a number is out of range, `contact` is no address, the list cannot be used as a whole, or `to`
+            holds other things.
+        Busy: another process is fetching to `to`.
+    """
+    if min(per_host, workers, tries, max_bytes) < 1 or pause < 0 or timeout <= 0:
+        raise BadParameters("per_host, workers, tries and max_bytes are at least 1, pause at least 0, timeout above 0")
+    agent = user_agent(contact)
+    further, rows = read_list(listed)
+    outcomes = refusals(rows)
+    _refuse_others(to)
+    with _journal(to) as journal:
+        known = _read_journal(journal)
+        if known and rows and not known.keys() & {row.name for row in rows}:
+            raise BadParameters(f"--to {to}: holds the pictures of another list; name a new folder")
+        (to / "manifest.csv").unlink(missing_ok=True)  # until it is true again
+        for number, row in enumerate(rows):
+            if number not in outcomes and (end := _kept(to, row, known.get(row.name), max_bytes)):
+                outcomes[number] = end
+        _delete_gone(to, known, {rows[n].name for n, end in outcomes.items() if end.status == "fetched"})
+        partial = to / ".partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        asks = [
+            PictureRequest(number, clean_url(row.url), partial / str(number))
+            for number, row in enumerate(rows)
+            if number not in outcomes
+        ]
+        limits = CrawlLimits(per_host=per_host, workers=workers, pause=pause, tries=tries)
+        asker = PictureClient(agent, per_host=per_host, workers=workers, max_bytes=max_bytes, timeout=timeout)
+        with (
+            contextlib.closing(asker),
+            progress.bar("fetching pictures", len(rows), done=len(outcomes)) as advance,
+            contextlib.closing(CrawlScheduler(asker, limits).fetch(asks)) as finished,
+        ):
+            for number, end in finished:
+                _note(journal, rows[number], end)  # first: a picture without its entry would never be deleted
+                if end.status == "fetched":
+                    picture = to / "pictures" / rows[number].name
+                    picture.parent.mkdir(parents=True, exist_ok=True)
+                    (partial / str(number)).replace(picture)
+                else:
+                    (partial / str(number)).unlink(missing_ok=True)
+                outcomes[number] = end
+                advance(1)
+        shutil.rmtree(partial)
+        (to / "pictures").mkdir(exist_ok=True)
+        _write_manifest(to / "manifest.csv", further, rows, outcomes)
+    counts = Counter(end.status for end in outcomes.values())
+    return {"rows": len(rows), **{status: counts[status] for status in STATUSES}}
+
+
+def _refuse_others(to: Path) -> None:
+    if to.exists() and not to.is_dir():
+        raise BadParameters(f"--to {to}: is a file; name a folder")
+    if to.is_dir() and not (to / _JOURNAL).exists() and (names := [path.name for path in to.iterdir()]):
+        raise BadParameters(f"--to {to}: holds things that this command has not made ({min(names)}); name a new folder")
+
+
+@contextlib.contextmanager
+def _journal(to: Path) -> Iterator[BinaryIO]:
+    """The journal, to read and append to, locked: one process works on a folder."""
+    to.mkdir(parents=True, exist_ok=True)
+    with (to / _JOURNAL).open("a+b") as journal:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"{to}: another process is fetching to it; wait for it, then run this again") from None
+        yield journal
+
+
+def _read_journal(journal: BinaryIO) -> dict[str, dict[str, Any]]:
+    """The last entry of each name. What a kill or a power cut has left torn is dropped: that row is fetched again."""
+    journal.seek(0)
+    data = journal.read()
+    whole = data.rfind(b"\n") + 1
+    journal.truncate(whole)
+    known = {}
+    for line in data[:whole].splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            known[str(entry["name"])] = {key: entry[key] for key in ("url", *asdict(Outcome("")))}
+    return known
+
+
+def _note(journal: BinaryIO, row: UrlRow, end: Outcome) -> None:
+    entry = {"name": row.name, "url": row.url, **asdict(end)}
+    journal.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
+    journal.flush()
+    os.fsync(journal.fileno())
+
+
+def _kept(to: Path, row: UrlRow, entry: Mapping[str, Any] | None, max_bytes: int) -> Outcome | None:
+    """How an earlier run ended this row, if that still holds."""
+    if entry is None or entry["url"] != row.url:
+        return None
+    end = Outcome(**{key: value for key, value in entry.items() if key != "url"})
+    if end.status == "fetched":
+        picture = to / "pictures" / row.name
+        return end if picture.is_file() and picture.stat().st_size == end.bytes else None
+    # With another limit it may be too large no more.
+    return None if end.status == "failed" or (end.status == "too_large" and end != too_large(max_bytes)) else end
+
+
+def _delete_gone(to: Path, known: Mapping[str, Mapping[str, Any]], kept: set[str]) -> None:
+    """Delete the pictures of earlier runs that are not in `kept`, and the folders that this leaves empty."""
+    pictures = to / "pictures"
+    for name in sorted(known.keys() - kept):
+        if known[name]["status"] == "fetched":
+            picture = pictures / name
+            picture.unlink(missing_ok=True)
+            for folder in picture.relative_to(pictures).parents:
+                with contextlib.suppress(OSError):  # not empty
+                    (pictures / folder).rmdir()
+
+
+def _write_manifest(path: Path, further: tuple[str, ...], rows: list[UrlRow], outcomes: Mapping[int, Outcome]) -> None:
+    lines = [",".join(map(encode_key, (*MANIFEST, *further)))]
+    for number, row in enumerate(rows):
+        end = outcomes[number]
+        values = (row.name, row.url, row.licence, end.status, end.http_status, end.bytes, end.sha256, end.detail)
+        texts = ("" if value is None else str(value) for value in (*values, *row.extra))
+        lines.append(",".join(map(encode_key, texts)))
+    files.write_text(path, "\n".join(lines) + "\n")

@@ -1,0 +1,237 @@
+"""One HTTP request for a picture or a robots.txt, and what came of it."""
+
+import hashlib
+import http.cookiejar
+import os
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+import requests.adapters
+import urllib3
+
+from pipeline.acquire.download.http_client import retry_after
+from pipeline.acquire.url_list import robots
+from pipeline.core.errors import BadParameters
+
+PROGRAM = "dcgan-pipeline"
+"""The name that a robots.txt can call this program by."""
+
+_LONGEST_URL = 8000
+_BLOCK = 1 << 16
+_START = 64  # bytes that tell a picture
+_PATIENCE = 20  # timeouts that one picture may take in all, however it drips
+_MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II[*+]\0|MM\0[*+]|RIFF....WEBP"
+    rb"|BM....\0\0\0\0....[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the last is the length of a known BMP header
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class PictureRequest:
+    """A request to make.
+
+    Attributes:
+        number: of the picture.
+        to: where its bytes go.
+        robots_of: for a robots.txt, the site that it speaks for.
+        hops: redirects followed so far.
+        tries: attempts that failed so far.
+    """
+
+    number: int
+    url: str
+    to: Path = Path()
+    robots_of: str | None = None
+    hops: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a picture ended; `bytes` and `sha256` are of one that is `fetched`."""
+
+    status: str
+    http_status: int | None = None
+    bytes: int | None = None
+    sha256: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """It is at another address."""
+
+    url: str
+    http_status: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """It failed in a way that may pass; the server asked for `pause` seconds, for all of it if `whole_host`."""
+
+    reason: str
+    http_status: int | None = None
+    pause: float = 0.0
+    whole_host: bool = False
+    unreachable: bool = False
+
+
+Reply = Outcome | Moved | Again | robots.Rules
+
+
+def user_agent(contact: str) -> str:
+    """What this program calls itself, so that whoever minds its visits can write to its user.
+
+    Raises:
+        BadParameters: `contact` is neither an e-mail address nor a web address.
+    """
+    if not re.fullmatch(r"(https?://[!-~]+|[!-~]+@[!-~]+\.[!-~]+)", contact) or set(contact) & set('()<>\\"'):
+        raise BadParameters(f"--contact {contact!r}: expected an e-mail address or a web address of yours")
+    return f"{PROGRAM} ({contact})"
+
+
+def clean_url(url: str) -> str:
+    """`url` as it goes out: without `..` and fragment, quoted; so that robots.txt is asked about what is fetched.
+
+    Raises:
+        ValueError: it cannot be asked for; the message is the reason.
+    """
+    if not url or len(url) > _LONGEST_URL:
+        raise ValueError(f"longer than {_LONGEST_URL} characters" if url else "empty")
+    if re.search(r"[\s\x00-\x20\x7f-\x9f\ud800-\udfff]", url):
+        raise ValueError("a space or control character in it")
+    if not re.match("https?:", url, re.IGNORECASE):
+        raise ValueError("not http or https")
+    prepared = requests.PreparedRequest()
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        prepared.prepare_url(url, None)
+        prepared.prepare_url(str(prepared.url), None)  # the first time may have made a `..` of `%2e%2e`
+    except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError):
+        usable = False
+    if not usable:
+        raise ValueError("not a web address or one with a login in it")
+    return urllib.parse.urldefrag(str(prepared.url)).url
+
+
+def too_large(max_bytes: int) -> Outcome:
+    """The outcome for a picture of more bytes than that."""
+    return Outcome("too_large", 200, detail=f"more than {max_bytes} bytes")
+
+
+class PictureClient:
+    """A session without cookies or logins, so that no answer depends on another; proxies as the environment says."""
+
+    def __init__(self, agent: str, *, per_host: int, workers: int, max_bytes: int, timeout: float) -> None:
+        self._max_bytes, self._timeout = max_bytes, timeout
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "identity"})
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        self._session.auth = lambda request: request  # ~/.netrc is for people's logins
+        # Idle connections are connections too: no more are kept than may be used.
+        adapter = requests.adapters.HTTPAdapter(pool_connections=2 * workers, pool_maxsize=per_host)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, ask: PictureRequest, stop: threading.Event) -> Reply:
+        """Make one request; redirects and further tries are the caller's.
+
+        Args:
+            stop: when set, the body is read no further.
+
+        Raises:
+            OSError: the picture could not be written.
+        """
+        try:
+            with self._session.get(ask.url, stream=True, allow_redirects=False, timeout=self._timeout) as response:
+                return self._take(ask, response, stop)
+        except (requests.ConnectTimeout, requests.ConnectionError) as error:
+            causes = " ".join(_types(error))
+            if "NewConnectionError" in causes or "NameResolutionError" in causes or "ConnectTimeout" in causes:
+                return Again("the host cannot be reached", unreachable=True)
+            secure = isinstance(error, requests.exceptions.SSLError)
+            return Again("no secure connection" if secure else "the connection broke")
+        except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
+            return Again("the host fell silent")
+        except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError):
+            return Again("the connection broke")
+        except requests.RequestException as error:
+            return Outcome("failed", detail=f"the address cannot be asked ({type(error).__name__})")
+
+    def _take(self, ask: PictureRequest, response: requests.Response, stop: threading.Event) -> Reply:
+        status = response.status_code
+        if status == 429 or status >= 500:
+            reason = f"the server answered {status}"
+            return Again(reason, status, retry_after(response), whole_host=status in (429, 503))
+        if response.is_redirect:
+            target = self._session.get_redirect_target(response) or ""
+            try:
+                return Moved(requests.utils.requote_uri(urllib.parse.urljoin(ask.url, target)), status)
+            except ValueError:
+                return Outcome("failed", status, detail="redirected to no web address")
+        blocks = _blocks(response, time.monotonic() + _PATIENCE * self._timeout, stop)
+        if ask.robots_of is not None:
+            return robots.parse(_first(blocks, robots.READ_BYTES) if status == 200 else b"", PROGRAM)
+        if status != 200:
+            return Outcome("failed", status, detail=f"the server answered {status}")
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            return too_large(self._max_bytes)
+        return self._save(ask.to, blocks)
+
+    def _save(self, to: Path, blocks: Iterator[bytes]) -> Outcome:
+        """Write a picture's bytes; what is none, or too large, is read no further than it takes to tell."""
+        digest, total, start = hashlib.sha256(), 0, b""
+        with to.open("wb") as file:
+            for block in blocks:
+                total += len(block)
+                if total > self._max_bytes:
+                    return too_large(self._max_bytes)
+                if len(start) < _START:
+                    start += block[:_START]
+                    if len(start) >= _START and not _MAGIC.match(start):
+                        break
+                digest.update(block)
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        if _MAGIC.match(start):
+            return Outcome("fetched", 200, total, digest.hexdigest())
+        page = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+        return Outcome("not_an_image", 200, detail="a web page came" if page else "not a picture" if start else "empty")
+
+
+def _blocks(response: requests.Response, deadline: float, stop: threading.Event) -> Iterator[bytes]:
+    """The body as it arrives. (`iter_content` waits for whole blocks: a server that drips could hold it for days.)"""
+    while block := response.raw.read1(_BLOCK, decode_content=True):
+        yield block
+        if stop.is_set() or time.monotonic() > deadline:
+            raise requests.Timeout
+
+
+def _first(blocks: Iterator[bytes], length: int) -> bytes:
+    body = b""
+    for block in blocks:
+        body += block
+        if len(body) >= length:
+            break
+    return body
+
+
+def _types(error: BaseException | None) -> Iterator[str]:
+    """Names of an error's and its causes' types."""
+    while error is not None:
+        yield type(error).__name__
+        inner = [cause for cause in (*error.args, getattr(error, "reason", None)) if isinstance(cause, BaseException)]
+        error = inner[-1] if inner else None

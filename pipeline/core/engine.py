@@ -1,0 +1,184 @@
+"""The one door to parallel work: a function over independent chunks, results in order."""
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any, TypeVar
+
+from pipeline.core import progress
+from pipeline.core.errors import BadParameters, PipelineError
+
+T = TypeVar("T")
+R = TypeVar("R")
+F = TypeVar("F")
+
+
+def default_workers() -> int:
+    """Workers when `-j` is not given: `DCGAN_JOBS`, else the processors this process may use.
+
+    Raises:
+        BadParameters: `DCGAN_JOBS` is not a whole number of at least 1.
+    """
+    text = os.environ.get("DCGAN_JOBS", "")
+    if not text:
+        return len(os.sched_getaffinity(0))
+    if not text.isdecimal() or int(text) < 1:
+        raise BadParameters(f"DCGAN_JOBS: {text!r}, expected a whole number of at least 1")
+    return int(text)
+
+
+def default_engine() -> str:
+    """The engine when none is named: `DCGAN_ENGINE`, else `local`.
+
+    Raises:
+        BadParameters: `DCGAN_ENGINE` names no engine.
+    """
+    name = os.environ.get("DCGAN_ENGINE", "") or "local"
+    if name not in _ENGINES:
+        raise BadParameters(f"DCGAN_ENGINE: {name!r}, expected one of {', '.join(_ENGINES)}")
+    return name
+
+
+def map_chunks(function: Callable[[T], R], chunks: Sequence[T], *, workers: int) -> Iterator[R]:
+    """Yield `function(chunk)` for each chunk, in the order of the chunks.
+
+    Each worker is a process of its own with one thread, so a chunk's result cannot depend on how many there are. With
+    the local engine one worker means this very process. A few chunks a worker are under way or waiting to be taken,
+    so memory stays flat.
+
+    Args:
+        function: a picklable function (module level, or a `functools.partial` of one).
+        chunks: picklable arguments. With Ray on several machines, the paths in them must be on a shared file system.
+        workers: number of processes, at least 1; on a Ray cluster, chunks under way at once.
+
+    Raises:
+        PipelineError: a worker was ended from outside (most often for lack of memory).
+        BadParameters: `DCGAN_ENGINE` names no engine, or Ray is not installed.
+    """
+    return _ENGINES[default_engine()](function, chunks, min(workers, len(chunks)))
+
+
+def _map_local(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
+    """A pool of spawned processes."""
+    if workers <= 1:
+        yield from map(function, chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield from _in_order(
+            lambda chunk: pool.submit(function, chunk), lambda future: future.result(), chunks, workers
+        )
+    except BrokenProcessPool:
+        raise _ended("a worker process") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_in_subprocess(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
+    """Call a function in a process of its own, so that the memory of what it imports and makes is given back.
+
+    Args:
+        function: a picklable function; its arguments and result are picklable too.
+
+    Raises:
+        PipelineError: the process was ended from outside (most often for lack of memory).
+    """
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            return pool.submit(_as_quietly, progress.is_quiet(), partial(function, *arguments, **named)).result()
+        except BrokenProcessPool:
+            raise _ended("a process") from None
+        except KeyboardInterrupt:
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            raise
+
+
+def _as_quietly(quiet: bool, function: Callable[[], R]) -> R:
+    progress.set_quiet(quiet)
+    return function()
+
+
+def _map_ray(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
+    """Tasks of a Ray cluster (`RAY_ADDRESS`), or of one started here with as many processors as workers."""
+    try:
+        import ray
+    except ImportError:
+        raise BadParameters("DCGAN_ENGINE: ray is not installed; pip install 'dcgan-pipeline[ray]'") from None
+    if not chunks:
+        return
+    started_here = not ray.is_initialized()
+    if started_here:
+        own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **own)
+    try:
+        task: Any = ray.remote(num_cpus=1)(_one_thread)
+
+        def result(reference: Any) -> R:
+            value: R = ray.get(reference)
+            return value
+
+        yield from _in_order(lambda chunk: task.remote(function, chunk), result, chunks, workers)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError:
+        raise _ended("a Ray worker") from None
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+_ENGINES = {"local": _map_local, "ray": _map_ray}
+
+
+def _in_order(submit: Callable[[T], F], result: Callable[[F], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
+    """Results in the order of the chunks, with four chunks a worker under way or waiting to be taken."""
+    waiting: deque[F] = deque()
+    for chunk in chunks:
+        waiting.append(submit(chunk))
+        if len(waiting) >= 4 * workers:
+            yield result(waiting.popleft())
+    while waiting:
+        yield result(waiting.popleft())
+
+
+def _ended(who: str) -> PipelineError:
+    return PipelineError(
+        f"{who} was ended from outside (out of memory?); run this again with fewer workers (-j 1): "
+        "finished work is kept"
+    )
+
+
+def _one_thread(function: Callable[[T], R], chunk: T) -> R:
+    import cv2
+
+    cv2.setNumThreads(1)
+    return function(chunk)
+
+
+def _start_worker() -> None:
+    """One thread for a worker's libraries; Ctrl-C is left to the parent; a killed parent takes its workers along."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch(sentinel: int) -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()

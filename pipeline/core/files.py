@@ -1,0 +1,147 @@
+"""Files: written so that nothing half-written ever stands under its final name, read, and digested."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import CorruptData, MissingInput
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8 with plain newlines, atomically."""
+    write_bytes(path, text.encode())
+
+
+@contextlib.contextmanager
+def locked_for_editing(path: Path) -> Iterator[Path]:
+    """Hold a file that several edit: read it and write it anew within the block, while no other process or thread does.
+
+    The lock is a hidden file beside `path`, not `path` itself, for each edit puts a new file in its place. After the
+    block, what was written there is on the disk, the rename too.
+
+    Yields:
+        What a link leads to, for a link is to stay one.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array as `.npy`, atomically. (`numpy.save` to a file hides why it failed, such as a full disk.)"""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (`ValueError`)."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def link_or_copy(source: Path | str, to: Path | str) -> None:
+    """Put a file under another name as well: a hard link, or a copy where the disk knows none."""
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copyfile(source, to)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such file; run the command that makes it first") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CorruptData(f"{path}: not readable as JSON ({error}); make it again") from None
+
+
+def read_table(path: Path, called: str, again: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A parquet file of this project, or some columns of it.
+
+    Args:
+        path: of the file.
+        called: what messages call it.
+        again: how it is made again, for messages.
+        columns: which; all without it.
+
+    Raises:
+        CorruptData: it is not readable, or not there.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CorruptData(f"{called}: not readable ({reason}); {again}") from None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (64 hex characters) of a JSON-like value, with paths and other objects taken as their text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex characters."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_digest(*names: str) -> str:
+    """SHA-256 of the code that decides some work's bytes, so that unfinished work is only resumed by the same code.
+
+    Args:
+        names: packages below `pipeline`, such as `models/dcgan`; the empty name is all of it.
+    """
+    here = Path(__file__).parent.parent
+    paths = [path for name in names for path in sorted([here / name, *(here / name).rglob("*.py")]) if path.is_file()]
+    return digest([[path.relative_to(here).as_posix(), sha256_file(path)] for path in paths])
+
+
+def sync(path: Path) -> None:
+    """Bring a file to the disk before a rename makes it visible, so that a power cut cannot leave it empty."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,1 +1,0 @@
-"""The DCGAN: networks, training, saved models and samples."""

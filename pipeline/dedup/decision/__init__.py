@@ -1,0 +1,1 @@
+"""Decide which picture of each group of duplicates is kept."""

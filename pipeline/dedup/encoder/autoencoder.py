@@ -1,0 +1,60 @@
+"""The paper's 3072-128-3072 denoising dropout ReLU autoencoder (section 4.1.1), and its code layer in whole numbers.
+
+The paper names the kind of network and no number but its widths; the numbers are parameters. How it learns stands in
+`trainer` and `training`: here is what needs no torch, which is slow to import and large.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from pipeline.core import params
+from pipeline.dedup.encoder import codes
+from pipeline.dedup.encoder.codes import Encoder, Kind
+from pipeline.dedup.encoder.encoder_input import Bytes
+
+
+class AutoencoderConfig(params.Section):
+    """Section `dedup.SET.autoencoder`."""
+
+    input: Kind = Field(description="pixels: the picture; normalised: at a standard contrast")
+    bits: Literal["active", "balanced"] = Field(
+        description="when a bit is set; active: the unit is above 0; balanced: above its median over the set"
+    )
+    epochs: int = Field(gt=0, description="passes over the pictures")
+    batch: int = Field(gt=0, description="pictures a step")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
+    weight_std: float = Field(gt=0, allow_inf_nan=False, description="of the normal draw that all weights start from")
+    corruption: float = Field(ge=0, lt=1, description="share of inputs masked to mid grey")
+    dropout: float = Field(ge=0, lt=1, description="share of the code's units dropped while training")
+    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    checkpoint_every: int = Field(gt=0, description="steps between checkpoints")
+
+
+def balance(encoder: Encoder, values: Bytes) -> Encoder:
+    """The encoder with each bit's threshold at the (lower) median over inputs uint8 (n, 3072)."""
+    products = np.sort(codes.sums(values, encoder.weight), axis=0)
+    return replace(encoder, threshold=products[(len(products) - 1) // 2])
+
+
+def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], kind: Kind = "pixels") -> Encoder:
+    """A float code layer in whole numbers.
+
+    A unit is on when w·(p/127.5 - 1) + b > 0 for pixels p, that is, when w·p > 127.5 (Σw - b). With q = round(w/s) and
+    s such that the largest |q| of the unit is 127, this becomes q·p > floor(127.5 (Σq - b/s)): the floor changes
+    nothing, for q·p is whole.
+
+    Args:
+        weight: float32 (128, 3072).
+        bias: float32 (128,).
+    """
+    wide = weight.astype(np.float64)
+    largest = np.abs(wide).max(axis=1, keepdims=True)
+    steps = np.where(largest > 0, largest, 1.0) / 127
+    whole = np.rint(wide / steps)
+    threshold = np.floor(127.5 * (whole.sum(axis=1) - bias.astype(np.float64) / steps[:, 0]))
+    bounds = np.iinfo(np.int32)
+    return Encoder(whole.astype(np.int8), np.clip(threshold, bounds.min, bounds.max).astype(np.int32), kind)

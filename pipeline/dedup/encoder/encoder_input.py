@@ -1,0 +1,218 @@
+"""What the encoder and the comparer look at: a picture at 32×32, its parts, and at a standard contrast.
+
+All of it is whole numbers, or single operations that every processor rounds alike: the same bytes everywhere.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.jit import compiled
+from pipeline.imageset.format.image_set import Images
+
+SIDE = 32
+INPUTS = 3 * SIDE * SIDE
+
+Bytes = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""top, left, height, width in pixels of a 32×32 picture; it may reach beyond the picture, whose edge is repeated."""
+
+_LEAST_DEVIATION = 8
+_LEVELS_PER_DEVIATION = 40
+_CHROMA = 0.4
+"""Colour says less than light: copies lose it more often."""
+
+
+def to_32(images: Images) -> Images:
+    """Area-average whole pictures to 32×32, in whole numbers; see `to_side`."""
+    return to_side(images, SIDE)
+
+
+def to_side(images: Images, side: int) -> Images:
+    """Area-average whole pictures to a side, in whole numbers, halves rounded up.
+
+    Args:
+        images: uint8 (n, stored, stored, 3), stored at most 2,896; where `side` does not divide it, it is averaged by
+            exact shares of pixels.
+
+    Returns:
+        uint8 (n, side, side, 3); `images` itself where they have that side.
+    """
+    stored = images.shape[1]
+    if stored == side:
+        return images
+    if stored % side == 0:
+        small = np.empty((len(images), side, side, 3), np.uint8)
+        _average(np.ascontiguousarray(images), stored // side, small)
+        return small
+    sums, area = _shared_sums(_shared_sums(images, 1, side), 2, side), stored * stored
+    shared: Images = ((2 * sums + area) // (2 * area)).astype(np.uint8)
+    return shared
+
+
+@compiled
+def _average(images: Images, width: int, out: Images) -> None:
+    """Means over squares of `width` pixels."""
+    stored, side, area = images.shape[1], out.shape[1], width * width
+    lines, sums = np.empty(3 * stored, np.int32), np.empty(3 * side, np.int32)
+    for i in range(len(images)):
+        for y in range(side):
+            lines[:] = 0
+            for k in range(width):  # lines first: their bytes lie side by side
+                line = images[i, y * width + k].reshape(3 * stored)
+                for j in range(3 * stored):
+                    lines[j] += np.int32(line[j])
+            for x in range(side):
+                for c in range(3):
+                    total = np.int32(0)
+                    for k in range(width):
+                        total += lines[3 * (x * width + k) + c]
+                    sums[3 * x + c] = total
+            to = out[i, y].reshape(3 * side)
+            for j in range(3 * side):  # a quotient that is not whole is too far from the next to be rounded to it
+                to[j] = np.uint8(np.int32(np.float64(np.int32(2 * sums[j] + area)) / np.float64(2 * area)))
+
+
+def _shared_sums(values: npt.NDArray[Any], axis: int, side: int) -> npt.NDArray[np.uint32]:
+    """Sums along an axis over each of `side` equal intervals; a value that two of them share counts in parts to each.
+
+    In units of 1/side of a value, a value is `side` wide and an interval as wide as there are values.
+    """
+    span = values.shape[axis]
+    starts = np.arange(side) * span
+    ends = starts + span
+    broadcast = [1] * values.ndim
+    broadcast[axis] = side
+    total = np.zeros((*values.shape[:axis], side, *values.shape[axis + 1 :]), np.uint32)
+    for offset in range(span // side + 2):
+        at = starts // side + offset
+        overlap = np.maximum(np.minimum(ends, (at + 1) * side) - np.maximum(starts, at * side), 0)
+        taken = values.take(np.minimum(at, span - 1), axis)
+        total += taken * overlap.astype(np.uint32).reshape(broadcast)
+    return total
+
+
+def flatten(pictures: Images) -> Bytes:
+    """uint8 (n, 32, 32, 3) as uint8 (n, 3072), channels first."""
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).reshape(len(pictures), INPUTS)
+
+
+def cut(pictures: Images, box: Box) -> Images:
+    """A part of each picture, scaled to 32×32 by linear interpolation.
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+    """
+    out = np.empty(pictures.shape, np.uint8)
+    _cut_all(np.ascontiguousarray(pictures), *box, out)
+    return out
+
+
+@compiled
+def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
+    for i in range(len(pictures)):
+        resample(pictures[i], top, left, height, width, out[i])
+
+
+@compiled
+def resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
+    """A part of one picture, scaled to 32×32 by linear interpolation in units of 1/64 pixel, halves rounded up.
+
+    Args:
+        picture: uint8 (32, 32, 3), contiguous.
+        top, left, height, width: a `Box`.
+        out: uint8 (32, 32, 3), written; another array than `picture`.
+    """
+    lines, between = picture.reshape(32, 96), np.empty(96, np.int32)  # lines first: their bytes lie side by side
+    x0, fx = np.empty(32, np.int64), np.empty(32, np.int32)
+    for j in range(32):
+        x = min(max((2 * j + 1) * width + 64 * left - 32, 0), 31 * 64)
+        x0[j] = 3 * min(x // 64, 30)
+        fx[j] = x - 64 * min(x // 64, 30)
+    for i in range(32):
+        y = min(max((2 * i + 1) * height + 64 * top - 32, 0), 31 * 64)
+        y0 = min(y // 64, 30)
+        fy = np.int32(y - 64 * y0)
+        above, below, to = lines[y0], lines[y0 + 1], out[i]
+        for k in range(96):
+            between[k] = np.int32(above[k]) * (np.int32(64) - fy) + np.int32(below[k]) * fy
+        for j in range(32):
+            for c in range(3):
+                left_of, right_of = between[x0[j] + c], between[x0[j] + 3 + c]
+                to[j, c] = (left_of * (np.int32(64) - fx[j]) + right_of * fx[j] + np.int32(2048)) >> np.int32(12)
+
+
+def blur(pictures: Images) -> Images:
+    """Means over squares of 4×4 pixels, and linear interpolation between their centres.
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+    """
+    out = np.empty(pictures.shape, np.uint8)
+    _blur_all(np.ascontiguousarray(pictures), out)
+    return out
+
+
+@compiled
+def _blur_all(pictures: Images, out: Images) -> None:
+    sums = np.empty((8, 8), np.int64)
+    for i in range(len(pictures)):
+        for c in range(3):
+            sums[:] = 0
+            for y in range(32):
+                for x in range(32):
+                    sums[y // 4, x // 4] += pictures[i, y, x, c]
+            for y in range(32):  # in units of 1/8 of a square
+                at_y = min(max(2 * y - 3, 0), 56)
+                y0 = min(at_y // 8, 6)
+                for x in range(32):
+                    at_x = min(max(2 * x - 3, 0), 56)
+                    x0 = min(at_x // 8, 6)
+                    fy, fx = at_y - 8 * y0, at_x - 8 * x0
+                    above = sums[y0, x0] * (8 - fx) + sums[y0, x0 + 1] * fx
+                    below = sums[y0 + 1, x0] * (8 - fx) + sums[y0 + 1, x0 + 1] * fx
+                    out[i, y, x, c] = (above * (8 - fy) + below * fy + 512) >> 10
+
+
+def normalise(pictures: Images) -> Bytes:
+    """Light and colour at a standard contrast, for the encoder.
+
+    Luma less its mean, and the two colour differences (ITU-R BT.601) at a lower weight, are divided by the standard
+    deviation of the luma (at least 8 levels, so that noise is not blown up).
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+
+    Returns:
+        uint8 (n, 3072), channels first; 128 is zero, 40 levels one standard deviation.
+    """
+    out = np.empty((len(pictures), INPUTS), np.uint8)
+    _normalise(np.ascontiguousarray(pictures), out)
+    return out
+
+
+@compiled
+def _normalise(pictures: Images, out: Bytes) -> None:
+    planes = np.empty((3, 1024), np.int32)  # light less its mean, blue and red less light: in 1/1,024,000 of a level
+    for i in range(len(pictures)):
+        rgb = pictures[i].reshape(1024, 3)
+        total = squares = np.int64(0)
+        for j in range(1024):
+            r, g, b = np.int32(rgb[j, 0]), np.int32(rgb[j, 1]), np.int32(rgb[j, 2])
+            luma = np.int32(299 * r + 587 * g + 114 * b)
+            total += luma
+            squares += np.int64(luma) * luma
+            planes[0, j] = np.int32(1024 * luma)
+            planes[1, j] = np.int32(1024 * (1000 * b - luma))
+            planes[2, j] = np.int32(1024 * (1000 * r - luma))
+        # 1024² times the variance: below 2**63, and exact.
+        deviation = np.sqrt(np.float64(1024 * squares - total * total))
+        unit = _LEVELS_PER_DEVIATION / max(deviation, 1000.0 * 1024 * _LEAST_DEVIATION)
+        scales = (unit, unit * _CHROMA * 0.564, unit * _CHROMA * 0.713)
+        for plane in range(3):
+            scale, values, to = scales[plane], planes[plane], out[i, 1024 * plane : 1024 * (plane + 1)]
+            mean = np.int32(total) if plane == 0 else np.int32(0)
+            for j in range(1024):
+                value = np.rint(scale * np.float64(np.int32(values[j] - mean))) + 128.0
+                to[j] = np.uint8(np.int32(min(max(value, 0.0), 255.0)))

@@ -1,0 +1,268 @@
+"""Every pair of 128-bit codes within a Hamming distance: exactly, each once, in order.
+
+Codes are looked up band by band (see `bands.py`). For a band, they are sorted by its bits, so that the codes that share
+a bucket lie side by side; then for each pattern of flips, the buckets v and v ^ pattern are compared, v rising: memory
+is read in streams. A pair is taken from the first band that finds it, which the pair itself tells, so no pair found
+needs to be remembered for that. A bucket with many codes costs time, not memory: beside the codes, one sorted copy of
+them and a table of buckets there are only the pairs found, 8 bytes each, which are sorted at the end. The result is the
+same to the byte for any number of threads and any choice of bands.
+"""
+
+import functools
+import itertools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import BadParameters
+from pipeline.core.jit import compiled
+from pipeline.dedup.encoder.codes import Codes
+from pipeline.dedup.index.bands import BITS, Words, choose, ones, patterns, word_masks
+from pipeline.imageset.format.image_set import Rows
+
+LARGEST_RADIUS = 15
+MOST_CODES = 1 << 30
+MOST_PAIRS = 1 << 26
+"""Half a gigabyte of pairs."""
+
+_TASK = 1 << 14  # codes of a task: so many lie in a processor's second cache
+_SPACE = 1 << 16  # pairs for which a task has space of its own
+_TILE = 1 << 10  # codes that stay in the first cache while a bucket is compared with them
+
+
+@dataclass(frozen=True)
+class CodePairs:
+    """Some pairs, in the order of left, then right.
+
+    Attributes:
+        left, right: int64 (n,), numbers of codes.
+        distance: uint8 (n,), in 0..15.
+    """
+
+    left: Rows
+    right: Rows
+    distance: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+def distinct(codes: Codes) -> tuple[Codes, Rows]:
+    """The different codes, and which of them each code is.
+
+    Args:
+        codes: uint8 (n, 16).
+
+    Returns:
+        uint8 (m, 16), in the order of their bytes, and int64 (n,) into it.
+
+    Raises:
+        BadParameters: the codes are of another type or shape.
+    """
+    words = _words("codes", codes).byteswap() if np.little_endian else _words("codes", codes)
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    words = words[order]
+    new = np.ones(len(codes), bool)
+    new[1:] = (words[1:] != words[:-1]).any(axis=1)
+    inverse = np.empty(len(codes), np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    return codes[order[new]], inverse
+
+
+def pairs_within(
+    unique: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS
+) -> Iterator[CodePairs]:
+    """Every pair of these codes within a distance, with left < right.
+
+    Args:
+        unique: uint8 (n, 16). Equal codes are pairs too, so many equal ones are very many pairs: see `distinct`.
+        radius: largest distance, in 0..15.
+        block_pairs: most pairs of a block.
+        max_pairs: most pairs that there may be; while searching, up to 8 bytes of memory for each.
+
+    Returns:
+        Blocks that are not empty, in the order of left, then right; all but the last have `block_pairs` pairs.
+
+    Raises:
+        BadParameters: an argument is out of its range; or, from the iterator before its first block, there are more
+            pairs than `max_pairs`.
+    """
+    words = _words("unique", unique)
+    return _search(words, words, True, *_checked(radius, block_pairs, max_pairs))
+
+
+def pairs_between(
+    a: Codes, b: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS
+) -> Iterator[CodePairs]:
+    """Every pair of a code of a, on the left, and a code of b, on the right, within a distance.
+
+    Memory grows with a and b: a very long `a` may be given in parts, at the price of sorting b for each.
+
+    Args:
+        a, b: uint8 (n, 16), in any order, with repetitions or not.
+        radius, block_pairs, max_pairs: as in `pairs_within`; a pair of equal codes has distance 0.
+
+    Returns, raises: as `pairs_within`.
+    """
+    return _search(_words("a", a), _words("b", b), False, *_checked(radius, block_pairs, max_pairs))
+
+
+def _words(name: str, codes: Codes) -> Words:
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != BITS // 8 or len(codes) > MOST_CODES:
+        found = f"{codes.dtype} {codes.shape}"
+        raise BadParameters(
+            f"{name}: {found}, expected uint8 (at most {MOST_CODES:,}, {BITS // 8}), as load_codes gives"
+        )
+    return np.require(codes, requirements=["C", "A"]).view(np.uint64)
+
+
+def _checked(radius: int, block_pairs: int, max_pairs: int) -> tuple[int, int, int]:
+    if not 0 <= radius <= LARGEST_RADIUS:
+        raise BadParameters(f"radius: {radius}, expected 0 to {LARGEST_RADIUS}; beyond it codes tell little")
+    if block_pairs < 1 or max_pairs < 0:
+        raise BadParameters(f"block_pairs {block_pairs}, max_pairs {max_pairs}: expected at least 1 and 0")
+    return radius, block_pairs, max_pairs
+
+
+def _search(a: Words, b: Words, within: bool, radius: int, block_pairs: int, max_pairs: int) -> Iterator[CodePairs]:
+    if not len(a) or not len(b):
+        return
+    found = np.empty(max_pairs, np.uint64)  # takes memory only where it is written to
+    count = _collect(a, b, within, radius, found)
+    found = found[:count]
+    found.sort()
+    for start in range(0, count, block_pairs):
+        block = found[start : start + block_pairs]
+        left, right = (block >> np.uint64(34)), (block >> np.uint64(4)) & np.uint64(MOST_CODES - 1)
+        yield CodePairs(left.astype(np.int64), right.astype(np.int64), (block & np.uint64(15)).astype(np.uint8))
+
+
+def _collect(a: Words, b: Words, within: bool, radius: int, found: Words) -> int:
+    """Write every pair into `found`, in any order, and return how many there are."""
+    bands = choose(a, b, radius)
+    masks, flips = word_masks(bands), np.array([band.flips for band in bands], np.int64)
+    count, lock = 0, threading.Lock()
+
+    def compare(number: int, lefts: Sorted, rights: Sorted, start: int) -> None:
+        nonlocal count
+        what = (lefts, rights, start, min(start + _TASK, len(a)), within)
+        how = (patterns(bands[number]), masks[: number + 1], flips, radius)
+        space = np.empty(_SPACE, np.uint64)
+        new = _compare(*what, *how, space, len(found))
+        with lock:
+            at, count = count, count + new
+        if count > len(found):
+            raise BadParameters(
+                f"radius {radius}: at least {count:,} pairs of codes are so near, expected at most {len(found):,} "
+                "(max_pairs); take a smaller radius, or allow more pairs, each of which takes 8 bytes of memory"
+            )
+        if new <= len(space):
+            found[at : at + new] = space[:new]
+        else:
+            _compare(*what, *how, found[at : at + new], new)
+
+    def look_up(number: int, pool: ThreadPoolExecutor) -> None:
+        made = list(pool.map(_sorted, [a] if within else [a, b], itertools.repeat(bands[number].bits)))
+        lefts, rights = made[0], made[-1]
+        for _ in pool.map(functools.partial(compare, number, lefts, rights), range(0, len(a), _TASK)):
+            pass  # what a task raises is raised here, and those that wait are dropped
+
+    with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:  # type: ignore[attr-defined]
+        for number in range(len(bands)):
+            look_up(number, pool)
+    return count
+
+
+Sorted = tuple[Words, npt.NDArray[np.uint32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""Codes, their keys and their numbers, all in the order of the keys; and where in them each key's bucket begins."""
+
+
+@compiled
+def _sorted(words: Words, bits: Rows) -> Sorted:
+    count = len(words)
+    keys = np.empty(count, np.uint32)
+    offsets = np.zeros((1 << len(bits)) + 1, np.int32)
+    for n in range(count):
+        key = np.uint64(0)
+        for place in range(len(bits)):
+            word = words[n, bits[place] >> 6] >> np.uint64(bits[place] & 63)
+            key |= (word & np.uint64(1)) << np.uint64(place)
+        keys[n] = key
+        offsets[key + np.uint64(1)] += 1
+    for bucket in range(1, len(offsets)):
+        offsets[bucket] += offsets[bucket - 1]
+    in_order, keys_in_order = np.empty((count, 2), np.uint64), np.empty(count, np.uint32)
+    rows = np.empty(count, np.int32)
+    for n in range(count):  # offsets[key] moves from the start of its bucket to its end
+        at = offsets[keys[n]]
+        offsets[keys[n]] += 1
+        in_order[at, 0], in_order[at, 1], keys_in_order[at], rows[at] = words[n, 0], words[n, 1], keys[n], n
+    for bucket in range(len(offsets) - 1, 0, -1):
+        offsets[bucket] = offsets[bucket - 1]
+    offsets[0] = 0
+    return in_order, keys_in_order, rows, offsets
+
+
+@compiled
+def _compare(
+    lefts: Sorted,
+    rights: Sorted,
+    start: int,
+    stop: int,
+    within: bool,
+    flipped: npt.NDArray[np.uint32],
+    masks: Words,
+    flips: Rows,
+    radius: int,
+    out: Words,
+    most: int,
+) -> int:
+    """Compare the left codes from start to stop with all right codes in the buckets that flips lead to.
+
+    The last of the masks is this band's. Pairs are written while there is space in `out`, and counted to the end, or
+    until there are more than `most`.
+    """
+    a, keys, rows_a, _ = lefts
+    b, _, rows_b, offsets = rights
+    count = 0
+    for p in range(len(flipped)):
+        x = start
+        while x < stop:
+            key = keys[x]
+            end = x + 1
+            while end < stop and keys[end] == key:
+                end += 1
+            other = key ^ flipped[p]
+            if within and other < key:
+                x = end
+                continue
+            first, last = offsets[other], offsets[other + np.uint32(1)]
+            for tile in range(first, last, _TILE):
+                for n in range(x, end):
+                    high, low = a[n, 0], a[n, 1]
+                    begin = max(tile, n + 1) if within and other == key else tile
+                    for m in range(begin, min(tile + _TILE, last)):
+                        distance = ones(high ^ b[m, 0]) + ones(low ^ b[m, 1])
+                        if distance > np.uint64(radius):
+                            continue
+                        earlier = False
+                        for k in range(len(masks) - 1):
+                            here = ones((high ^ b[m, 0]) & masks[k, 0]) + ones((low ^ b[m, 1]) & masks[k, 1])
+                            earlier |= np.int64(here) <= flips[k]
+                        if earlier:
+                            continue
+                        if count < len(out):
+                            left, right = rows_a[n], rows_b[m]
+                            if within and left > right:
+                                left, right = right, left
+                            out[count] = np.uint64(left) << np.uint64(34) | np.uint64(right) << np.uint64(4) | distance
+                        count += 1
+                        if count > most:
+                            return count
+            x = end
+    return count

@@ -1,0 +1,1 @@
+"""The tables of pairs that a search writes and removal reads."""

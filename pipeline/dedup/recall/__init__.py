@@ -1,0 +1,1 @@
+"""Measure recall on planted copies."""

@@ -1,0 +1,157 @@
+"""How much a detector finds of copies that are planted: made of a sample of the very pictures at hand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from pipeline import seeding
+from pipeline.core import files, params, progress
+from pipeline.core.errors import CorruptData
+from pipeline.core.workspace import workspace
+from pipeline.dedup.encoder.codes import Encoder, encode, load_encoder
+from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.index.views import encode_views, meets
+from pipeline.dedup.pairs import decoys, pairs_table
+from pipeline.dedup.recall import transforms
+from pipeline.dedup.scoring import pair_scorer_highres
+from pipeline.dedup.search import find_pairs
+from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.imageset.format.image_set import Images, ImageSet
+from pipeline.intervals import binomial_interval
+from pipeline.prepare.resize import resize
+
+SCHEMA_VERSION = 1
+
+
+class RecallConfig(params.Section):
+    """Section `dedup.SET.probe`."""
+
+    sample: int = Field(gt=0, description="pictures that copies are made of, one of each transform (all, if fewer)")
+    seed: int = Field(ge=0, description="of the draw and the transforms")
+
+
+def planted(images: Images, name: str, seed: int) -> Images:
+    """Copies of pictures, prepared again as a set's pictures are.
+
+    Args:
+        images: uint8 (n, side, side, 3).
+        name: of a transform; see `transforms.apply`.
+        seed: names all chance.
+
+    Returns:
+        uint8 (n, side, side, 3): short side to `side`, centre crop.
+    """
+    return planted_from(images, name, seed)[0]
+
+
+def planted_from(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
+    """The same, and the short side of each copy before it was prepared again: int64 (n,)."""
+    rng = seeding.numpy_rng(seed, "planted", name)
+    made = [transforms.apply(name, image, rng) for image in images]
+    copies = np.stack([resize(copy, side=images.shape[1], method="area") for copy in made])
+    return copies, np.array([min(copy.shape[:2]) for copy in made], np.int64)
+
+
+def found(
+    originals: Images,
+    copies: Images,
+    encoder: Encoder,
+    parameters: PairSearchConfig,
+    detailed: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.bool_]:
+    """Which of aligned pictures the detector takes for copies: bool (n,).
+
+    Args:
+        originals, copies: uint8 (n, side, side, 3), of at least `compare_side`.
+        detailed: see `closer.score`; None where all are.
+    """
+    same: npt.NDArray[np.bool_] = (originals == copies).all(axis=(1, 2, 3))
+    if parameters.mode == "exact":
+        same |= (encode(originals, encoder) == encode(copies, encoder)).all(axis=1)
+        return same
+    small, others = to_32(originals), to_32(copies)
+    met = meets(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
+    detailed = np.ones(len(originals), bool) if detailed is None else detailed
+    scores = pair_scorer_highres.score(originals, copies, parameters.compare_side, parameters.score, detailed)
+    alike: npt.NDArray[np.bool_] = met & (scores >= parameters.score)
+    return same | alike
+
+
+def probe_duplicates(
+    images_folder: Path,
+    encoder_folder: Path,
+    pairs_folder: Path,
+    detector: PairSearchConfig,
+    parameters: RecallConfig,
+    to: Path,
+) -> dict[str, Any]:
+    """Measure recall on planted copies, and repeat what the decoys said of precision.
+
+    A copy is found when it meets its original in one of the searches and the comparison passes, as the set's own pairs
+    are. What stands for whom in a group has no part in it.
+
+    Args:
+        pairs_folder: what `find_pairs` wrote with the same detector.
+
+    Returns:
+        What stands in `recall.json`: for each transform, and over all known and all held-out ones, `found`, `of`,
+        `share` and the exact interval of 95 %, `low` to `high`; and the decoys' figures.
+
+    Raises:
+        MissingInput, CorruptData: of the image set, the encoder or the pairs.
+    """
+    images = ImageSet(images_folder)
+    encoder = load_encoder(encoder_folder / "encoder.safetensors")
+    searched = pairs_table.load_pairs(pairs_folder, images)
+    if searched.detector != find_pairs.detector_digest(
+        detector, files.sha256_file(encoder_folder / "encoder.safetensors")
+    ):
+        raise CorruptData(f"--pairs {pairs_folder}: found by another detector; run find-pairs again")
+    made_from = {
+        "schema_version": SCHEMA_VERSION,
+        "detector": searched.detector,
+        "images": images.digest,
+        "parameters": parameters.model_dump(),
+    }
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "prepare")})) as work:
+        if work is None:
+            return dict(files.read_json(to / "recall.json"))
+        rng = seeding.numpy_rng(parameters.seed, "probe")
+        rows = np.sort(rng.permutation(len(images))[: parameters.sample])
+        originals = images.read(rows)
+        held = pair_scorer_highres.holds(pair_scorer_highres.source_sides(images)[rows], detector.compare_side)
+        names = (*transforms.KNOWN, *transforms.HELD_OUT)
+        hits: dict[str, int] = {}
+        with progress.bar("probe-duplicates", len(names), "transforms") as advance:
+            for name in names:
+                copies, sides = planted_from(originals, name, parameters.seed)
+                both = held & pair_scorer_highres.holds(sides, detector.compare_side)
+                hits[name] = int(found(originals, copies, encoder, detector, both).sum())
+                advance(1)
+        recall = {name: _share(hits[name], len(rows)) for name in names}
+        for title, of in (("known", transforms.KNOWN), ("held_out", transforms.HELD_OUT)):
+            recall[title] = _share(sum(hits[name] for name in of), len(rows) * len(of))
+        about = files.read_json(pairs_folder / "pairs.json")
+        summary = {**made_from, "mode": detector.mode, "recall": recall, "decoys": decoys.decoy_figures(about)}
+        files.write_json(work.result / "recall.json", summary)
+        work.publish()
+    return summary
+
+
+def summary_sentence(summary: dict[str, Any]) -> str:
+    """`recall.json` in a sentence."""
+    recall = summary["recall"]
+    worst = min((*transforms.KNOWN, *transforms.HELD_OUT), key=lambda name: recall[name]["share"])
+    return (
+        f"found are {recall['known']['share']:.1%} of the copies planted by known transforms and "
+        f"{recall['held_out']['share']:.1%} of those by held-out ones; least of {worst}: "
+        f"{recall[worst]['share']:.1%} ({recall[worst]['low']:.1%} to {recall[worst]['high']:.1%})"
+    )
+
+
+def _share(hits: int, of: int) -> dict[str, int | float]:
+    low, high = binomial_interval(hits, of)
+    return {"found": hits, "of": of, "share": round(hits / of, 4), "low": round(low, 4), "high": round(high, 4)}

@@ -1,0 +1,1 @@
+"""Score a pair of pictures: align them, then compare their frequencies."""

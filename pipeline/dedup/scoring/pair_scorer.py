@@ -1,0 +1,259 @@
+"""Whether two pictures are copies of each other, by their pixels: a score, in log odds.
+
+One is laid over the other (`align`), and both are taken apart into six bands of frequencies of light and of colour
+(cosine transform). Copies agree in every band in which both show more than noise; pictures of like things agree in the
+lowest alone. 38 such measurements are weighed by a logistic regression (`pair_scorer.json`), fitted by
+`benchmarks/fit_pair_scorer.py` to copies planted by the known transforms, against decoys: pictures whose codes are
+alike though one of them is mirrored.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core import files
+from pipeline.core.jit import compiled
+from pipeline.dedup.encoder.letterbox import strip_bars
+from pipeline.dedup.scoring.alignment import Plane, align, smooth, source_of, value_at
+from pipeline.dedup.scoring.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
+from pipeline.imageset.format.image_set import Images
+
+Floats = npt.NDArray[np.float64]
+
+_FREQUENCIES = 24
+_EDGES = (0.5, 2.5, 4.5, 7.5, 11.5, 16.5, 23.5)
+"""Of the bands, as lengths of the vector of frequencies, in half periods a side."""
+
+_NOISE = np.array([4.0, 16.0, 64.0, 144.0])
+"""Variances of a coefficient, in squared levels, that copying may add: from what a good JPEG does to a bad one."""
+
+_MOST_ALIKE = np.array([0.998, 0.995, 0.98, 0.92, 0.8, 0.6])
+"""Correlation that copies may be expected to have, by band: never all of it, for copies are scaled and compressed."""
+
+_BANDS = len(_MOST_ALIKE)
+_FILE = Path(__file__).with_suffix(".json")
+
+FEATURES = (
+    *(f"correlation of luma in band {band}, as Fisher's z" for band in range(_BANDS)),
+    *(f"ratio of luma energy in band {band}, absolute logarithm" for band in range(_BANDS)),
+    *(f"lesser luma energy in band {band}, logarithm" for band in range(_BANDS)),
+    *(f"evidence of {what} at noise {noise:g}" for what in ("all", "luma", "colour") for noise in _NOISE),
+    *("correlation after alignment", "correlation after alignment, as Fisher's z"),
+    "spread of detail over the picture, logarithm",
+    *("correlation of small cells", "correlation of small cells, as Fisher's z"),
+    *("overlap", "stretch and turn", "shift"),
+)
+
+
+_ROWS = cosine_rows(32, _FREQUENCIES)
+_BAND, _PAIRS = bands_between(_EDGES, _FREQUENCIES)
+
+
+def digest() -> str:
+    """Of the weights, 64 hex characters."""
+    return files.sha256_file(_FILE)
+
+
+@functools.cache
+def _weights() -> tuple[Floats, float]:
+    table = json.loads(_FILE.read_text())
+    return np.array([table["weights"][name] for name in FEATURES]), float(table["intercept"])
+
+
+def score(left: Images, right: Images) -> Floats:
+    """How likely aligned pictures are copies, as log odds to two decimals: about 0 is undecided.
+
+    Args:
+        left, right: uint8 (n, 32, 32, 3).
+
+    Returns:
+        float64 (n,).
+    """
+    weights, intercept = _weights()
+    # Logarithms may differ in the last bit between processors; sums of products are made in one order, and rounded.
+    total = np.zeros(len(left))
+    for weight, column in zip(weights, measure(left, right).T, strict=True):
+        total += weight * column
+    return (total + intercept).round(2)
+
+
+def measure(left: Images, right: Images) -> Floats:
+    """The measurements that `FEATURES` names: float64 (n, 38) of aligned pictures uint8 (n, 32, 32, 3)."""
+    out = np.empty((len(left), len(FEATURES)))
+    _measure_all(left, strip_bars(left), right, strip_bars(right), out)
+    return out
+
+
+LEAST_DETAIL = 1.5
+"""Levels of `detail` below which a picture says too little: gradients agree with each other by chance."""
+
+
+def detail(pictures: Images) -> Floats:
+    """Root mean square of what three smoothings take from the luma, in levels; the outermost three pixels left out.
+
+    Gradients have about 0.3, and photographs at 32×32 seldom less than 4, or 2 after a strong blur.
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+    """
+    out = np.empty(len(pictures))
+    _detail_all(pictures, out)
+    return out
+
+
+@compiled
+def _detail_all(pictures: Images, out: Floats) -> None:
+    for i in range(len(pictures)):
+        luma = luma_of(pictures[i])
+        fine = luma - smooth(smooth(smooth(luma)))
+        total = 0.0
+        for y in range(3, 29):
+            for x in range(3, 29):
+                total += fine[y, x] * fine[y, x]
+        out[i] = np.sqrt(total / 676)
+
+
+@compiled
+def _measure_all(left: Images, bare_left: Images, right: Images, bare_right: Images, out: Floats) -> None:
+    for i in range(len(left)):
+        bare, affine, correlation = lay_over(left[i], bare_left[i], right[i], bare_right[i])
+        a, b = (bare_left[i], bare_right[i]) if bare else (left[i], right[i])
+        _measure(a, b, affine, correlation, out[i])
+
+
+@compiled
+def lay_over(left: Images, bare_left: Images, right: Images, bare_right: Images) -> tuple[bool, Floats, float]:
+    """Whether two pictures uint8 (32, 32, 3) are better compared without bars, and what `align` says of them then."""
+    barred = (left != bare_left).any(), (right != bare_right).any()
+    if barred[0] and barred[1]:
+        affine, correlation = align(luma_of(bare_left), luma_of(bare_right))
+        return True, affine, correlation
+    affine, correlation = align(luma_of(left), luma_of(right))
+    if barred[0] or barred[1]:
+        # The bars are an addition to one, or part of both and hard to see in one of them.
+        bare_affine, bare_correlation = align(luma_of(bare_left), luma_of(bare_right))
+        if bare_correlation > correlation:
+            return True, bare_affine, bare_correlation
+    return False, affine, correlation
+
+
+@compiled
+def luma_of(picture: Images) -> Plane:
+    """The light (ITU-R BT.601) of a picture uint8 (side, side, 3): float64 (side, side), 0..255."""
+    side = picture.shape[0]
+    out = np.empty((side, side))
+    for y in range(side):
+        for x in range(side):
+            out[y, x] = 0.299 * picture[y, x, 0] + 0.587 * picture[y, x, 1] + 0.114 * picture[y, x, 2]
+    return out
+
+
+@compiled
+def _measure(left: Images, right: Images, affine: Floats, correlation: float, out: Floats) -> None:
+    planes, inside = _overlay(left, right, affine)
+    overlap = inside.sum() / 1024
+    correlations, energies = np.zeros((3, 6)), np.zeros((2, 3, 6))
+    for channel in range(3):
+        a, b = frequencies(planes[0, channel], inside, _ROWS), frequencies(planes[1, channel], inside, _ROWS)
+        for y in range(a.shape[0]):
+            for x in range(a.shape[0]):
+                band = _BAND[y, x]
+                if band >= 0:
+                    energies[0, channel, band] += a[y, x] * a[y, x]
+                    energies[1, channel, band] += b[y, x] * b[y, x]
+                    correlations[channel, band] += a[y, x] * b[y, x]
+    for channel in range(3):
+        for band in range(6):
+            scale = np.sqrt(energies[0, channel, band] * energies[1, channel, band])
+            correlations[channel, band] = correlations[channel, band] / scale if scale > 0 else 0.0
+            for side in range(2):
+                energies[side, channel, band] /= max(overlap, 1e-3) * _PAIRS[band]
+    for band in range(6):
+        least = min(energies[0, 0, band], energies[1, 0, band])
+        out[band] = fisher(correlations[0, band], 0.9995)
+        out[6 + band] = abs(np.log((energies[0, 0, band] + 4) / (energies[1, 0, band] + 4)))
+        out[12 + band] = np.log1p(least / 16)
+    for n in range(4):
+        light = colour = 0.0
+        for channel in range(3):
+            for band in range(6):
+                least = min(energies[0, channel, band], energies[1, channel, band])
+                found = evidence(
+                    correlations[channel, band], least, _PAIRS[band] * overlap, _NOISE[n], _MOST_ALIKE[band]
+                )
+                if channel == 0:
+                    light += found
+                else:
+                    colour += found
+        out[18 + n] = tamed((light + colour) / 50)
+        out[22 + n] = tamed(light / 50)
+        out[26 + n] = tamed(colour / 50)
+    spread, cells = _by_cell(planes[0, 0], planes[1, 0], inside)
+    out[30], out[31] = correlation, fisher(correlation, 0.9999)
+    out[32] = np.log(spread + 0.01)
+    out[33], out[34] = cells, fisher(cells, 0.995)
+    out[35] = overlap
+    out[36] = abs(affine[0]) + abs(affine[1]) + abs(affine[2]) + abs(affine[3])
+    out[37] = np.sqrt(affine[4] * affine[4] + affine[5] * affine[5])
+
+
+@compiled
+def _overlay(left: Images, right: Images, affine: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Luma and colour differences (ITU-R BT.601) of both, float64 (2, 3, 32, 32), and where the two overlap."""
+    planes, inside = np.zeros((2, 3, 32, 32)), np.zeros((32, 32), np.bool_)
+    source = np.empty((3, 32, 32))
+    for channel in range(3):
+        for y in range(32):
+            for x in range(32):
+                source[channel, y, x] = left[y, x, channel]
+    rgb = np.empty(3)
+    for y in range(32):
+        for x in range(32):
+            at_y, at_x, inside[y, x] = source_of(affine, y, x)
+            if inside[y, x]:
+                for side in range(2):
+                    for channel in range(3):
+                        rgb[channel] = value_at(source[channel], at_y, at_x) if side == 0 else right[y, x, channel]
+                    luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
+                    planes[side, 0, y, x] = luma
+                    planes[side, 1, y, x] = (rgb[2] - luma) * 0.564
+                    planes[side, 2, y, x] = (rgb[0] - luma) * 0.713
+    return planes, inside
+
+
+@compiled
+def _by_cell(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Of 64 cells of 4×4 pixels: over how many detail is spread (1/64 to 1), and how well they correlate, by contrast.
+
+    Detail in one place alone, an aeroplane in the sky, is little to know a picture by.
+    """
+    fine_a, fine_b = a - smooth(smooth(smooth(a))), b - smooth(smooth(smooth(b)))
+    total = squares = weighed = agreed = 0.0
+    for cell in range(64):
+        n = 0
+        detail_a = detail_b = sum_a = sum_b = sum_aa = sum_bb = sum_ab = 0.0
+        for y in range(cell // 8 * 4, cell // 8 * 4 + 4):
+            for x in range(cell % 8 * 4, cell % 8 * 4 + 4):
+                if inside[y, x]:
+                    n += 1
+                    detail_a += fine_a[y, x] * fine_a[y, x]
+                    detail_b += fine_b[y, x] * fine_b[y, x]
+                    sum_a += a[y, x]
+                    sum_b += b[y, x]
+                    sum_aa += a[y, x] * a[y, x]
+                    sum_bb += b[y, x] * b[y, x]
+                    sum_ab += a[y, x] * b[y, x]
+        detail = np.sqrt(detail_a * detail_b)
+        total += detail
+        squares += detail * detail
+        if n >= 12:
+            # 64 is the noise of a cell: what is fainter says nothing.
+            contrast = np.sqrt((sum_aa - sum_a * sum_a / n + 64) * (sum_bb - sum_b * sum_b / n + 64))
+            weight = min(contrast, 1600.0)
+            weighed += weight
+            agreed += weight * (sum_ab - sum_a * sum_b / n) / contrast
+    spread = total * total / (64 * squares) if squares > 0 else 0.0
+    return spread, agreed / weighed if weighed > 0 else 0.0

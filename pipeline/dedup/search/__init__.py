@@ -1,0 +1,1 @@
+"""Search a set, or two sets, for pairs of copies."""

@@ -1,0 +1,130 @@
+"""Pictures of a set that stand in another one as well: leaks of a training set into a test set, say.
+
+matches.parquet   left (row of the set), right (row of the other), hamming, score (null for equal ones), reason, key and
+                  content of the other; ordered by left, right
+matches.csv       for people: key, other_key, both contents, reason, hamming, score
+misses.parquet, decoys.parquet    see `pairs`; left is a row of the set, right one of the other
+matches.json      how they were found, how many, and how many of them chance explains
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core import files
+from pipeline.core.workspace import workspace
+from pipeline.csv_text import encode_key
+from pipeline.dedup.encoder.codes import encode, load_encoder
+from pipeline.dedup.index.exact_match import pixel_digests
+from pipeline.dedup.pairs.matches_table import MATCHES, SCHEMA_VERSION
+from pipeline.dedup.pairs.pairs_table import SCHEMA
+from pipeline.dedup.search.find_pairs import detector_digest
+from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
+from pipeline.imageset.format.image_set import ImageSet
+
+
+def find_matches(
+    images_folder: Path,
+    other_folder: Path,
+    encoder_folder: Path,
+    parameters: PairSearchConfig,
+    *,
+    workers: int,
+    to: Path,
+) -> dict[str, Any]:
+    """Find all pairs of copies across two sets: of equal bytes, of equal pixels, and as `parameters.mode` says.
+
+    Returns:
+        What stands in `matches.json`; `matched` counts pictures of the set, `other_matched` those of the other.
+
+    Raises:
+        MissingInput, CorruptData, BadParameters: as `pairs.find_pairs`.
+    """
+    images, other = ImageSet(images_folder), ImageSet(other_folder)
+    encoder_file = encoder_folder / "encoder.safetensors"
+    encoder = load_encoder(encoder_file)
+    made_from = {
+        "schema_version": SCHEMA_VERSION,
+        "mode": parameters.mode,
+        "detector": detector_digest(parameters, files.sha256_file(encoder_file)),
+        "images": images.digest,
+        "other": other.digest,
+        "parameters": parameters.model_dump(),
+    }
+    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "imageset/format")})) as work:
+        if work is None:
+            return dict(files.read_json(to / "matches.json"))
+        contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
+        figures: dict[str, Any] = {}
+        misses = decoys = SCHEMA.empty_table()
+        best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
+        if parameters.mode == "near":
+            search = PairSearch(images, other, encoder_file, parameters, workers)
+            tables = search.run()
+            figures, misses, decoys = search.summarise(tables), tables["misses"], tables["decoys"]
+            digests = [[bytes(row) for row in side] for side in search.digests]
+            alike = [_rows_by(side) for side in digests]
+            for row in tables["pairs"].to_pylist():
+                # Of the same pixels one was searched for, and it speaks for all.
+                for left in alike[0][digests[0][row["left"]]]:
+                    for right in alike[1][digests[1][row["right"]]]:
+                        best[left, right] = ("near_code", row["hamming"], row["score"])
+            kinds = [("same_bytes", contents), ("same_pixels", digests)]
+        else:
+            digests = [[bytes(row) for row in pixel_digests(one)[0]] for one in (images, other)]
+            codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
+            kinds = [("same_bytes", contents), ("same_pixels", digests), ("same_code", codes)]
+        for reason, sides in reversed(kinds):  # the strongest last
+            for pair in _equal(*sides):
+                best[pair] = (reason, *best.get(pair, ("", 0, None))[1:])
+        pairs = sorted(best)
+        lefts, rights = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+        reasons, hamming, scores = ([best[pair][column] for pair in pairs] for column in range(3))
+        names = [[column[row] for row in rights.tolist()] for column in (other.keys, contents[1])]
+        columns = [lefts, rights, pa.array(hamming, pa.int16()), pa.array(scores, pa.float64()), reasons, *names]
+        table = pa.table(columns, schema=MATCHES)
+        summary = {
+            **made_from,
+            **figures,
+            "pictures": len(images),
+            "other_pictures": len(other),
+            "matched_pairs": len(pairs),
+            "matched": len(np.unique(lefts)),
+            "other_matched": len(np.unique(rights)),
+        }
+        pq.write_table(table, work.result / "matches.parquet", compression="zstd")
+        for title, nearly in (("misses", misses), ("decoys", decoys)):
+            pq.write_table(nearly, work.result / f"{title}.parquet", compression="zstd")
+        files.write_text(work.result / "matches.csv", _csv(table, images.keys, contents[0]))
+        files.write_json(work.result / "matches.json", summary)
+        work.publish()
+    return summary
+
+
+def _rows_by(values: list[Any]) -> dict[Any, list[int]]:
+    rows: dict[Any, list[int]] = {}
+    for row, value in enumerate(values):
+        rows.setdefault(value, []).append(row)
+    return rows
+
+
+def _equal(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
+    rows = _rows_by(right)
+    return [(a, b) for a, value in enumerate(left) for b in rows.get(value, ())]
+
+
+def _csv(table: pa.Table, keys: list[str], contents: list[str]) -> str:
+    lines = ["key,other_key,sha256,other_sha256,reason,hamming,score"]
+    for row in table.to_pylist():
+        named = [
+            encode_key(keys[row["left"]]),
+            encode_key(row["other_key"]),
+            contents[row["left"]],
+            row["other_sha256"],
+        ]
+        score = "" if row["score"] is None else f"{row['score']:.2f}"
+        lines.append(",".join([*named, row["reason"], str(row["hamming"]), score]))
+    return "\n".join(lines) + "\n"

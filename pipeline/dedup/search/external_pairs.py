@@ -1,0 +1,170 @@
+"""Pairs that another detector found, or that embeddings of the pictures give, in the place of the search."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.core import files, progress
+from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.core.workspace import workspace
+from pipeline.csv_text import decode_key
+from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
+from pipeline.imageset.format.image_set import ImageSet, Rows
+
+COLUMNS = (("key_a", "key_b"), ("key", "kept_key"), ("left", "right"), ("from", "to"), ("filename", "duplicate"))
+"""Names of the two columns of keys that are understood; else the first two columns are taken."""
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class ExternalPairs:
+    """Where pairs come from: exactly one of the two.
+
+    Attributes:
+        pairs: a CSV or parquet file with two columns of keys, and a column `score` or `similarity` if there is one.
+        embeddings: a `.npy` file, a row of numbers for each picture, in key order.
+        cosine: least cosine of the angle between embeddings of copies, -1..1.
+
+    Raises:
+        BadParameters: not exactly one of pairs and embeddings is given.
+    """
+
+    pairs: Path | None = None
+    embeddings: Path | None = None
+    cosine: float = 0.95
+
+    def __post_init__(self) -> None:
+        if (self.pairs is None) == (self.embeddings is None):
+            raise BadParameters("--pairs, --embeddings: expected exactly one of the two")
+
+    @property
+    def path(self) -> Path:
+        """Whichever of the two files it is."""
+        path = self.pairs or self.embeddings
+        assert path is not None
+        return path
+
+
+def load_external_pairs(images_folder: Path, given: ExternalPairs, *, to: Path) -> dict[str, Any]:
+    """Write given pairs as `pairs.find_pairs` writes those that it finds.
+
+    Pairs of keys that are not in the set, and of a picture with itself, are counted and left out.
+
+    Returns:
+        What stands in `pairs.json`.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not such a file, or its rows are not as many as the pictures.
+    """
+    images = ImageSet(images_folder)
+    path = given.path
+    if not path.is_file():
+        raise MissingInput(f"{path}: no such file")
+    made_from = {
+        "schema_version": SCHEMA_VERSION,
+        "mode": "given",
+        "detector": files.digest(
+            {"file": files.sha256_file(path), "cosine": given.cosine if given.embeddings else None}
+        ),
+        "images": images.digest,
+        "parameters": {"cosine": given.cosine} if given.embeddings else {},
+    }
+    code = files.code_digest("dedup", "imageset/format", "csv_text")
+    with workspace(to, files.digest({**made_from, "code": code})) as work:
+        if work is None:
+            return dict(files.read_json(to / "pairs.json"))
+        if given.pairs:
+            table, ignored = _named(given.pairs, images)
+        else:
+            table, ignored = _alike(path, given.cosine, len(images)), 0
+        summary = {**made_from, "pictures": len(images), "pairs": len(table), "ignored": ignored}
+        write_tables(work.result, {"pairs": table, "misses": table.slice(0, 0), "decoys": table.slice(0, 0)}, summary)
+        work.publish()
+    return summary
+
+
+def _named(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
+    """Pairs of keys as rows, each pair once with its highest score; and how many were left out."""
+    row_of = {key: row for row, key in enumerate(images.keys)}
+    best: dict[tuple[int, int], float] = {}
+    ignored = 0
+    for key_a, key_b, score in _rows_parquet(path) if path.suffix == ".parquet" else _rows_csv(path):
+        # Keys as this project writes them are percent-encoded, those of other programs are not.
+        a, b = (row_of.get(key, row_of.get(decode_key(key))) for key in (key_a, key_b))
+        if a is None or b is None or a == b:
+            ignored += 1
+            continue
+        pair = (min(a, b), max(a, b))
+        best[pair] = max(score, best.get(pair, score))
+    if ignored:
+        progress.warn(f"{path}: {ignored:,} pairs are of keys that are not in the set, or of a picture with itself")
+    pairs = sorted(best)
+    left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    return _table(left, right, np.array([best[pair] for pair in pairs])), ignored
+
+
+def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        try:
+            header = next(rows, [])
+            a, b, score = _columns(path, header)
+            for row in rows:
+                if row:
+                    yield row[a], row[b], float(row[score]) if score is not None else np.nan
+        except (ValueError, IndexError, UnicodeDecodeError, csv.Error) as error:
+            raise CorruptData(f"{path}, line {max(1, rows.line_num)}: {error}; expected two keys in each row") from None
+
+
+def _rows_parquet(path: Path) -> Iterator[tuple[str, str, float]]:
+    table = files.read_table(path, f"{path}", "expected parquet with two keys in each row")
+    a, b, score = _columns(path, table.column_names)
+    scores = table.column(score).to_pylist() if score is not None else [np.nan] * len(table)
+    for key_a, key_b, value in zip(table.column(a).to_pylist(), table.column(b).to_pylist(), scores, strict=True):
+        yield str(key_a), str(key_b), float(value)
+
+
+def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
+    if len(header) < 2:
+        raise CorruptData(f"{path}: {len(header)} columns, expected two of keys, such as key_a and key_b")
+    names = next((pair for pair in COLUMNS if set(pair) <= set(header)), (header[0], header[1]))
+    score = next((name for name in ("score", "similarity") if name in header), None)
+    return header.index(names[0]), header.index(names[1]), header.index(score) if score else None
+
+
+def _alike(path: Path, cosine: float, count: int) -> pa.Table:
+    """Pairs of embeddings at an angle whose cosine is at least this, by all products, a block at a time."""
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptData(f"--embeddings {path}: not readable as an array ({error})") from None
+    if values.ndim != 2 or len(values) != count or values.dtype.kind not in "fiu":
+        raise CorruptData(
+            f"--embeddings {path}: {values.dtype} {values.shape}, expected a row of numbers for each of {count:,} "
+            "pictures, in key order"
+        )
+    unit = np.asarray(values, np.float32)
+    length = np.linalg.norm(unit, axis=1, keepdims=True)
+    unit = np.divide(unit, length, out=np.zeros_like(unit), where=length > 0)
+    found: list[tuple[Rows, Rows, npt.NDArray[np.float64]]] = []
+    with progress.bar("compare embeddings", count) as advance:
+        for start in range(0, count, _BLOCK):
+            products = unit[start : start + _BLOCK] @ unit.T
+            left, right = np.nonzero(products >= cosine)
+            ahead = left + start < right
+            left, right = left[ahead], right[ahead]
+            found.append((left + start, right, products[left, right].astype(np.float64).round(6)))
+            advance(min(_BLOCK, count - start))
+    return _table(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _table(left: Rows, right: Rows, score: npt.NDArray[np.float64]) -> pa.Table:
+    return pa.table([left, right, pa.nulls(len(left), pa.int16()), score], schema=SCHEMA)

@@ -1,0 +1,1 @@
+"""Linear classifiers on the features of a discriminator (the paper, section 5)."""

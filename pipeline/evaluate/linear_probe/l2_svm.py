@@ -1,0 +1,230 @@
+"""A linear SVM with squared hinge loss (L2-SVM), one class against the rest, trained on rows of a memory map.
+
+The objective of scikit-learn's `LinearSVC` with its defaults, for each class, with y = ±1 and a constant feature 1
+whose weight is penalised like the others:
+
+    ½ |w|² + C Σ max(0, 1 - y w·x)²
+
+All columns (classes, and the folds of a cross-validation beside one another) are solved at once by L-BFGS (Nocedal and
+Wright, algorithm 7.4), each with its own history and its own step. The model is linear, so the objective along a
+direction is known from one product of features and directions, and the best step on it is found exactly; an iteration
+passes over the features twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Matrix = npt.NDArray[np.float32]
+
+_HISTORY = 10
+_BLOCK_BYTES = 1 << 26
+_STEPS = 50  # of the search along a direction; a handful is usual
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The solution of every column.
+
+    Attributes:
+        weights: float32 (features + 1, columns); the last row belongs to the constant feature.
+        objective: float64 (columns,).
+        iterations: passes that were made.
+        converged: bool (columns,).
+    """
+
+    weights: torch.Tensor
+    objective: torch.Tensor
+    iterations: int
+    converged: torch.Tensor
+
+
+class FeatureRows:
+    """Features float32 (n, f), read in blocks of rows that stay below 64 MB, with a constant column added.
+
+    Args:
+        features: an array or memory map.
+        basis: float32 (original features, f), where these are coordinates in it; see `compact`.
+    """
+
+    @classmethod
+    def compact(cls, features: Matrix) -> "FeatureRows":
+        """The same problem with no more features than rows.
+
+        A solution is a combination of rows. With the products of the rows X Xᵀ = L Lᵀ, the rows of L have the same
+        products, so they give the same margins and weights as long; X = L Bᵀ with an orthonormal basis B = Xᵀ L⁻ᵀ.
+        """
+        count, width = features.shape
+        if width <= count:
+            return cls(features)
+        rows = torch.from_numpy(features).double()
+        products = rows @ rows.T
+        # Equal rows make the products singular; so little on the diagonal is below what a float32 feature resolves.
+        products.diagonal().add_(1e-9 * products.diagonal().mean())
+        lower = torch.linalg.cholesky(products)
+        basis = torch.linalg.solve_triangular(lower, rows, upper=False).T
+        return cls(lower.float().numpy(), basis.float())
+
+    def original(self, weights: torch.Tensor) -> torch.Tensor:
+        """Weights for the original features from those for these: float32 (original features + 1, columns)."""
+        return weights if self.basis is None else torch.cat([self.basis @ weights[:-1], weights[-1:]])
+
+    def __init__(self, features: Matrix, basis: torch.Tensor | None = None) -> None:
+        self.features = features
+        self.basis = basis
+        self.shape = (features.shape[0], features.shape[1] + 1)
+        self.block = max(1, _BLOCK_BYTES // (4 * features.shape[1]))
+
+    def times(self, weights: torch.Tensor) -> torch.Tensor:
+        """Products float32 (n, columns) with float32 (f + 1, columns)."""
+        padded = _padded(weights[:-1])
+        out = torch.empty(self.shape[0], padded.shape[1])
+        for part, rows in self._blocks():
+            torch.mm(part, padded, out=out[rows])
+        return out[:, : weights.shape[1]] + weights[-1]
+
+    def transposed_times(self, values: torch.Tensor) -> torch.Tensor:
+        """Products float32 (f + 1, columns) with float32 (n, columns)."""
+        padded = _padded(values)
+        out = torch.zeros(self.shape[1], padded.shape[1])
+        for part, rows in self._blocks():
+            out[:-1].addmm_(part.T, padded[rows])
+        out[-1] = padded.sum(dim=0)
+        return out[:, : values.shape[1]].contiguous()
+
+    def squares(self, costs: torch.Tensor) -> torch.Tensor:
+        """Sums over the rows of cost times squared feature, float32 (f + 1, columns)."""
+        out = torch.zeros(self.shape[1], costs.shape[1])
+        for part, rows in self._blocks():
+            out[:-1].addmm_(part.square().T, costs[rows])
+        out[-1] = costs.sum(dim=0)
+        return out
+
+    def _blocks(self) -> Iterator[tuple[torch.Tensor, slice]]:
+        for start in range(0, self.shape[0], self.block):
+            rows = slice(start, min(start + self.block, self.shape[0]))
+            yield torch.from_numpy(self.features[rows]), rows
+
+
+def _padded(values: torch.Tensor) -> torch.Tensor:
+    """With columns of zeros up to a multiple of 16: products with 10 columns take longer than with 16."""
+    return torch.nn.functional.pad(values, (0, -values.shape[1] % 16))
+
+
+def solve(
+    rows: FeatureRows,
+    signs: torch.Tensor,
+    costs: torch.Tensor,
+    *,
+    tolerance: float,
+    iterations: int,
+    start: torch.Tensor | None = None,
+) -> Fit:
+    """Solve every column.
+
+    Args:
+        signs: float32 (n, columns), 1 for the pictures of the column's class and -1 for the others.
+        costs: float32 (n, columns), C; 0 for a row that the column does not learn from.
+        tolerance: a column is solved when its objective is known to be at most this share above the least. The penalty
+            makes the objective f strongly convex with a modulus of 1, so it is at most |gradient|² / 2 above.
+        iterations: the most that are made.
+        start: weights (f + 1, columns) to begin with, such as those for a smaller C.
+    """
+    columns = signs.shape[1]
+    weights = torch.zeros(rows.shape[1], columns) if start is None else start.clone()
+    margins = rows.times(weights).double() if start is not None else torch.zeros(signs.shape, dtype=torch.float64)
+    steps: list[torch.Tensor] = []
+    changes: list[torch.Tensor] = []
+    # The Hessian's diagonal, if every row were active: features of unlike scale would make the search slow.
+    diagonal = 1 / (1 + 2 * rows.squares(costs))
+    number, gradient = 0, _gradient(rows, weights, margins, signs, costs)
+    while True:
+        objective = _objective(weights, margins, signs, costs)
+        converged = gradient.double().square().sum(dim=0) / 2 <= tolerance * objective
+        if number == iterations or bool(converged.all()):
+            break
+        direction = _direction(gradient, steps, changes, diagonal)
+        direction[:, converged] = 0
+        along = rows.times(direction).double()
+        length = _best_length(weights, direction, margins, along, signs, costs)
+        step = direction * length
+        weights += step
+        margins += along * length
+        before, gradient = gradient, _gradient(rows, weights, margins, signs, costs)
+        steps, changes = [*steps[1 - _HISTORY :], step], [*changes[1 - _HISTORY :], gradient - before]
+        number += 1
+    return Fit(weights, objective, number, converged)
+
+
+def _objective(weights: torch.Tensor, margins: torch.Tensor, signs: torch.Tensor, costs: torch.Tensor) -> torch.Tensor:
+    return weights.double().square().sum(dim=0) / 2 + (costs * _slack(margins, signs).square()).sum(dim=0)
+
+
+def _slack(margins: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+    return (1 - signs * margins).clamp_(min=0)
+
+
+def _gradient(
+    rows: FeatureRows, weights: torch.Tensor, margins: torch.Tensor, signs: torch.Tensor, costs: torch.Tensor
+) -> torch.Tensor:
+    return weights + rows.transposed_times((-2 * costs * signs * _slack(margins, signs)).float())
+
+
+def _direction(
+    gradient: torch.Tensor, steps: list[torch.Tensor], changes: list[torch.Tensor], diagonal: torch.Tensor
+) -> torch.Tensor:
+    """Minus the inverse Hessian, as far as past steps tell, times the gradient: the two loops of L-BFGS by column.
+
+    A step of a column that stood still tells nothing and counts for nothing.
+    """
+    result = -gradient
+    inverse = [_reciprocal((step * change).sum(dim=0)) for step, change in zip(steps, changes, strict=True)]
+    shares = []
+    for step, change, scale in zip(reversed(steps), reversed(changes), reversed(inverse), strict=True):
+        shares.append(scale * (step * result).sum(dim=0))
+        result -= shares[-1] * change
+    result *= diagonal
+    if steps:
+        bend = (steps[-1] * changes[-1]).sum(dim=0) * _reciprocal((changes[-1].square() * diagonal).sum(dim=0))
+        result *= torch.where(bend > 0, bend, 1.0)
+    for step, change, scale, share in zip(steps, changes, inverse, reversed(shares), strict=True):
+        result += (share - scale * (change * result).sum(dim=0)) * step
+    return result
+
+
+def _reciprocal(values: torch.Tensor) -> torch.Tensor:
+    return torch.where(values > 0, 1 / values.clamp(min=torch.finfo(values.dtype).tiny), 0.0)
+
+
+def _best_length(
+    weights: torch.Tensor,
+    direction: torch.Tensor,
+    margins: torch.Tensor,
+    along: torch.Tensor,
+    signs: torch.Tensor,
+    costs: torch.Tensor,
+) -> torch.Tensor:
+    """Where each column's objective is least on its direction: Newton's method on a derivative made of straight pieces.
+
+    The derivative rises with the length, so a step that leaves what is known to hold the zero is replaced by halving.
+    """
+    first = (weights.double() * direction).sum(dim=0)
+    second = direction.double().square().sum(dim=0)
+    low, high = torch.zeros_like(first), torch.full_like(first, torch.inf)
+    length = torch.zeros_like(first)
+    for _ in range(_STEPS):
+        slack = _slack(margins + length * along, signs)
+        slope = first + length * second - 2 * (costs * signs * along * slack).sum(dim=0)
+        bend = second + 2 * (costs * along.square() * (slack > 0)).sum(dim=0)
+        low, high = torch.where(slope < 0, length, low), torch.where(slope > 0, length, high)
+        following = torch.where(bend > 0, length - slope / bend.clamp(min=1e-300), length)
+        outside = (following < low) | (following > high)
+        following = torch.where(outside, torch.where(high.isinf(), 2 * low + 1, (low + high) / 2), following)
+        still = (following - length).abs() <= 1e-9 * length.abs()
+        length = following
+        if bool(still.all()):
+            break
+    return length.float()

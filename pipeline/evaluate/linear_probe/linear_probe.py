@@ -1,0 +1,164 @@
+"""Put a trained discriminator, and untrained ones beside it, to the test on a labelled benchmark."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.core import files, progress
+from pipeline.core.errors import BadParameters, CorruptData
+from pipeline.core.workspace import workspace
+from pipeline.evaluate.linear_probe import classify, features, protocol
+from pipeline.evaluate.linear_probe.accuracy_plot import accuracies_plot
+from pipeline.evaluate.linear_probe.protocol import LinearProbeConfig
+from pipeline.imageset.format.image_set import ImageSet
+from pipeline.imageset.format.kept_rows import load_kept
+from pipeline.models.dcgan import saved_model
+from pipeline.models.dcgan.model import PRESETS, Discriminator, build
+from pipeline.seeding import deterministic, numpy_rng, torch_generator
+
+
+def evaluate(
+    model_folder: Path,
+    images_folder: Path,
+    kept: Path,
+    benchmark_folder: Path,
+    parameters: LinearProbeConfig,
+    *,
+    name: str,
+    seed: int,
+    to: Path,
+) -> dict[str, Any]:
+    """Write `metrics.json`, `draws.csv` (every draw of every network) and `features.svg` to the folder `to`.
+
+    Args:
+        model_folder: what `dcgan.training.train` wrote.
+        images_folder, kept: the pictures that the network learned from.
+        benchmark_folder: the image sets `train` and `test`, with labels, and `source.json`.
+        name: of the benchmark; with the seed it names every draw.
+
+    Returns:
+        The content of `metrics.json`: `benchmark`, `model`, `features` (how many a picture has), `parameters`, `seed`
+        and `networks`: for `trained`, `untrained-1` … what `classify.whole` and the two of few labels give.
+
+    Raises:
+        MissingInput, CorruptData: an input is not there or not whole, or its parts do not belong together.
+        BadParameters: the pictures are of another side than the network's, or there are too few.
+    """
+    deterministic(parameters.threads)
+    description = saved_model.read_description(model_folder)
+    preset = PRESETS[description["preset"]]
+    own = ImageSet(images_folder, side=preset.side)
+    rows = load_kept(kept, len(own))
+    source = files.read_json(benchmark_folder / "source.json")
+    train, test = (ImageSet(benchmark_folder / part) for part in ("train", "test"))
+    if train.side != preset.side:
+        raise BadParameters(
+            f"--benchmark {benchmark_folder}: pictures are {train.side} pixels wide, but "
+            f"{description['preset']} looks at {preset.side}; take a model of that side"
+        )
+    classes = [str(title) for title in source["classes"]]
+    parts = protocol.split(_labels(train, classes), parameters, seed, name)
+    test_labels = _labels(test, classes)
+    protocol.draw(parts, parameters.per_class, classes, seed, name, 0)  # too few of a class are found out at once
+    record: dict[str, Any] = {
+        "benchmark": {"name": name, "source": source, "train": len(train), "test": len(test), "classes": classes},
+        "model": {
+            **{key: description[key] for key in ("preset", "base_width", "epochs", "steps")},
+            "pictures": description["data"]["pictures"],
+            "discriminator_sha256": files.sha256_file(model_folder / "discriminator.safetensors"),
+        },
+        "features": features.count(preset, description["base_width"]),
+        "parameters": parameters.model_dump(),
+        "seed": seed,
+    }
+    digest = {
+        **record,
+        "inputs": [own.digest, files.sha256_file(kept), train.digest, test.digest],
+        "numerics": [torch.__version__, torch.backends.cpu.get_cpu_capability()],
+        "code": files.code_digest("evaluate", "models/dcgan", "imageset/format", "seeding", "intervals"),
+    }
+    with workspace(to, files.digest(digest)) as work:
+        if work is None:
+            return dict(files.read_json(to / "metrics.json"))
+        found: dict[str, dict[str, Any]] = {}
+        jobs = _jobs(parameters)
+        networks = ["trained", *(f"untrained-{number + 1}" for number in range(parameters.untrained))]
+        done = len(list(work.scratch.glob("*.json")))
+        total = len(jobs) * len(networks)
+        if done:
+            progress.say(f"{done} of {total} parts were done before")
+        rng = numpy_rng(seed, "evaluate", name, "statistics")
+        own_rows, train_rows = (
+            np.sort(rng.permutation(there)[: parameters.statistics_pictures]) for there in (rows, np.arange(len(train)))
+        )
+        with progress.bar(f"evaluate-features {name}", total, "parts", done=done) as advance:
+            for network in networks:
+                paths = {job: work.scratch / f"{network}-{job}.json" for job in jobs}
+                if not all(path.exists() for path in paths.values()):
+                    discriminator = _network(model_folder, description, network, seed)
+                    if parameters.norm == "benchmark":
+                        discriminator = features.with_statistics(discriminator, train, train_rows)
+                    elif parameters.norm == "own" or network != "trained":
+                        discriminator = features.with_statistics(discriminator, own, own_rows)
+                    matrices = [work.scratch / f"{network}-{part}.npy" for part in ("train", "test")]
+                    task = classify.Task(
+                        parameters,
+                        parts,
+                        features.write(matrices[0], discriminator, train, parts.rows, f"{network}: train"),
+                        features.write(matrices[1], discriminator, test, np.arange(len(test)), f"{network}: test"),
+                        test_labels,
+                        classes,
+                        seed,
+                        name,
+                    )
+                    for job, path in paths.items():
+                        if not path.exists():
+                            files.write_json(path, jobs[job](task))
+                            advance(1)
+                    del task
+                    for matrix in matrices:
+                        matrix.unlink()
+                found[network] = _joined(parameters, {job: files.read_json(path) for job, path in paths.items()})
+        record["networks"] = found
+        files.write_text(work.result / "draws.csv", protocol.draws_csv(found))
+        files.write_text(work.result / "features.svg", accuracies_plot(record))
+        files.write_json(work.result / "metrics.json", record)
+        work.publish()
+    return record
+
+
+def _jobs(parameters: LinearProbeConfig) -> dict[str, Callable[[classify.Task], dict[str, Any]]]:
+    jobs: dict[str, Callable[[classify.Task], dict[str, Any]]] = {"held_out": classify.few_held_out}
+    if parameters.folds:
+        jobs["cross_validation"] = classify.few_cross_validated
+    if parameters.whole:
+        jobs["whole"] = classify.whole
+    return jobs
+
+
+def _joined(parameters: LinearProbeConfig, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    few = {"per_class": parameters.per_class, "held_out": found["held_out"]}
+    few["cross_validation"] = found.get("cross_validation")
+    return {"few": few, "whole": found.get("whole")}
+
+
+def _network(folder: Path, description: dict[str, Any], network: str, seed: int) -> Discriminator:
+    if network == "trained":
+        return saved_model.load_discriminator(folder)
+    rng = torch_generator(seed, "evaluate", network)
+    return build(Discriminator, PRESETS[description["preset"]], description["base_width"], rng)
+
+
+def _labels(images: ImageSet, classes: list[str]) -> protocol.Labels:
+    """Numbers of the pictures' classes, int64 (n,)."""
+    numbers = {title: number for number, title in enumerate(classes)}
+    titles = images.index.column("label").to_pylist()
+    strange = next((title for title in titles if title not in numbers), classes[0])
+    if strange not in numbers:
+        raise CorruptData(
+            f"{images.folder}: label {strange!r}, expected one of {', '.join(classes)}; download the benchmark again"
+        )
+    return np.array([numbers[title] for title in titles], np.int64)

@@ -1,1 +1,0 @@
-"""The paper's looks into the latent space."""

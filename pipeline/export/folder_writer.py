@@ -1,0 +1,81 @@
+"""Pictures as files in a folder, by key; copied, or linked to the source's own files."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pipeline.core.errors import BadParameters, PipelineError
+from pipeline.export.key_paths import has_suffix, path_of, suffix_of
+from pipeline.export.originals import Originals
+from pipeline.readers.folder_reader import Folder
+
+Link = Literal["copy", "hardlink", "symlink", "reflink"]
+
+_FICLONE = 0x40049409
+_UNABLE = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EMLINK}
+
+
+def check_link(originals: Originals, link: Link) -> None:
+    """Refuse to link what is not a file (`BadParameters`)."""
+    if link != "copy" and not isinstance(originals.source, Folder):
+        raise BadParameters(f"--link {link}: the source is one archive, not a folder of files; use --link copy")
+
+
+def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, int]:
+    """Write each picture to the path that `paths.path_of` gives it.
+
+    Args:
+        link: `copy`; else the file is one with the source's: `hardlink` (the same file), `symlink` (an absolute path)
+            or `reflink` (a copy that shares the disk's blocks until one of the two is written to).
+
+    Returns:
+        `bytes`, and `renamed`: pictures whose path is not their key.
+
+    Raises:
+        BadParameters: the disk cannot link so.
+        PipelineError: the file system takes two paths for one, as some do with upper and lower case.
+        CorruptData: see `Originals.read`.
+    """
+    taken = {key for key in originals.keys if has_suffix(key)}
+    root = os.fsencode(originals.source.folder) if isinstance(originals.source, Folder) else b""
+    counts = {"bytes": 0, "renamed": 0}
+    for original, data in originals.read():
+        name = path_of(original.key, suffix_of(data), taken)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if link == "copy":
+                with path.open("xb") as file:
+                    file.write(data)
+            else:
+                assert isinstance(original.place, bytes)
+                # Resolved: the source may itself be a link, and what is wanted is the file.
+                _LINKS[link](os.path.realpath(os.path.join(root, original.place)), path)  # noqa: PTH118
+        except FileExistsError:
+            raise PipelineError(
+                f"{name!r}: this file system takes it for the path of another picture; choose another disk or format"
+            ) from None
+        except OSError as error:
+            if link == "copy" or error.errno not in _UNABLE:
+                raise
+            raise BadParameters(
+                f"--link {link}: not possible from the source's disk to --to's ({error.strerror}); use --link copy"
+            ) from None
+        counts["bytes"] += len(data)
+        counts["renamed"] += name != original.key
+    return counts
+
+
+def _reflink(source: bytes, path: Path) -> None:
+    with open(source, "rb") as reader, path.open("xb") as writer:  # noqa: PTH123 (Path takes no bytes)
+        fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+
+
+_LINKS: dict[str, Callable[[bytes, Path], None]] = {
+    "hardlink": os.link,
+    "symlink": lambda source, path: os.symlink(source, os.fsencode(path)),  # noqa: PTH211
+    "reflink": _reflink,
+}

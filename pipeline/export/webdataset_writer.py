@@ -1,0 +1,46 @@
+"""Pictures as WebDataset shards: tars of `000000000.jpg` with `000000000.json` beside it."""
+
+import io
+import itertools
+import json
+import tarfile
+from pathlib import Path
+
+from pipeline.export.key_paths import suffix_of
+from pipeline.export.originals import Originals
+
+
+def write_webdataset(originals: Originals, folder: Path, shard_pictures: int) -> dict[str, int]:
+    """Write `shard-000000.tar` and so on; no time and no user stands in the headers.
+
+    A picture's suffix is that of its content. The JSON has `key`, `label` (or null), `sha256`, `width`, `height`.
+
+    Args:
+        shard_pictures: in each shard but the last.
+
+    Returns:
+        `bytes` of the pictures, `shards`.
+
+    Raises:
+        CorruptData: see `Originals.read`.
+    """
+    pairs = originals.read()
+    shards = -(-len(originals) // shard_pictures)
+    length = 0
+    for shard in range(shards):
+        with tarfile.open(folder / f"shard-{shard:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+            of_shard = itertools.islice(pairs, shard_pictures)
+            for number, (original, data) in enumerate(of_shard, shard * shard_pictures):
+                names = ("key", "label", "sha256", "width", "height")
+                about = {name: getattr(original, name) for name in names}
+                text = json.dumps(about, sort_keys=True, ensure_ascii=False)
+                _add(tar, f"{number:09d}{suffix_of(data)}", data)
+                _add(tar, f"{number:09d}.json", text.encode())
+                length += len(data)
+    return {"bytes": length, "shards": shards}
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)  # mtime, uid and gid are 0, mode 0644
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))

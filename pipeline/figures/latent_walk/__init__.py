@@ -1,0 +1,101 @@
+"""The paper's Figure 4: a walk along straight lines between latents, to see whether the pictures change smoothly."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from pipeline.core import files, params
+from pipeline.core.workspace import workspace
+from pipeline.imageset import image_grid
+from pipeline.imageset.format.image_set import Images
+from pipeline.models.dcgan import sampling, saved_model
+from pipeline.seeding import deterministic, torch_generator
+
+
+class LatentWalkConfig(params.Section):
+    """Section `explore.SET.walk`."""
+
+    rows: int = Field(gt=0, description="straight pieces of the walk, a row of the figure each")
+    columns: int = Field(gt=0, description="pictures a row")
+    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+
+
+def path(anchors: torch.Tensor, columns: int) -> torch.Tensor:
+    """Points of the walk, in order: float32 (rows · columns + 1, latent).
+
+    Row i goes from anchor i towards anchor i + 1 in equal steps and stops one step short of it, for the next row begins
+    there; the last anchor closes the list. Measured on the published figure: its rows do begin at the turns.
+
+    Args:
+        anchors: float32 (rows + 1, latent).
+    """
+    share = (torch.arange(columns) / columns)[None, :, None]
+    rows = anchors[:-1, None] * (1 - share) + anchors[1:, None] * share
+    return torch.cat([rows.flatten(0, 1), anchors[-1:]])
+
+
+def smoothness(images: Images, columns: int) -> dict[str, float | None]:
+    """How far the walk moves in pixel space.
+
+    Args:
+        images: uint8 (rows · columns + 1, side, side, 3), the pictures of `path`.
+
+    Returns:
+        mean_step, largest_step: mean absolute difference of neighbours along the walk, in grey levels 0..255.
+        anchor_distance: the same between all pairs of anchors, which are independent draws.
+        step_ratio: mean_step / anchor_distance. A straight cross-fade gives 1 / columns and a detour more. None when
+            all anchors look the same.
+        largest_step_ratio: largest_step / mean_step. A generator that jumps between remembered pictures makes one step
+            of a row do nearly all of its change, which gives up to `columns`. None when nothing moves.
+    """
+    values = images.reshape(len(images), -1).astype(np.int16)
+    steps = [float(np.abs(after - before).mean()) for before, after in pairwise(values)]
+    anchors = values[::columns]
+    pairs = [float(np.abs(one - other).mean()) for number, one in enumerate(anchors) for other in anchors[number + 1 :]]
+    mean, largest, distance = sum(steps) / len(steps), max(steps), sum(pairs) / len(pairs)
+    return {
+        "mean_step": mean,
+        "largest_step": largest,
+        "anchor_distance": distance,
+        "step_ratio": mean / distance if distance else None,
+        "largest_step_ratio": largest / mean if mean else None,
+    }
+
+
+def walk(model_folder: Path, parameters: LatentWalkConfig, *, name: str, seed: int, to: Path) -> dict[str, Any]:
+    """Write `walk.png` (rows × columns pictures) and `walk.json` to the folder `to`.
+
+    Args:
+        model_folder: what `dcgan.training.train` wrote.
+        name: of the set; with the seed it names the draw of the anchors, uniform in [-1, 1].
+
+    Returns:
+        The content of `walk.json`: the parameters, where the walk comes from, and `smoothness`.
+
+    Raises:
+        MissingInput, CorruptData: the model is not there or not whole.
+    """
+    deterministic(parameters.threads)
+    generator = saved_model.load_generator(model_folder)
+    record = {
+        **parameters.model_dump(),
+        "seed": seed,
+        "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
+    }
+    with workspace(to, files.digest({**record, "name": name})) as work:
+        if work is None:
+            done: dict[str, Any] = files.read_json(to / "walk.json")
+            return done
+        rng = torch_generator(seed, "walk-latent", name)
+        anchors = sampling.latents(rng, parameters.rows + 1, generator.preset.latent)
+        images = sampling.draw(generator, path(anchors, parameters.columns))
+        image_grid.write_png(work.result / "walk.png", image_grid.grid(images[:-1], parameters.columns))
+        record["anchors_sha256"] = sampling.digest(anchors)
+        record["smoothness"] = smoothness(images, parameters.columns)
+        files.write_json(work.result / "walk.json", record)
+        work.publish()
+    return record

@@ -1,0 +1,296 @@
+"""The one on-disk format for pictures: an image set.
+
+    images-00000.npy …   uint8 (n, H, W, 3) RGB, at most 65,536 pictures each
+    index.parquet        a row a picture, in key order (byte order of UTF-8), or in that of its parts: see `appending`
+    skipped.parquet      a row for each source that gave no picture, with the cause
+    imageset.json        schema version, counts, shape, SHA-256 per shard, pictures of each part if there are several
+
+Flat `.npy` because a 64×64 picture in LMDB costs a third more and needs locks; and it can be mapped into memory.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.core import files
+from pipeline.core.errors import CorruptData, MissingInput, PipelineError
+
+SCHEMA_VERSION = 1
+SHARD_PICTURES = 65_536
+
+Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        *((name, pa.int32()) for name in ("shard", "row", "source_width", "source_height")),
+        ("source_bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("box", pa.list_(pa.int32(), 4)),
+        ("label", pa.string()),
+    ]
+)
+SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "reason", "detail")])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the index says of a picture, but for its place.
+
+    Attributes:
+        key: unique UTF-8 text.
+        source_width, source_height: pixels of the source as shown (after EXIF orientation).
+        source_bytes: length of the encoded source.
+        sha256: of the encoded source, 64 hex characters.
+        box: x0, y0, x1, y1 in source pixels, for faces.
+        label: class name, where the data set has one.
+    """
+
+    key: str
+    source_width: int
+    source_height: int
+    source_bytes: int
+    sha256: str
+    box: tuple[int, int, int, int] | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A source that gave no picture.
+
+    Attributes:
+        key: as it would stand in the index; a face that is left out is keyed like one that is kept.
+        kind: `bad` (could not be read) or `filtered` (left out on purpose); only `bad` counts against `max_bad`.
+        reason: a short fixed word, such as `not_an_image`.
+        detail: what exactly was found.
+    """
+
+    key: str
+    kind: Literal["bad", "filtered"]
+    reason: str
+    detail: str
+
+
+def chunk_done(folder: Path, number: int) -> bool:
+    """Whether `write_chunk` has finished this chunk."""
+    return (folder / f"{number:06d}.json").exists()
+
+
+def write_chunk(
+    folder: Path, number: int, images: Images, pictures: Sequence[Picture], skipped: Sequence[Skipped], *, sources: int
+) -> None:
+    """Write one finished chunk to a scratch folder.
+
+    Args:
+        images: uint8 (n, H, W, 3), row-aligned with `pictures`.
+        sources: how many source pictures the chunk is made of; a photo gives as many pictures as it has faces.
+    """
+    files.write_array(folder / f"{number:06d}.npy", images)
+    # The list comes last: its presence says that the chunk is complete.
+    record = {"sources": sources, "pictures": [vars(p) for p in pictures], "skipped": [vars(s) for s in skipped]}
+    files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
+
+
+def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, max_bad: float) -> dict[str, int]:
+    """Join finished chunks, in order, to an image set in the folder `to`.
+
+    Args:
+        chunks_folder: where `write_chunk` wrote chunks 0..chunk_count-1.
+        side: height and width of the pictures.
+        max_bad: largest share of sources that may be bad, 0..1.
+
+    Returns:
+        Counts: `sources`, `pictures`, `bad`, `filtered`.
+
+    Raises:
+        PipelineError: more than `max_bad` of the sources could not be read, or none could.
+    """
+    # A dictionary a picture takes several times what a row of a table does: only one chunk has them at a time.
+    index_parts: list[pa.Table] = []
+    skipped_parts, sizes = [SKIPPED_SCHEMA.empty_table()], list[int]()
+    sources = used = total = 0
+    with pq.ParquetWriter(to / "index.parquet", INDEX_SCHEMA, compression="zstd") as index:
+        for number in range(chunk_count):
+            record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
+            pictures = record["pictures"]
+            rows = [
+                {**p, "shard": i // SHARD_PICTURES, "row": i % SHARD_PICTURES} for i, p in enumerate(pictures, total)
+            ]
+            index_parts.append(pa.Table.from_pylist(rows, INDEX_SCHEMA))
+            skipped_parts.append(pa.Table.from_pylist(record["skipped"], SKIPPED_SCHEMA))
+            sizes.append(len(pictures))
+            total += len(pictures)
+            # A photo's faces are pictures of their own, keyed photo#000 and so on, all in one chunk: count photos.
+            used += len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures})
+            sources += record["sources"]
+            index_parts = _write_index(index, index_parts, last=number == chunk_count - 1)
+    skipped = pa.concat_tables(skipped_parts).combine_chunks().sort_by([("key", "ascending"), ("reason", "ascending")])
+    bad = skipped.filter(pc.equal(skipped.column("kind"), "bad"))
+    if sources == 0:
+        raise PipelineError("no source pictures were found; look into the folder or archive that was given")
+    if not total or len(bad) / sources > max_bad:
+        shown = bad if len(bad) else skipped
+        first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in shown.slice(0, 3).to_pylist())
+        raise PipelineError(
+            f"{len(bad)} of {sources} sources could not be read and {total} pictures were made; at most "
+            f"{max_bad:.2%} may be bad (max_bad). The first: {first}"
+        )
+    blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r") for n, size in enumerate(sizes) if size)
+    shards = write_shards(blocks, total, to, side=side)
+    pq.write_table(skipped.combine_chunks(), to / "skipped.parquet", compression="zstd")
+    counts = {"sources": sources, "pictures": total, "bad": len(bad), "filtered": sources - used - len(bad)}
+    write_description(to, counts, shards, side)
+    return counts
+
+
+def write_description(to: Path, counts: dict[str, int], shards: dict[str, str], side: int, **parts: list[int]) -> None:
+    """Write `imageset.json`, last of all; `parts` is there for a set of several."""
+    index = files.sha256_file(to / "index.parquet")
+    description = {"counts": counts, "shape": [side, side, 3], "shards": shards, "index_sha256": index, **parts}
+    files.write_json(to / "imageset.json", {"schema_version": SCHEMA_VERSION, **description})
+
+
+def _write_index(index: pq.ParquetWriter, parts: list[pa.Table], *, last: bool) -> list[pa.Table]:
+    """Write the rows of whole shards, at last all, in a row group each, so that no chunk shows; also what is left."""
+    count = sum(map(len, parts))
+    count -= 0 if last else count % SHARD_PICTURES
+    if not count:
+        return parts
+    rows = pa.concat_tables(parts)
+    index.write_table(rows.slice(0, count).combine_chunks(), row_group_size=SHARD_PICTURES)
+    return [rows.slice(count)]
+
+
+def write_shards(blocks: Iterator[Images], total: int, to: Path, *, side: int, first: int = 0) -> dict[str, str]:
+    """Write blocks of pictures, `total` in all, to shards numbered from `first`; also their SHA-256 by name."""
+    shards: dict[str, str] = {}
+    rest = np.empty((0, side, side, 3), np.uint8)
+    for start in range(0, total, SHARD_PICTURES):
+        path = to / f"images-{first + start // SHARD_PICTURES:05d}.npy"
+        count = min(SHARD_PICTURES, total - start)
+        # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
+        with path.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
+            np.lib.format.write_array_header_1_0(file, header)
+            while count:
+                if not len(rest):
+                    rest = next(blocks)
+                taken, rest = rest[:count], rest[count:]
+                file.write(taken.tobytes())
+                count -= len(taken)
+        shards[path.name] = files.sha256_file(path)
+    return shards
+
+
+def _shard_lengths(path: Path, description: Any) -> list[int]:
+    """How many pictures each shard has. Refuses an `imageset.json` that nothing here can have written."""
+    version = description.get("schema_version") if isinstance(description, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CorruptData(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make the set again")
+    match description:
+        case {
+            "counts": {"sources": int(), "pictures": int(pictures), "bad": int(), "filtered": int()},
+            "shape": [int(height), int(width), 3],
+            "shards": dict(shards),
+        } if pictures > 0 and height == width > 0:
+            parts = description.get("parts", [pictures])
+            if isinstance(parts, list) and all(isinstance(n, int) and n > 0 for n in parts) and sum(parts) == pictures:
+                lengths = [min(SHARD_PICTURES, n - start) for n in parts for start in range(0, n, SHARD_PICTURES)]
+                if len(shards) == len(lengths):
+                    return lengths
+    raise CorruptData(f"{path}: counts, shape or shards are not those of an image set; make the set again")
+
+
+class ImageSet:
+    """Read-only view of an image set folder.
+
+    Args:
+        folder: the image set.
+        side: centre-crop to this many pixels when reading; None for the side stored.
+
+    Raises:
+        MissingInput: `folder` holds no image set.
+        CorruptData: its parts do not belong together, or come from another version.
+    """
+
+    def __init__(self, folder: Path, side: int | None = None) -> None:
+        self.folder = folder
+        if not (folder / "imageset.json").exists():
+            raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
+        description = files.read_json(folder / "imageset.json")
+        self._lengths = _shard_lengths(folder / "imageset.json", description)
+        self.counts: dict[str, int] = description["counts"]
+        self.stored_side: int = description["shape"][0]
+        self.side = side or self.stored_side
+        self.parts: list[int] = description.get("parts") or [self.counts["pictures"]]
+        self.shards: dict[str, str] = dict(sorted(description["shards"].items()))
+        self.digest = files.digest(description)
+        if self.side > self.stored_side:
+            raise CorruptData(f"{folder}: pictures are {self.stored_side} pixels wide, {self.side} were asked for")
+
+    def __len__(self) -> int:
+        return self.counts["pictures"]
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """The index, in row order; see `INDEX_SCHEMA`."""
+        table = self._table("index.parquet", INDEX_SCHEMA)
+        if len(table) != len(self):
+            raise CorruptData(f"{self.folder}/index.parquet: {len(table)} rows for {len(self)} pictures; make it again")
+        return table
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Keys in row order."""
+        return [str(key) for key in self.index.column("key").to_pylist()]
+
+    @cached_property
+    def skipped(self) -> pa.Table:
+        """The sources that gave no picture; see `SKIPPED_SCHEMA`."""
+        return self._table("skipped.parquet", SKIPPED_SCHEMA)
+
+    def _table(self, name: str, schema: pa.Schema) -> pa.Table:
+        table = files.read_table(self.folder / name, f"{self.folder / name}", "make the set again")
+        if not table.schema.equals(schema):
+            raise CorruptData(f"{self.folder / name}: other columns than expected; make the set again")
+        return table
+
+    @cached_property
+    def _maps(self) -> list[Images]:
+        maps: list[Images] = []
+        for name, expected in zip(self.shards, self._lengths, strict=True):
+            try:
+                shard = np.load(self.folder / name, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise CorruptData(f"{self.folder / name}: not readable ({error}); make the set again") from None
+            if shard.shape != (expected, self.stored_side, self.stored_side, 3):
+                raise CorruptData(f"{self.folder / name}: shape {shard.shape}, expected {expected} pictures")
+            maps.append(shard)
+        return maps
+
+    def read(self, rows: Rows) -> Images:
+        """Pictures by row number, in the order asked for: uint8 (n, side, side, 3) RGB, a copy."""
+        out = np.empty((len(rows), self.side, self.side, 3), np.uint8)
+        cut = (self.stored_side - self.side) // 2
+        inner = slice(cut, cut + self.side)
+        shard_of = np.searchsorted(starts := np.cumsum([0, *self._lengths]), rows, side="right") - 1
+        for shard in np.unique(shard_of):
+            chosen = np.flatnonzero(shard_of == shard)
+            out[chosen] = self._maps[shard][rows[chosen] - starts[shard], inner, inner]
+        return out
+
+    def blocks(self, pictures: int = 4096) -> Iterator[tuple[int, Images]]:
+        """All pictures in row order as (first row, block of at most `pictures`)."""
+        for start in range(0, len(self), pictures):
+            yield start, self.read(np.arange(start, min(start + pictures, len(self))))

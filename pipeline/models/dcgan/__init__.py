@@ -1,0 +1,1 @@
+"""The DCGAN: model, training, saved models and samples."""

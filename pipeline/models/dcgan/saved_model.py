@@ -1,0 +1,75 @@
+"""A trained model on disk: two safetensors files and `model.json`, which says what they are."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import files
+from pipeline.core.errors import CorruptData
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, Network, empty
+from pipeline.training import checkpoint
+
+SCHEMA_VERSION = 1
+
+
+def save(folder: Path, generator: Generator, discriminator: Discriminator, description: dict[str, Any]) -> None:
+    """Write both networks and `model.json`.
+
+    Args:
+        folder: an existing folder.
+        description: JSON-like; must name `preset` and `base_width`.
+    """
+    checkpoint.save(folder / "generator.safetensors", generator.state_dict())
+    checkpoint.save(folder / "discriminator.safetensors", discriminator.state_dict())
+    files.write_json(folder / "model.json", {"schema_version": SCHEMA_VERSION, **description})
+
+
+def load_generator(folder: Path) -> Generator:
+    """The generator, on the processor and in evaluation mode; see `describe` for what is raised."""
+    return _load(folder, "generator", Generator)
+
+
+def load_discriminator(folder: Path) -> Discriminator:
+    """The discriminator, on the processor and in evaluation mode; see `describe` for what is raised."""
+    return _load(folder, "discriminator", Discriminator)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What `model.json` says.
+
+    Raises:
+        MissingInput: there is no model.
+        CorruptData: `model.json` or a network's file does not hold what it must, or they do not belong together.
+    """
+    path = folder / "model.json"
+    description = files.read_json(path)
+    if not isinstance(description, dict) or description.get("schema_version") != SCHEMA_VERSION:
+        raise CorruptData(f"{path}: not a model of schema version {SCHEMA_VERSION}; train it again")
+    preset = description.get("preset")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise CorruptData(f"{path}: preset {preset!r}, expected one of {', '.join(PRESETS)}")
+    width = description.get("base_width")
+    if type(width) is not int or width < 1:
+        raise CorruptData(f"{path}: base_width {width!r}, expected a whole number of at least 1")
+    return description
+
+
+def _load(folder: Path, name: str, kind: type[Network]) -> Network:
+    description = read_description(folder)
+    preset, width = description["preset"], description["base_width"]
+    network = empty(kind, PRESETS[preset], width)
+    path = folder / f"{name}.safetensors"
+    tensors, _ = checkpoint.load(path)
+    expected = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in network.state_dict().items()}
+    found = {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in tensors.items()}
+    for key in sorted(expected.keys() | found.keys()):
+        if expected.get(key) != found.get(key):
+            raise CorruptData(
+                f"{path}: {key} is {_text(found.get(key))}, but {preset} at width {width} (model.json) has "
+                f"{_text(expected.get(key))}; train it again"
+            )
+    network.load_state_dict(tensors, assign=True)
+    return network.eval()
+
+
+def _text(entry: tuple[tuple[int, ...], Any] | None) -> str:
+    return "missing" if entry is None else f"{'×'.join(map(str, entry[0])) or 'one'} {entry[1]}"

@@ -1,0 +1,1 @@
+"""Turn the pictures of a source into an image set, chunk by chunk."""

@@ -1,0 +1,108 @@
+"""Sources to an image set, chunk by chunk: any worker count, any interruption, the same bytes."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core import engine, progress
+from pipeline.core.workspace import workspace
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import Images, Picture, Skipped
+from pipeline.readers.base import Entry, Source, UnreadableEntry
+
+Made = tuple[Images, Picture] | Skipped
+"""A picture, uint8 (side, side, 3), with its line of the index; or why there is none."""
+
+Convert = Callable[[Entry, bytes], Sequence[Made]]
+"""One entry and its bytes to what is made of it, in key order: mostly one picture, of a photo one for each face."""
+
+Chunk = tuple[int, list[Entry]]
+
+
+def cut(entries: Sequence[Entry], chunk_keys: int) -> list[Chunk]:
+    """Cut entries, in key order, into numbered chunks of `chunk_keys` keys; entries of one key stay together."""
+    by_key = (list(group) for _, group in itertools.groupby(entries, key=lambda entry: entry.key))
+    chunks: list[Chunk] = []
+    while groups := list(itertools.islice(by_key, chunk_keys)):
+        chunks.append((len(chunks), list(itertools.chain.from_iterable(groups))))
+    return chunks
+
+
+def make_image_set(
+    source: Source,
+    entries: Sequence[Entry],
+    convert: Convert,
+    *,
+    side: int,
+    chunk_keys: int,
+    max_bad: float,
+    work_digest: str,
+    to: Path,
+    workers: int,
+) -> dict[str, int]:
+    """Convert all entries of a source and publish them as the image set `to`.
+
+    Args:
+        entries: the source's, in key order. Of several with one key the first counts, the others are skipped with
+            the reason `repeated_key`.
+        convert: picklable; its result may depend on its arguments alone.
+        side: height and width that `convert` gives.
+        chunk_keys: keys in a chunk.
+        max_bad: largest share of sources that may be bad.
+        work_digest: of all that decides a chunk's bytes; finished chunks of the same digest are taken over.
+        to: the image set.
+        workers: processes.
+
+    Returns:
+        Counts: `sources`, `pictures`, `bad`, `filtered`.
+
+    Raises:
+        PipelineError: too many sources are bad; the finished chunks are kept.
+        CorruptData: the source itself cannot be read.
+    """
+    chunks = cut(entries, chunk_keys)
+    with workspace(to, work_digest) as work:
+        if work is None:
+            return image_set.ImageSet(to).counts
+        to_do = [chunk for chunk in chunks if not image_set.chunk_done(work.scratch, chunk[0])]
+        if done := len(chunks) - len(to_do):
+            progress.say(f"{done} of {len(chunks)} chunks were done before")
+        do_chunk = functools.partial(_do_chunk, source, convert, side, work.scratch)
+        left = sum(len(chunk_entries) for _, chunk_entries in to_do)
+        with progress.bar(f"making {to.name}", len(entries), done=len(entries) - left) as advance:
+            for count in engine.map_chunks(do_chunk, to_do, workers=workers):
+                advance(count)
+        counts = image_set.join_chunks(work.scratch, len(chunks), work.result, side=side, max_bad=max_bad)
+        work.publish()
+    return counts
+
+
+def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: Chunk) -> int:
+    """Convert one chunk and write it to `folder`; also how many entries it had."""
+    number, entries = chunk
+    images: list[Images] = []
+    pictures: list[Picture] = []
+    skipped: list[Skipped] = []
+    with source.open() as read:
+        for position, entry in enumerate(entries):
+            if position and entry.key == entries[position - 1].key:
+                skipped.append(Skipped(entry.key, "filtered", "repeated_key", "the first one counts"))
+                continue
+            try:
+                data = read(entry.place)
+            except (UnreadableEntry, FileNotFoundError, PermissionError) as error:
+                detail = str(error.strerror if isinstance(error, OSError) else error)
+                skipped.append(Skipped(entry.key, "bad", "unreadable", detail))
+                continue
+            for made in convert(entry, data):
+                if isinstance(made, Skipped):
+                    skipped.append(made)
+                else:
+                    images.append(made[0])
+                    pictures.append(made[1])
+    stack = np.stack(images) if images else np.empty((0, side, side, 3), np.uint8)
+    image_set.write_chunk(folder, number, stack, pictures, skipped, sources=len(entries))
+    return len(entries)

@@ -1,0 +1,1 @@
+"""Detect faces in photographs and crop them."""

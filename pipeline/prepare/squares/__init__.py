@@ -1,0 +1,49 @@
+"""Whole pictures to squares: `crop-scenes` for LSUN and `downsample-imagenet`, which differ in labels and numbers only.
+
+Short side to `side`, centre crop: the paper says "32 × 32 min-resized center crops" for ImageNet (section 4.3) and
+nothing for LSUN, where the same is done.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pipeline.datasets.raw_folder import DataSet
+from pipeline.imageset.format.image_set import Picture, Skipped
+from pipeline.prepare.build.chunks import Made
+from pipeline.prepare.build.sets import PrepareConfig, make_set
+from pipeline.prepare.decode import Problem, decode
+from pipeline.prepare.resize import resize
+from pipeline.readers.base import Entry
+
+
+class SquaresConfig(PrepareConfig):
+    """How a set's pictures are cut to squares: section `prepare.SET`.
+
+    Attributes:
+        resize: `area` takes means over squares of a JPEG decoded at the smallest scale that keeps its short side at
+            twice `side` or more; `exact` takes them of the whole picture; `cv2-bilinear` follows the paper's released
+            code. See `resize.resize`.
+    """
+
+    resize: Literal["area", "exact", "cv2-bilinear"]
+
+
+def make_squares(
+    data_set: DataSet, section: SquaresConfig, *, raw: Path, archives: Path, to: Path, workers: int
+) -> dict[str, int]:
+    """Make the image set `to` of a raw folder; see `sets.make_set`."""
+    convert = functools.partial(to_square, section)
+    return make_set(data_set, section, convert, raw=raw, archives=archives, to=to, workers=workers)
+
+
+def to_square(section: SquaresConfig, entry: Entry, data: bytes) -> list[Made]:
+    """Decode, resize and crop one picture, uint8 (side, side, 3)."""
+    short_side = 2 * section.side if section.resize == "area" else None
+    decoded = decode(data, max_pixels=section.max_pixels, short_side=short_side)
+    if isinstance(decoded, Problem):
+        return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
+    image = resize(decoded.image, side=section.side, method="area" if section.resize == "exact" else section.resize)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return [(image, Picture(entry.key, decoded.width, decoded.height, len(data), sha256, label=entry.label))]

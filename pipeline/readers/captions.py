@@ -1,0 +1,51 @@
+"""What is written about pictures: text that lies beside them in a source, gathered in a table."""
+
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from pipeline.readers.base import Entry, Source
+
+
+def caption_table(source: Source, entries: Sequence[Entry]) -> pa.Table | None:
+    """The captions of a source's entries, in their order; None where there are none.
+
+    Columns, both text: `key`, as in the image set's index (for a face without its `#000`), and `caption`. Of several
+    entries with one key the first counts, as it does among pictures.
+
+    Raises:
+        CorruptData: the source cannot be read.
+    """
+    if all(entry.caption is None for entry in entries):
+        return None
+    keys: list[str] = []
+    captions: list[str] = []
+    with source.open() as read:
+        for position, entry in enumerate(entries):
+            repeated = position > 0 and entry.key == entries[position - 1].key
+            if entry.caption is None or repeated:
+                continue
+            if (caption := caption_text(read(entry.caption))) is not None:
+                keys.append(entry.key)
+                captions.append(caption)
+    return pa.table({"key": pa.array(keys, pa.string()), "caption": pa.array(captions, pa.string())}) if keys else None
+
+
+def caption_text(data: bytes) -> str | None:
+    """The caption that bytes hold: of a JSON object the text under `caption`, of anything else all of it, stripped.
+
+    Which of the two it is is told by content, not by name. None where it is empty, or no UTF-8.
+    """
+    try:
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return None
+    try:
+        value = json.loads(text) if text.startswith("{") else None
+    except (ValueError, RecursionError):  # a text that merely begins with a brace
+        value = None
+    if isinstance(value, dict):
+        found = value.get("caption")
+        text = found.strip() if isinstance(found, str) else ""
+    return text or None

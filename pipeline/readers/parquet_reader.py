@@ -1,0 +1,154 @@
+"""Pictures in parquet files, as Hugging Face publishes data sets: a column `image` of {bytes, path}, or of bytes alone.
+
+A key is `FILE/ROW` (`train-00000-of-00257/000012`), so that key order is the order of the files and a chunk's rows lie
+side by side: a row group is read once. The column `label` goes along, by name where the file's metadata has names.
+"""
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import CorruptData
+from pipeline.readers.base import Entry, File, Place, Read, UnreadableEntry, in_key_order, key_text
+
+_LABELS = ("label", "fine_label", "cls")
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """The pictures of a parquet file, or of all parquet files in a folder and below it.
+
+    Args:
+        path: the file or the folder.
+    """
+
+    path: Path
+
+    def files(self) -> list[File]:
+        """What the file system tells of each parquet file."""
+        found = [(path, path.stat()) for path in self.paths()]
+        return [File(self._name(path), status.st_size, status.st_mtime_ns) for path, status in found]
+
+    def paths(self) -> list[Path]:
+        """The parquet files, in the order of their names; a file that is named counts whatever its name."""
+        if self.path.is_dir():
+            return sorted(path for path in self.path.rglob("*.parquet") if not path.name.startswith("."))
+        return [self.path]
+
+    def entries(self) -> list[Entry]:
+        """All rows, by the files' metadata and their labels.
+
+        Raises:
+            CorruptData: a file is cut off, or has no column of pictures.
+        """
+        found: list[Entry] = []
+        for number, path in enumerate(self.paths()):
+            name = self._name(path).removesuffix(".parquet")
+            found += (Entry(f"{name}/{row:07d}", label, (number, row)) for row, label in enumerate(_labels(path)))
+        return in_key_order(found)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Read]:
+        paths = self.paths()
+
+        def read(place: Place) -> bytes:
+            assert isinstance(place, tuple)
+            number, row = place
+            value = _row(paths[number], row)
+            if not isinstance(value, bytes):
+                raise UnreadableEntry("the row holds no bytes, only the name of a file elsewhere")
+            return value
+
+        yield read
+
+    def _name(self, path: Path) -> str:
+        name = path.relative_to(self.path) if self.path.is_dir() else Path(path.name)
+        return key_text(os.fsencode(name.as_posix()))
+
+
+def _row(path: Path, row: int) -> Any:
+    """The picture of a row, from the row group that this process read last."""
+    status = path.stat()
+    opened = _opened(path, status.st_size, status.st_mtime_ns)
+    for group in range(opened.num_row_groups):
+        rows = opened.metadata.row_group(group).num_rows
+        if row < rows:
+            return _group(path, status.st_size, status.st_mtime_ns, group)[row].as_py()
+        row -= rows
+    raise CorruptData(f"{path}: fewer rows than before; it was changed while in use")
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(path: Path, size: int, changed: int) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+@functools.lru_cache(maxsize=1)
+def _group(path: Path, size: int, changed: int, group: int) -> pa.Array:
+    """The pictures' bytes of one row group: 100 to 1,000 pictures as published."""
+    opened = _opened(path, size, changed)
+    column = _column(path, opened.schema_arrow)
+    try:
+        table = opened.read_row_group(group, columns=[column])
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+    values = table.column(column.partition(".")[0]).combine_chunks()
+    return values.field("bytes") if pa.types.is_struct(values.type) else values
+
+
+def _column(path: Path, schema: pa.Schema) -> str:
+    """The column that holds the pictures: `image.bytes`, or a column of bytes called `image`, `img` or `bytes`."""
+    for name in ("image", "img", "bytes", "image_bytes"):
+        kind = schema.field(name).type if name in schema.names else None
+        if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+            return name
+        if kind is not None and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return f"{name}.bytes"
+    raise CorruptData(
+        f"{path}: expected a column `image` with the bytes of pictures, found {', '.join(schema.names[:8])}"
+    )
+
+
+def _labels(path: Path) -> list[str | None]:
+    """A label for each row: a class's name where the metadata lists names, else the value as text."""
+    status = path.stat()
+    opened = _opened(path, status.st_size, status.st_mtime_ns)
+    schema = opened.schema_arrow
+    _column(path, schema)
+    name = next((name for name in _LABELS if name in schema.names), None)
+    if name is None:
+        return [None] * int(opened.metadata.num_rows)
+    try:
+        values = opened.read(columns=[name]).column(name).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+    names = _class_names(schema, name)
+    return [
+        None if value is None else names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value)
+        for value in values
+    ]
+
+
+def _class_names(schema: pa.Schema, column: str) -> list[str]:
+    """Names of the classes from Hugging Face's metadata; none where there are none."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[column]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _damaged(path: Path, error: Exception) -> CorruptData:
+    reason = " ".join(str(error).split())[:200]
+    return CorruptData(f"{path}: truncated, or not parquet ({reason}); download or copy it again")

@@ -1,0 +1,58 @@
+"""A batch of 32×32 pictures as CIFAR-10 pickles it, and as downsampled ImageNet does after its example.
+
+It is a dictionary: `data`, uint8 (n, 3072), each row a picture's red, green and blue planes; `labels`, a list of
+numbers. Some copies were written anew by later versions of Python, with bytes for keys.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import CorruptData
+from pipeline.readers.restricted_pickle import read_plain
+
+SIDE = 32
+
+
+def read_mapping(data: bytes, where: str) -> dict[str, Any]:
+    """The dictionary that a pickle holds, with text for keys.
+
+    Args:
+        data: the pickle.
+        where: file, and member, for the message.
+
+    Raises:
+        CorruptData: it holds something else; see also `pickles.read_plain`.
+    """
+    value = read_plain(data, where)
+    if not isinstance(value, dict):
+        raise CorruptData(f"{where}: a {type(value).__name__}, expected a dictionary; download or copy it again")
+    return {key.decode("latin1") if isinstance(key, bytes) else str(key): item for key, item in value.items()}
+
+
+def pictures_of(batch: dict[str, Any], where: str) -> npt.NDArray[np.uint8]:
+    """The pictures of a batch, uint8 (n, 32, 32, 3) RGB: a view of its rows.
+
+    Raises:
+        CorruptData: it has none, or they are of another shape or type.
+    """
+    data, width = batch.get("data"), SIDE * SIDE * 3
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (width,):
+        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else f"a {type(data).__name__}"
+        raise CorruptData(f"{where}: data is {found}, expected uint8 (n, {width}); download or copy it again")
+    return data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+
+
+def numbers_of(batch: dict[str, Any], where: str) -> npt.NDArray[np.int64]:
+    """The labels of a batch, int64 (n,), whatever their range.
+
+    Raises:
+        CorruptData: it has none, or they are no whole numbers.
+    """
+    labels = batch.get("labels")
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
+    if isinstance(labels, list) and all(type(number) is int and abs(number) < 1 << 60 for number in labels):
+        return np.array(labels, np.int64)
+    raise CorruptData(f"{where}: labels are no list of whole numbers; download or copy it again")

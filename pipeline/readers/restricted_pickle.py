@@ -1,0 +1,224 @@
+"""Pickles, read without running anything: plain arrays, bytes, text, numbers, lists, tuples, dictionaries, None.
+
+A pickle is a program: it names functions of any module, and its reader calls them. Here a name gives an inert stand-in,
+and a call of it gives a note of what was asked for. When the whole file has been read, the few notes that describe an
+array or bytes become that, and any other is refused.
+"""
+
+import io
+import math
+import pickle
+import pickletools
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import CorruptData
+
+_RECONSTRUCT, _FROM_BUFFER, _ARRAY, _DTYPE = "_reconstruct", "_frombuffer", "ndarray", "dtype"
+_ENCODE, _BYTES = "encode", "bytes"
+_NAMES = {
+    "numpy.core.multiarray._reconstruct": _RECONSTRUCT,
+    "numpy._core.multiarray._reconstruct": _RECONSTRUCT,
+    "numpy.core.numeric._frombuffer": _FROM_BUFFER,  # since protocol 5
+    "numpy._core.numeric._frombuffer": _FROM_BUFFER,
+    "numpy.ndarray": _ARRAY,
+    "numpy.dtype": _DTYPE,
+    "_codecs.encode": _ENCODE,  # how protocols 0 to 2 write bytes
+    "__builtin__.bytes": _BYTES,  # and no bytes at all
+    "builtins.bytes": _BYTES,
+}
+"""All that a pickle may name, and what is meant by it."""
+
+_OPERATIONS = {
+    *(
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "FLOAT",
+        "BINFLOAT",
+    ),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+    *("EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "MARK", "POP_MARK", "POP", "DUP"),
+    *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
+    *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "PROTO", "FRAME", "STOP"),
+}
+"""What a pickle of plain data may do: neither sets nor objects nor registered extensions."""
+
+_PUT = ("PUT", "BINPUT", "LONG_BINPUT")
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
+_NUMBERS = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16)")
+_MOST_AXES = 32
+
+
+class _Refused(Exception):
+    """What the file asks for, in words that go on after "it asks for"."""
+
+
+class _Name:
+    """Stands for something that the file names; it can be called, which does nothing, and not be changed."""
+
+    __slots__ = ("meaning",)
+
+    def __init__(self, meaning: str) -> None:
+        self.meaning = meaning
+
+    def __call__(self, *arguments: Any) -> "_Call":
+        return _Call(self.meaning, arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _Refused(f"a changed {self.meaning}")
+
+
+class _Call:
+    """A note of what the file calls, with which arguments, and with what it fills the result."""
+
+    __slots__ = ("arguments", "meaning", "state")
+
+    def __init__(self, meaning: str, arguments: tuple[Any, ...]) -> None:
+        self.meaning, self.arguments = meaning, arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        name = f"{module_name}.{global_name}"
+        if name not in _NAMES:
+            raise _Refused(name)
+        return _Name(_NAMES[name])
+
+
+def read_plain(data: bytes, where: str) -> Any:
+    """The value of a pickle that holds plain data alone, of any protocol.
+
+    Args:
+        data: the pickle. What follows its end is ignored.
+        where: file, and member, for the message.
+
+    Returns:
+        None, numbers, text, bytes, arrays (bool, integer, float or complex; possibly read-only), and lists, tuples and
+        dictionaries of them. Python 2's strings become text, a character a byte (latin1).
+
+    Raises:
+        CorruptData: it is cut off, no pickle, or asks for anything else; the message names that.
+    """
+    try:
+        _check_operations(data)
+        noted = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+        return _Values(len(data)).plain(noted)
+    except _Refused as refused:
+        raise CorruptData(
+            f"{where}: a pickle that asks for {refused}; only plain arrays, numbers and text are read, and nothing was "
+            "run; get the file again from where it is published"
+        ) from None
+    except Exception as error:  # of a malformed pickle, nearly any
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise CorruptData(f"{where}: cut off, or no pickle ({reason}); download or copy it again") from None
+
+
+def _check_operations(data: bytes) -> None:
+    """Refuse, before anything is built, operations without use for plain data, and a memo larger than the file."""
+    for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
+        if operation.name not in _OPERATIONS:
+            raise _Refused(f"{operation.name} {'' if argument is None else argument}".strip()[:200])
+        # Memory is taken for all places up to the highest: four bytes could ask for 64 GB.
+        if operation.name in _PUT and not (isinstance(argument, int) and argument <= count):
+            raise _Refused(f"place {argument} of the memo after {count} operations")
+
+
+class _Values:
+    """Turns what was noted into plain values.
+
+    Args:
+        budget: bytes that may be copied. No honest file needs more than its own length; a hostile one could have one
+            long text copied a thousand times.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._known: dict[int, Any] = {}
+        self._open: set[int] = set()
+
+    def plain(self, value: Any) -> Any:
+        if type(value) in _SCALARS:
+            return value
+        key = id(value)  # all that was noted lives as long as this
+        if key not in self._known:
+            if key in self._open:
+                raise _Refused("a list that holds itself")
+            self._open.add(key)
+            self._known[key] = self._made(value)
+            self._open.remove(key)
+        return self._known[key]
+
+    def _made(self, value: Any) -> Any:
+        if type(value) is list:
+            return [self.plain(item) for item in value]
+        if type(value) is tuple:
+            return tuple([self.plain(item) for item in value])
+        if type(value) is dict:
+            return {self.plain(key): self.plain(item) for key, item in value.items()}
+        if type(value) is _Call:
+            return self._called(value)
+        raise _Refused(value.meaning if type(value) is _Name else f"a {type(value).__name__}")
+
+    def _called(self, call: _Call) -> Any:
+        match call.meaning, call.arguments, call.state:
+            case "bytes", (), None:
+                return b""
+            case "encode", (str(text), "latin1"), None:
+                return self._encoded(text)
+            case "_reconstruct", (_Name(meaning="ndarray"), _, _), (1, shape, dtype, fortran, raw):
+                return self._array(raw, dtype, shape, "F" if fortran else "C")
+            case "_frombuffer", (raw, dtype, shape, "C" | "F" as order), None:
+                return self._array(raw, dtype, shape, order)
+            case "_frombuffer", (raw, dtype, shape, "K", tuple(axes)), None:
+                return self._array(raw, dtype, shape, "C").transpose(axes)
+        raise _Refused(f"{call.meaning} in an unknown way")
+
+    def _encoded(self, text: str) -> bytes:
+        self._budget -= len(text)
+        if self._budget < 0:
+            raise _Refused("more bytes than it has")
+        return text.encode("latin1")
+
+    def _array(self, raw: Any, dtype: Any, shape: Any, order: Any) -> npt.NDArray[Any]:
+        """An array over the bytes as they are, without copying them where they are bytes already."""
+        kind = _dtype(dtype)
+        if type(raw) is str:  # Python 2's
+            raw = self._encoded(raw)
+        elif type(raw) is not bytearray:
+            raw = self.plain(raw)
+        if type(shape) is not tuple or len(shape) > _MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
+            raise _Refused(f"an array of shape {str(shape)[:80]}")
+        if type(raw) not in (bytes, bytearray) or len(raw) != math.prod(shape) * kind.itemsize:
+            found = f"{len(raw)} bytes" if type(raw) in (bytes, bytearray) else f"a {type(raw).__name__}"
+            raise _Refused(f"an array of shape {shape} and type {kind} made of {found}")
+        return np.ndarray(shape, kind, raw, order=order)
+
+
+def _dtype(noted: Any) -> np.dtype[Any]:
+    match noted:
+        case _Call(meaning="dtype", arguments=(str(text), _, _), state=state):
+            if not _NUMBERS.fullmatch(text):
+                raise _Refused(f"an array of type {text[:40]!r}")
+            match state:
+                case None:
+                    return np.dtype(text)
+                case (int(), "<" | ">" | "=" | "|" as order, None, None, None, *_):
+                    return np.dtype(text).newbyteorder(order)
+    raise _Refused("an array of an unknown type")

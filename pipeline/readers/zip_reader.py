@@ -1,0 +1,86 @@
+"""Pictures in a zip, read member by member without unpacking."""
+
+import contextlib
+import functools
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import CorruptData
+from pipeline.readers.base import (
+    Entry,
+    Place,
+    Read,
+    UnreadableEntry,
+    check_length,
+    in_key_order,
+    is_picture_name,
+    key_text,
+)
+
+
+@dataclass(frozen=True)
+class Zip:
+    """The pictures of a zip, keyed by their names.
+
+    Members count by the same rule of names as files in a folder. A name is a key and no path; nothing is written.
+    """
+
+    path: Path
+
+    def entries(self) -> list[Entry]:
+        """All pictures, by the zip's directory.
+
+        Raises:
+            CorruptData: it is no zip, or its end is missing.
+        """
+        names = (_raw_name(member) for member in opened(self.path).infolist())
+        return in_key_order(
+            Entry(key_text(name.removeprefix(b"./")), None, (number, 0))
+            for number, name in enumerate(names)
+            if is_picture_name(name)
+        )
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Read]:
+        archive = opened(self.path)
+        members = archive.infolist()
+
+        def read(place: Place) -> bytes:
+            assert isinstance(place, tuple)
+            member = members[place[0]]
+            check_length(member.file_size)
+            try:
+                with archive.open(member) as file:
+                    return file.read(member.file_size)  # else a member that lies is unpacked to its end
+            # Damaged, encrypted, or of an unknown compression: this picture alone is lost.
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+                raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
+
+        yield read
+
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """The opened zip, kept by the process: a directory of 200,000 names takes seconds to read.
+
+    Raises:
+        CorruptData: it is no zip, or its end is missing.
+    """
+    status = path.stat()
+    return _opened(os.getpid(), path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        raise CorruptData(f"{path}: truncated, or not a zip ({error}); download or copy it again") from None
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes:
+    """The name's own bytes: a name without the UTF-8 flag has been decoded as code page 437."""
+    return member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437", "surrogateescape")

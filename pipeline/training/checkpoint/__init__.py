@@ -1,0 +1,65 @@
+"""The one way to checkpoint: named tensors and a JSON-like state in one safetensors file, written atomically."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+
+from pipeline.core import files
+from pipeline.core.errors import CorruptData, MissingInput
+
+Tensors = dict[str, torch.Tensor]
+
+
+def save(path: Path, tensors: Tensors, state: Any = None) -> None:
+    """Write tensors (moved to the processor) and a JSON-like `state`."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # One metadata key only: safetensors does not keep several in a fixed order, and the bytes must repeat.
+    # To bytes first: safetensors' own writing reports a full disk as a corrupt file.
+    files.write_bytes(path, serialise(plain, metadata={"state": json.dumps(state, sort_keys=True)}))
+
+
+def load(path: Path) -> tuple[Tensors, Any]:
+    """Read what `save` wrote.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorruptData: it is not a whole safetensors file.
+    """
+    if not path.exists():
+        raise MissingInput(f"{path}: no such file; run the command that trains it first")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata.get("state", "null"))  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise CorruptData(f"{path}: not a whole safetensors file ({error}); train it again") from None
+
+
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """The same tensors under `prefix.name`."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def under(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors that `prefixed` named with this prefix, under their own names."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """An optimiser's state (Adam's moments and step counts) as `parameter number.name`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{number}.{name}": value for number, entry in state.items() for name, value in entry.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put back what `optimizer_tensors` gave; learning rates and the like stay those of `optimizer`."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

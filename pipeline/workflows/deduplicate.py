@@ -1,0 +1,299 @@
+"""All steps of deduplication in one go, on anybody's pictures: `dcgan dedup`.
+
+Below the folder of the result each step has its own in `steps/`, as the stages would have made it; a run goes on where
+it was interrupted. What people read lies on top: links to `steps/`, where the disk knows links.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.acquire.archives.acquire import acquire
+from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.archives.unpack import unpacked_bytes
+from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
+from pipeline.core import engine, files, progress
+from pipeline.core.errors import BadParameters, MissingInput
+from pipeline.core.params import changed, load_section
+from pipeline.core.workspace import resumable_steps
+from pipeline.datasets.raw_folder import DataSet, read_as
+from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
+from pipeline.dedup.decision.verdicts import write_verdicts
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.encoder.codes import hash_images
+from pipeline.dedup.search.cross_set_matches import find_matches
+from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
+from pipeline.dedup.search.find_pairs import find_pairs
+from pipeline.dedup.search.pair_search import PairSearchConfig, check_side
+from pipeline.imageset.format.image_set import ImageSet
+from pipeline.prepare.squares import SquaresConfig, make_squares
+
+STEPS_OF_TRAINING = 600
+"""Steps of the autoencoder, about: twice as many find no more copies of CIFAR-10 (within 0.7 points for each way)."""
+
+MOST_EPOCHS = 200
+"""Passes over a few pictures, which are fewer steps."""
+
+PLACE = "place.json"
+"""Of a source that is an image set, where it is: in its raw folder, and in no other output."""
+
+SHOWN = {
+    "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json"),
+    "gallery": ("gallery.html",),
+    "matches": ("matches.csv",),
+}
+"""Files of the steps that lie on top; those of matches only while there is another source."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are deduplicated.
+
+    Attributes:
+        squares: how they are prepared.
+        autoencoder: how the encoder learns; its epochs are set by the number of pictures.
+        pairs, remove, audit: see there.
+        encoder: folder of an encoder to use; None to train one.
+        given: pairs, or what they are made from, that take the place of the search; None to search.
+        against: another source, whose pictures are looked for; None for none.
+        drop_matches: whether pictures that stand in the other source are removed.
+        verdicts: people's verdicts; None for `verdicts.csv` in the result's folder.
+        seed: root seed.
+    """
+
+    squares: SquaresConfig
+    autoencoder: AutoencoderConfig
+    pairs: PairSearchConfig
+    remove: RemovalConfig
+    audit: AuditConfig
+    encoder: Path | None = None
+    given: ExternalPairs | None = None
+    against: Path | None = None
+    drop_matches: bool = False
+    verdicts: Path | None = None
+    seed: int = 1
+
+
+def read_options(
+    profile: Path,
+    name: str,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    given: tuple[Path | None, Path | None, float] = (None, None, 0.95),
+    **others: Any,
+) -> Options:
+    """The options that a profile's sections of a set give, with some values changed.
+
+    Args:
+        changes: by section (`squares`, `pairs`, `remove`): new values; None leaves the profile's.
+        given: pairs, embeddings and least cosine; see `Given`.
+        others: as in `Options`.
+
+    Raises:
+        MissingInput, BadParameters: of the profile, or options that contradict each other.
+    """
+    sections: dict[str, Any] = {
+        "squares": load_section(profile, f"prepare.{name}", SquaresConfig),
+        "autoencoder": load_section(profile, f"dedup.{name}.autoencoder", AutoencoderConfig),
+        "pairs": load_section(profile, f"dedup.{name}.pairs", PairSearchConfig),
+        "remove": load_section(profile, f"dedup.{name}.remove", RemovalConfig),
+        "audit": load_section(profile, f"audit.{name}", AuditConfig),
+    }
+    for section, values in changes.items():
+        wanted = {key: value for key, value in values.items() if value is not None}
+        sections[section] = changed(sections[section], wanted, "options")
+    sections["squares"] = _large_enough(sections["squares"], sections["pairs"], changes)
+    # Each mode has its own kind of codes: the paper's, or those that near copies share.
+    exact = sections["pairs"].mode == "exact"
+    kind = {"input": "pixels", "bits": "active"} if exact else {"input": "normalised", "bits": "balanced"}
+    sections["autoencoder"] = sections["autoencoder"].model_copy(update=kind)
+    pairs, embeddings, cosine = given
+    taken = ExternalPairs(pairs, embeddings, cosine) if pairs or embeddings else None
+    if others.get("drop_matches") and not others.get("against"):
+        raise BadParameters("--drop-matches: expected --against as well, the source to look into")
+    return Options(**sections, **others, given=taken)
+
+
+def _large_enough(
+    squares: SquaresConfig, pairs: PairSearchConfig, changes: Mapping[str, Mapping[str, Any]]
+) -> SquaresConfig:
+    """Squares of at least the side that pairs are compared at."""
+    wanted = pairs.compare_side
+    if pairs.mode == "exact" or squares.side >= wanted:
+        return squares
+    if changes.get("squares", {}).get("side") is not None:
+        raise BadParameters(
+            f"--side {squares.side}: pairs are compared at {wanted} pixels a side, expected at least as many; "
+            f"choose --side {wanted}, or --compare-side 32"
+        )
+    return squares.model_copy(update={"side": wanted})
+
+
+def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
+    """Find the duplicates of a source and write down what stays; no picture is touched.
+
+    Args:
+        source: a folder, zip, tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
+        workers: processes.
+        to: a new folder, or the one of an earlier run.
+
+    Returns:
+        What stands in `summary.json`, and how many pictures match the other source.
+
+    Raises:
+        MissingInput, CorruptData, BadParameters, PipelineError: of any of the steps.
+    """
+    check_paths(source, options)
+    steps = to / "steps"
+    _own(to, steps)
+    if (steps / "images" / "imageset.json").is_file() and len(ImageSet(steps / "images").parts) > 1:
+        progress.warn(f"--to {to}: what was added to it before is not in the new result; --append would add to it")
+    with resumable_steps(steps):
+        images = prepare(source, options.squares, steps, "images", workers)
+        encoder = options.encoder or _learn(images, options, steps / "encoder")
+        summary = decide(images, encoder, steps / "raw-images", options, workers=workers, to=to, steps=steps)
+    show(steps, to, options)
+    return summary
+
+
+def check_paths(source: Path, options: Options) -> None:
+    """Refuse what is not there, and what is too small, before any work is done.
+
+    Raises:
+        MissingInput: a file or folder is not there.
+        BadParameters: an image set has smaller pictures than are to be compared.
+    """
+    wanted = {"SOURCE": source, "--against": options.against, "--encoder": options.encoder}
+    wanted |= {"--verdicts": options.verdicts, "--pairs, --embeddings": options.given.path if options.given else None}
+    for name, path in wanted.items():
+        if path is not None and not path.exists():
+            raise MissingInput(f"{name} {path}: no such file or folder")
+    searched = [options.against, None if options.given else source]
+    for folder in searched:
+        if folder is not None and (folder / "imageset.json").is_file():
+            check_side(ImageSet(folder), options.pairs)
+
+
+def decide(
+    images: Path, encoder: Path, raw: Path, options: Options, *, workers: int, to: Path, steps: Path, **standing: Path
+) -> dict[str, Any]:
+    """All steps after the encoder, from codes to gallery, in the folder `steps`; see `deduplicate` for what is given.
+
+    Args:
+        raw: the raw folder of the image set.
+        to: folder of the result, where the verdicts are.
+        standing: see `remove_duplicates`.
+    """
+    verdicts = options.verdicts or to / "verdicts.csv"
+    if options.verdicts is None and not verdicts.exists():
+        write_verdicts(verdicts, [])
+    hash_images(images, encoder, steps / "codes")
+    if options.given is None:
+        find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs")
+    else:
+        load_external_pairs(images, options.given, to=steps / "pairs")
+    matches = None
+    found: dict[str, Any] = {}
+    if options.against is not None:
+        other = prepare(options.against, options.squares, steps, "other", workers)
+        found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
+        matches = steps / "matches" if options.drop_matches else None
+    folders = (images, steps / "codes", steps / "pairs", verdicts)
+    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, **standing)
+    audit_duplicates(
+        images,
+        steps / "codes",
+        steps / "dedup",
+        raw,
+        options.audit,
+        name=to.name,
+        to=steps / "gallery",
+        verdicts=verdicts,
+        samples=to / "samples",
+        pairs=steps / "pairs",
+    )
+    return {**summary, **({"matches": found} if found else {})}
+
+
+def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, workers: int) -> Path:
+    """The image set of a source: itself, if it is one, else made in `steps / name`."""
+    raw = steps / f"raw-{name}"
+    if (source / "imageset.json").is_file():
+        images = ImageSet(source)
+        raw.mkdir(parents=True, exist_ok=True)
+        described = {
+            "source": "imageset",
+            "archive": source.resolve().name,
+            "count": len(images),
+            "sha256": images.digest,
+        }
+        files.write_json(raw / "source.json", described)
+        files.write_json(raw / PLACE, str(source.resolve()))
+        return source
+    source = source.resolve()
+    data_set: DataSet = "lsun" if unpacked_bytes(source) or read_as(source).kind == "lmdb" else "imagenet"
+    if source.name.startswith("."):
+        raise BadParameters(f"{source}: a hidden file or folder; give it a name without a dot in front")
+    section = AcquireConfig(
+        source="archive", archive=source.name, checksum="any", keep_archive=True, count=1, planted_share=0.0
+    )
+    acquire(data_set, section, archives=source.parent, to=raw, seed=0, workers=workers)
+    make_squares(data_set, squares, raw=raw, archives=source.parent, to=steps / name, workers=workers)
+    return steps / name
+
+
+def summary_sentence(summary: dict[str, Any], to: Path) -> str:
+    """What was found, in a sentence."""
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["by_reason"].items() if count)
+    said = f"{summary['kept']:,} of {summary['pictures']:,} pictures stay, left out: {summary['removed']:,}"
+    if reasons:
+        said += f" ({reasons}; groups: {summary['groups']:,})"
+    if "added" in summary:
+        said += f"; added: {summary['added']:,}, of which {summary['added_kept']:,} stay"
+    if "decoys" in summary:
+        said += (
+            f"; chance explains {summary['expected_false_removals']:,.1f} of these removals "
+            f"(95 %: {summary['expected_false_removals_low']:,.1f} to {summary['expected_false_removals_high']:,.1f}), "
+            "mirrored copies included"
+        )
+    if "matches" in summary:
+        found = summary["matches"]
+        said += f"; standing in the other source too: {found['matched']:,} (matches.csv)"
+    return f"{said}; no picture was touched; look at {to / 'gallery.html'}; next: dcgan export, or dcgan restore"
+
+
+def _own(to: Path, steps: Path) -> None:
+    """Refuse to work in a folder that holds other people's files."""
+    if to.exists() and not to.is_dir():
+        raise BadParameters(f"--to {to}: a file is there; choose a folder")
+    if to.is_dir() and any(to.iterdir()) and not steps.is_dir():
+        raise BadParameters(f"--to {to}: holds files that no earlier run made; choose a new folder")
+    steps.mkdir(parents=True, exist_ok=True)
+
+
+def _learn(images: Path, options: Options, to: Path) -> Path:
+    count = len(ImageSet(images))
+    section = options.autoencoder
+    batch = min(section.batch, count)
+    epochs = max(1, round(STEPS_OF_TRAINING * batch / count))
+    section = section.model_copy(update={"batch": batch, "epochs": min(epochs, MOST_EPOCHS)})
+    engine.run_in_subprocess(_train, images, section, options.seed, to)
+    return to
+
+
+def _train(images: Path, section: AutoencoderConfig, seed: int, to: Path) -> None:
+    from pipeline.dedup.encoder.train_autoencoder import train_autoencoder  # only the process that trains holds torch
+
+    train_autoencoder(images, section, name="dedup", seed=seed, to=to)
+
+
+def show(steps: Path, to: Path, options: Options) -> None:
+    """Lay the files that people read on top."""
+    for folder, names in SHOWN.items():
+        for name in names:
+            if folder != "matches" or options.against:
+                with files.atomic_path(to / name) as link:  # without its manifest, nothing could be added to a result
+                    files.link_or_copy(steps / folder / name, link)
+            else:
+                (to / name).unlink(missing_ok=True)

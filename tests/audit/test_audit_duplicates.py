@@ -1,0 +1,224 @@
+"""The gallery shows what the manifest says, stays small, and trusts no key."""
+
+import base64
+import html
+import io
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from pipeline.audit import exhibits, frozen_draw, gallery
+from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
+from pipeline.core.errors import CorruptData
+from pipeline.dedup.decision import removal
+from pipeline.dedup.decision.detector_removals import read_detector_removals
+from pipeline.dedup.decision.verdicts import Verdict, read_verdicts, write_verdicts
+from pipeline.imageset.format.image_set import Images, ImageSet
+
+SOURCE = {"source": "archive"}
+EVIL = "<script>alert(1)</script>\"'&\u202egpj"
+
+
+class Tags(HTMLParser):
+    """Tags and their attributes, as a browser would see them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def copies(groups: int, each: int, side: int = 64) -> Images:
+    """Noise, the hardest to compress: `each` pictures of each of `groups`, which differ in one pixel."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (groups, side, side, 3)).astype(np.uint8).repeat(each, axis=0)
+    for number, image in enumerate(images):
+        image[number % each // side, number % each % side, 0] ^= number % each > 0
+    return images
+
+
+def test_the_page_shows_what_was_removed(audit: Callable[..., Any]) -> None:
+    """Kept beside removed, with difference, distance, similarity, reason, keys and source sizes."""
+    page, metrics = audit(copies(2, 2), ["one", "two", "three", "four"])
+    assert metrics["source"] == SOURCE
+    assert metrics["removed"] == metrics["groups"] == 2 and metrics["by_reason"]["same_code"] == 2
+    pictures = Tags(page).named("img")
+    assert len(pictures) == 6
+    assert all((picture["src"] or "").startswith("data:image/png;base64,") and picture["alt"] for picture in pictures)
+    for text in ("one", "four", "same code; 0 of 128 bits differ; similarity", "source 128×128, 999 bytes"):
+        assert text in page
+
+
+def test_a_removed_picture_is_brought_back_by_its_line(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """The line on the page, put into verdicts.csv as it stands, restores the picture, whatever its key is."""
+    key = '=evil,"%\u202e\n<b>'
+    page, _ = audit(copies(1, 2), ["a", key])
+    assert "<code>audit/tests/verdicts.csv</code>" in page
+    (line,) = (html.unescape(found) for found in re.findall(r'<code class="line">(.*?)</code>', page))
+    assert line.isprintable()
+    with (tmp_path / "verdicts.csv").open("a") as file:
+        file.write(line + "\n")
+    (verdict,) = read_verdicts(tmp_path / "verdicts.csv")
+    assert (verdict.key_a, verdict.key_b, verdict.label) == (key, "a", "different")
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    again = removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "again-dedup")
+    assert again["restored"] == 1
+
+
+def test_keys_are_text(audit: Callable[..., Any]) -> None:
+    """A key with markup, quotes and a character that turns the line around is shown, not obeyed."""
+    page, _ = audit(copies(1, 2), [EVIL, "z" * 5000])
+    tags = Tags(page)
+    assert not tags.named("script") and "alert(1)" in page and "<script" not in page
+    assert "\u202e" not in page and "\\u202e" in page
+    assert "z" * exhibits.TEXT_SHOWN in page and "z" * (exhibits.TEXT_SHOWN + 1) not in page
+
+
+def test_the_page_needs_nothing_else(audit: Callable[..., Any]) -> None:
+    """No script, no stylesheet, font or picture from elsewhere: it opens from a disk, and from any year."""
+    page, _ = audit(copies(1, 2))
+    tags = Tags(page)
+    assert not [tag for tag, _ in tags.found if tag in ("script", "link", "iframe", "object", "form")]
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)|url\(|@import|https?:", page)
+    assert "prefers-color-scheme: dark" in page and "@media print" in page
+    assert tags.named("html") == [{"lang": "en"}] and tags.named("title")
+    assert all("scope" in attributes for attributes in tags.named("th"))
+    ids = [attributes["id"] for _, attributes in tags.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.long
+def test_the_page_is_bounded(audit: Callable[..., Any]) -> None:
+    """A group of 10,000, keys of 4 KB, and noise, the hardest to compress: what is not shown is counted."""
+    images = np.concatenate([copies(1, 1).repeat(10_000, axis=0), copies(41, 2)[2:]])
+    images[:10_000, 0, 0, 0] = np.arange(10_000) % 256
+    keys = [f"{number:05d}{'k' * 4091}" for number in range(len(images))]
+    page, metrics = audit(images, keys, largest=12, random=36, uncertain=12)
+    assert metrics["largest_group"] == 10_000 and metrics["groups"] == 41
+    assert len(Tags(page).named("article")) == 12 + 12 + 29
+    assert "9,995 more in <code>removed.csv</code>" in page and "8,193 to 16,384" in page
+    assert "left out to keep this page small" not in page
+    assert len(page) < 3_000_000
+
+
+def test_pictures_stop_where_the_page_would_grow_too_large(
+    audit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each selection shows as many whole groups as fit, and says how many it left out."""
+    monkeypatch.setattr(gallery, "PICTURES_SHOWN", 120_000)
+    page, _ = audit(copies(30, 2), largest=10, random=10, uncertain=10)
+    shown = len(Tags(page).named("article"))
+    assert 6 <= shown < 12 and len(page) < 500_000
+    assert page.count("more were chosen, and left out to keep this page small") == 3
+
+
+def test_large_pictures_are_made_small(audit: Callable[..., Any]) -> None:
+    """A page of pictures at their own size could be of any size."""
+    page, _ = audit(copies(1, 2, side=256))
+    first, *_ = (picture["src"] or "" for picture in Tags(page).named("img"))
+    made = Image.open(io.BytesIO(base64.b64decode(first.partition(",")[2])))
+    assert made.size == (exhibits.SIDE_SHOWN, exhibits.SIDE_SHOWN)
+
+
+def test_nothing_removed_is_a_page_too(audit: Callable[..., Any]) -> None:
+    """An empty result is said in words."""
+    page, metrics = audit(copies(3, 1))
+    assert metrics["removed"] == 0 and "planted" not in metrics
+    assert "None was removed." in page and "Against planted copies" not in page
+
+
+def test_planted_truth_is_measured(audit: Callable[..., Any]) -> None:
+    """The metrics and the page have it where a truth is there."""
+    page, metrics = audit(copies(2, 2), list("abcd"), "key,original,transform\nb,a,marked\nd,a,cropped\n")
+    assert metrics["planted"]["recall"]["marked"]["share"] == 1
+    assert metrics["planted"]["recall"]["cropped"]["share"] == 0
+    assert metrics["planted"]["precision"]["share"] == 0.5
+    assert "Against planted copies" in page and "of those cropped" in page
+
+
+def test_the_draw_is_seeded_and_leaves_out_the_largest() -> None:
+    """The same seed shows the same groups, in order, and none twice."""
+    group = [*np.repeat(np.arange(50), 2).tolist(), 7, 7]
+    table = pa.table({"status": ["kept", "removed"] * 50 + ["removed"] * 2, "group": group})
+    largest, drawn = gallery.choose_groups(table, 2, 10, 1)
+    assert largest == [7, 0]
+    assert len(set(drawn)) == 10 and drawn == sorted(drawn) and not {0, 7} & set(drawn)
+    assert gallery.choose_groups(table, 2, 10, 1)[1] == drawn != gallery.choose_groups(table, 2, 10, 2)[1]
+    assert len(gallery.choose_groups(table, 0, 99, 1)[1]) == 50
+
+
+def test_a_manifest_of_other_pictures_is_refused(
+    audit: Callable[..., Any], make_imageset: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Codes and manifest have to be of the image set that is shown."""
+    audit(copies(2, 2))
+    other = make_imageset(copies(2, 2)[:3], "other")
+    with pytest.raises(CorruptData, match="4 codes for 3 pictures"):
+        audit_duplicates(
+            other,
+            tmp_path / "codes",
+            tmp_path / "dedup",
+            tmp_path / "raw",
+            AuditConfig(largest=1, random=1, uncertain=1, random_seed=1),
+            name="tests",
+            to=tmp_path / "no",
+        )
+    assert not (tmp_path / "no").exists()
+
+
+def test_draws_that_people_judged_are_in_the_metrics(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """Each draw's estimate, which verdicts that acted do not move; one of another detector is stale."""
+    _, metrics = audit(copies(30, 2))
+    assert metrics["sampled"] == {}
+    images = ImageSet(tmp_path / "set")
+    removed = read_detector_removals(tmp_path / "dedup", images)
+    for name, detector in (("one", metrics["detector"]), ("old", "e" * 64)):
+        sample = frozen_draw.draw(images, removed, detector, name=name, count=12, controls=0.25, seed=1)
+        frozen_draw.write(tmp_path / "samples" / f"{name}.csv", sample)
+    pairs = frozen_draw.read(tmp_path / "samples" / "one.csv").pairs
+    labels = ["different" if pair.stratum == frozen_draw.CONTROL else "near" for pair in pairs]
+    labels[next(number for number, pair in enumerate(pairs) if pair.stratum != frozen_draw.CONTROL)] = "different"
+    people = [
+        Verdict(pair.sha256_a, pair.sha256_b, pair.key_a, pair.key_b, label, "", "me", "one")
+        for pair, label in zip(pairs, labels, strict=True)
+    ]
+    write_verdicts(tmp_path / "verdicts.csv", people)
+    inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw")
+    section = AuditConfig(largest=3, random=4, random_seed=1, uncertain=2)
+    judgements = {"verdicts": tmp_path / "verdicts.csv", "samples": tmp_path / "samples"}
+    judged = audit_duplicates(*inputs, section, name="tests", to=tmp_path / "judged", **judgements)
+    assert json.loads((tmp_path / "judged" / "metrics.json").read_text()) == judged
+    one, old = judged["sampled"]["one"], judged["sampled"]["old"]
+    assert (one["judged"], one["wrong"], one["precision"], one["stale"]) == (12, 1, round(11 / 12, 6), False)
+    assert one["controls"] == {"of": 3, "judged": 3, "missed": 0}
+    assert (old["judged"], old["stale"]) == (0, True)
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    acted = removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
+    assert acted["restored"] == 1
+    after = audit_duplicates(*inputs, section, name="tests", to=tmp_path / "after", **judgements)
+    assert after["removed"] == judged["removed"] - 1 and after["sampled"] == judged["sampled"]
+
+
+def test_a_broken_draw_is_named(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """A frozen file that somebody changed gives no estimate."""
+    audit(copies(2, 2))
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "one.csv").write_text("key\n")
+    inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw")
+    section = AuditConfig(largest=1, random=1, random_seed=1, uncertain=1)
+    with pytest.raises(CorruptData, match=r"one\.csv, line 1: header"):
+        audit_duplicates(*inputs, section, name="tests", to=tmp_path / "no", samples=tmp_path / "samples")

@@ -1,0 +1,51 @@
+"""Who comes first, by each rule and by several."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.dedup.decision.keep_policy import KeepRule, rank, sharpness
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import ImageSet
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> ImageSet:
+    """Four pictures: small and rough, large and smooth, large and rough, small and rough again."""
+    rough = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    smooth = np.full((32, 32, 3), 90, np.uint8)
+    sizes = ((40, 30), (400, 300), (300, 400), (40, 30))
+    listed = [
+        image_set.Picture(f"k{n}", *size, 9, hashlib.sha256(b"%d" % n).hexdigest()) for n, size in enumerate(sizes)
+    ]
+    pictures = np.stack([rough, smooth, rough, rough])
+    image_set.write_chunk(tmp_path / "chunks", 0, pictures, listed, [], sources=4)
+    (tmp_path / "set").mkdir()
+    image_set.join_chunks(tmp_path / "chunks", 1, tmp_path / "set", side=32, max_bad=0.0)
+    return ImageSet(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("keep", "order"),
+    [
+        (["first"], [0, 1, 2, 3]),
+        (["largest"], [1, 2, 0, 3]),
+        (["sharpest"], [0, 2, 3, 1]),
+        (["largest", "sharpest"], [2, 1, 0, 3]),
+        (["sharpest", "largest"], [2, 0, 3, 1]),
+    ],
+)
+def test_ties_go_to_the_next_rule_and_then_to_the_key(images: ImageSet, keep: list[KeepRule], order: list[int]) -> None:
+    """Each rule decides where those before it leave a tie."""
+    assert np.argsort(rank(images, keep)).tolist() == order
+
+
+def test_detail_is_the_laplacian_s_energy() -> None:
+    """A ramp has none; a point of one level has that of its stencil, whatever the side."""
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None, None] * 4, (1, 32, 32, 3))
+    point = np.zeros((1, 64, 64, 3), np.uint8)
+    point[0, 32:34, 32:34] = 1
+    assert sharpness(ramp).tolist() == [0]
+    assert sharpness(point).tolist() == [(16 + 4) * 1000**2]

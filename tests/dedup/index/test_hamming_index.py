@@ -1,0 +1,226 @@
+"""The search finds what comparing everything finds: every pair, once, in order, whatever the codes and the bands."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.errors import BadParameters
+from pipeline.dedup.encoder.codes import Codes
+from pipeline.dedup.index import bands, hamming_index
+from pipeline.dedup.index.hamming_index import LARGEST_RADIUS, CodePairs, distinct, pairs_between, pairs_within
+
+ROOT = Path(__file__).parents[3]
+RADII = st.integers(0, LARGEST_RADIUS)
+
+
+def flip(codes: Codes, rng: np.random.Generator, most: int) -> Codes:
+    """Each code with 0 to `most` bits flipped."""
+    order = rng.random((len(codes), 128)).argsort(axis=1)
+    return codes ^ np.packbits(order < rng.integers(0, most + 1, (len(codes), 1)), axis=1)
+
+
+@st.composite
+def codes(draw: st.DrawFn, most: int = 80) -> Codes:
+    """Random codes, copies of a few with some bits flipped, and what makes buckets overflow."""
+    count, kind = draw(st.integers(0, most)), draw(st.sampled_from(["any", "clusters", "one band", "few bits", "rare"]))
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 20)))
+    if kind == "any":
+        return rng.integers(0, 256, (count, 16), dtype=np.uint8)
+    if kind == "clusters":
+        centres = rng.integers(0, 256, (4, 16), dtype=np.uint8)
+        return flip(centres[rng.integers(0, 4, count)], rng, 16)
+    if kind == "rare":  # almost all bits are almost always off
+        return np.packbits(rng.random((count, 128)) < 0.03, axis=1)
+    found = np.zeros((count, 16), np.uint8)
+    if kind == "one band":  # they agree on every bit but those of four bytes
+        found[:, 3:7] = rng.integers(0, 256, (count, 4))
+    else:
+        found[:, 5] = rng.integers(0, 256, count)
+    return found
+
+
+def everything(a: Codes, b: Codes, radius: int, within: bool) -> list[tuple[int, int, int]]:
+    """All pairs by comparing everything, in order."""
+    distance = np.bitwise_count(a[:, None] ^ b[None]).sum(axis=2, dtype=int)
+    near = (distance <= radius) & (~within | np.triu(np.ones(distance.shape, bool), 1))
+    return [(left, right, int(distance[left, right])) for left, right in np.argwhere(near).tolist()]
+
+
+def rows(blocks: Iterator[CodePairs], most: int) -> list[tuple[int, int, int]]:
+    """The pairs of all blocks; checks the blocks' sizes and types."""
+    found, sizes = [], []
+    for block in blocks:
+        assert (block.left.dtype, block.right.dtype, block.distance.dtype) == (np.int64, np.int64, np.uint8)
+        sizes.append(len(block))
+        found += list(zip(block.left.tolist(), block.right.tolist(), block.distance.tolist(), strict=True))
+    assert all(size == most for size in sizes[:-1]) and all(0 < size <= most for size in sizes)
+    return found
+
+
+@settings(deadline=None, max_examples=150)
+@given(codes(), RADII, st.sampled_from([1, 7, 1 << 20]), st.data())
+def test_every_pair_within_a_set_with_any_bands(found: Codes, radius: int, most: int, data: st.DataObject) -> None:
+    """Which of the splits is taken (small sets take but one of them) changes nothing; equal codes are pairs."""
+    expected = everything(found, found, radius, within=True)
+    assert rows(pairs_within(found, radius, block_pairs=most), most) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        choose = take_split(data.draw(st.integers(0, 20)), data.draw(st.sampled_from([2, 1000, 1 << 20])))
+        patch.setattr(hamming_index, "choose", choose)
+        assert rows(pairs_within(found, radius, block_pairs=most), most) == expected
+
+
+@settings(deadline=None, max_examples=150)
+@given(codes(), codes(), RADII, st.sampled_from([1, 7, 1 << 20]), st.data())
+def test_every_pair_between_two_sets_with_any_bands(
+    a: Codes, b: Codes, radius: int, most: int, data: st.DataObject
+) -> None:
+    """The same across two sets, some of whose codes are copies."""
+    b = np.concatenate([b, flip(a, np.random.default_rng(len(a)), 15)[::2]])
+    expected = everything(a, b, radius, within=False)
+    assert rows(pairs_between(a, b, radius, block_pairs=most), most) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        choose = take_split(data.draw(st.integers(0, 20)), data.draw(st.sampled_from([2, 1000, 1 << 20])))
+        patch.setattr(hamming_index, "choose", choose)
+        assert rows(pairs_between(a, b, radius, block_pairs=most), most) == expected
+
+
+def take_split(number: int, count: int) -> object:
+    """A `choose` that takes one of the splits made for so many codes; wide bands have tables of at most 8 MB."""
+
+    def choose(a: bands.Words, b: bands.Words, radius: int) -> list[bands.Band]:
+        plans = bands.splits(np.concatenate([a, b]), count, radius)
+        return plans[number % len(plans)]
+
+    return choose
+
+
+@given(codes().filter(len), RADII, st.integers(1, 1 << 23))
+def test_bands_let_no_pair_slip_through(found: Codes, radius: int, count: int) -> None:
+    """The pigeonhole: no bit is in two bands, and exceeding every allowance takes more flips than the radius has."""
+    for plan in bands.splits(found.view(np.uint64), count, radius):
+        bits = np.concatenate([band.bits for band in plan]).tolist()
+        assert len(set(bits)) == len(bits) and all(len(band.bits) <= bands.WIDEST for band in plan)
+        assert sum(band.flips + 1 for band in plan) == radius + 1 and all(band.flips >= 0 for band in plan)
+
+
+def test_a_code_just_inside_each_allowance_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hardest pairs: as far apart as the radius, and in all bands but one by one flip too many."""
+    rng = np.random.default_rng(3)
+    centre = rng.integers(0, 256, (1, 16), dtype=np.uint8)
+    others = rng.integers(0, 256, (500, 16), dtype=np.uint8)
+    for radius in range(LARGEST_RADIUS + 1):
+        for plan in bands.splits(others.view(np.uint64), 500, radius):
+            monkeypatch.setattr(hamming_index, "choose", lambda a, b, radius, plan=plan: plan)
+            for lucky in range(len(plan)):
+                words = centre.view(np.uint64).copy()
+                for number, band in enumerate(plan):
+                    for bit in band.bits[: band.flips + (number != lucky)].tolist():
+                        words[0, bit >> 6] ^= np.uint64(1 << (bit & 63))
+                found = np.concatenate([centre, others, words.view(np.uint8)])
+                distance = int(np.bitwise_count(centre ^ found[-1:]).sum())
+                assert distance <= radius
+                assert (0, 501, distance) in rows(pairs_within(found, radius), 1 << 20)
+
+
+@given(codes())
+def test_distinct_is_what_numpy_finds(found: Codes) -> None:
+    """In the order of bytes, and each code is found again."""
+    unique, inverse = distinct(found)
+    assert [bytes(code) for code in unique] == sorted({bytes(code) for code in found})
+    assert unique.dtype == np.uint8 and inverse.dtype == np.int64 and unique.shape[1] == 16
+    assert np.array_equal(unique[inverse], found)
+
+
+@pytest.mark.parametrize("radius", [0, 3, 7, 12, 15])
+def test_planted_pairs_among_many_codes(radius: int) -> None:
+    """With so many codes that bands are used by choice: what was planted is found, all of it, and nothing else."""
+    rng = np.random.default_rng(radius)
+    base = rng.integers(0, 256, (60_000, 16), dtype=np.uint8)  # pairs of random codes are 30 bits apart and more
+    planted = np.concatenate([base, flip(base[:5000], rng, 20)])
+    assert len(bands.choose(planted.view(np.uint64), planted.view(np.uint64), radius)[0].bits)
+    distance = np.bitwise_count(base[:5000] ^ planted[60_000:]).sum(axis=1, dtype=int)
+    expected = [(n, 60_000 + n, int(distance[n])) for n in np.flatnonzero(distance <= radius).tolist()]
+    assert rows(pairs_within(planted, radius), 1 << 20) == expected
+    assert rows(pairs_between(base, planted[60_000:], radius), 1 << 20) == [(a, b - 60_000, d) for a, b, d in expected]
+
+
+def test_a_crowd_is_one_big_bucket() -> None:
+    """Two thousand codes that differ in eleven bits, so that tasks find more than they have space for."""
+    numbers = np.arange(2048)
+    crowd = np.zeros((2048, 16), np.uint8)
+    crowd[:, 2], crowd[:, 9] = numbers & 255, numbers >> 8
+    left, right = np.triu_indices(2048, 1)
+    blocks = list(pairs_within(crowd, 15, block_pairs=100_000))
+    assert np.array_equal(np.concatenate([block.left for block in blocks]), left)
+    assert np.array_equal(np.concatenate([block.right for block in blocks]), right)
+    distance = np.bitwise_count(numbers[left] ^ numbers[right])
+    assert np.array_equal(np.concatenate([block.distance for block in blocks]), distance)
+
+
+def test_too_many_pairs_are_an_error_and_just_enough_are_not() -> None:
+    """The message has the count and what to do; nothing comes out before."""
+    crowd = np.zeros((300, 16), np.uint8)
+    pairs = 300 * 299 // 2
+    assert sum(map(len, pairs_within(crowd, 0, max_pairs=pairs))) == pairs
+    with pytest.raises(BadParameters, match=f"at least {pairs:,} .* at most {pairs - 1:,} .*smaller radius"):
+        next(pairs_within(crowd, 0, max_pairs=pairs - 1))
+    with pytest.raises(BadParameters, match="smaller radius"):
+        next(pairs_between(crowd, crowd, 0, max_pairs=pairs))
+
+
+def test_wrong_arguments_are_refused_at_once() -> None:
+    """Before anything is searched."""
+    some = np.zeros((2, 16), np.uint8)
+    for radius in (-1, 16):
+        with pytest.raises(BadParameters, match=f"radius: {radius}, expected 0 to 15"):
+            pairs_within(some, radius)
+    with pytest.raises(BadParameters, match="block_pairs 0"):
+        pairs_between(some, some, 1, block_pairs=0)
+    for wrong in (some[:, :15], some.astype(np.int8), some.ravel()):
+        with pytest.raises(BadParameters, match="expected uint8"):
+            pairs_between(some, wrong, 1)
+        with pytest.raises(BadParameters, match="expected uint8"):
+            distinct(wrong)
+
+
+def test_codes_may_lie_anyhow() -> None:
+    """Read only, unaligned, or every other one of a larger array."""
+    rng = np.random.default_rng(1)
+    plain = flip(np.zeros((50, 16), np.uint8), rng, 12)
+    expected = rows(pairs_within(plain, 9), 1 << 20)
+    wide = np.zeros((100, 17), np.uint8)
+    wide[::2, 1:] = plain
+    shifted = np.frombuffer(b"x" + plain.tobytes(), np.uint8)[1:].reshape(50, 16)
+    for same in (wide[::2, 1:], shifted):
+        assert rows(pairs_within(same, 9), 1 << 20) == expected
+
+
+SEARCH = """
+import hashlib, numpy as np
+from pipeline.dedup.index.hamming_index import pairs_within
+codes = np.packbits(np.random.default_rng(7).random((60_000, 128)) < 0.09, axis=1)
+digest = hashlib.sha256()
+for block in pairs_within(codes, 7):
+    for column in (block.left, block.right, block.distance):
+        digest.update(column.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_the_same_bytes_with_one_thread_and_two() -> None:
+    """Which thread finds a pair first decides nothing."""
+    digests = {
+        subprocess.check_output(
+            [sys.executable, "-c", SEARCH], cwd=ROOT, env={**os.environ, "NUMBA_NUM_THREADS": threads}, text=True
+        )
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1 and digests != {hashlib.sha256().hexdigest() + "\n"}

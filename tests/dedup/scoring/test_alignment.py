@@ -1,0 +1,58 @@
+"""One picture is laid over another, whatever was done to it."""
+
+import numpy as np
+import pytest
+
+from pipeline.dedup.scoring.alignment import align, smooth, source_of, value_at
+
+
+@pytest.fixture
+def plane() -> np.ndarray:
+    """A smooth random picture, float64 (32, 32)."""
+    coarse = np.random.default_rng(4).uniform(20, 235, (10, 10))
+    return np.array([[value_at_coarse(coarse, y, x) for x in range(32)] for y in range(32)])
+
+
+def value_at_coarse(coarse: np.ndarray, y: int, x: int) -> float:
+    weights = [np.maximum(0, 1 - np.abs(np.arange(10) - at * 9 / 31)) for at in (y, x)]
+    return float(weights[0] @ coarse @ weights[1])
+
+
+def warp(plane: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    return np.array([[value_at(plane, *source_of(affine, y, x)[:2]) for x in range(32)] for y in range(32)])
+
+
+@pytest.mark.parametrize(
+    "affine",
+    [
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 2, -1],
+        [0.05, 0, 0, 0.05, 0, 0],
+        [0, 0.035, -0.035, 0, 0, 0],
+        [-0.04, 0, 0, -0.04, 1, 1],
+    ],
+    ids=["none", "moved", "enlarged", "turned", "reduced and moved"],
+)
+def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
+    """Also under another brightness and contrast; to a third of a pixel everywhere."""
+    target = 0.7 * warp(plane, np.array(affine, float)) + 40
+    found, correlation = align(plane, target)
+    assert correlation > 0.99
+    corners = [(0, 0), (0, 31), (31, 0), (31, 31), (16, 16)]
+    for y, x in corners:
+        there, here = source_of(np.array(affine, float), y, x)[:2], source_of(found, y, x)[:2]
+        assert np.abs(np.subtract(there, here)).max() < 0.34
+
+
+def test_what_has_no_contrast_is_not_laid_over(plane: np.ndarray) -> None:
+    """An even picture agrees with nothing."""
+    affine, correlation = align(np.full((32, 32), 80.0), plane)
+    assert correlation == -2 and not affine.any()
+
+
+def test_smoothing_keeps_even_and_weighs_1_2_1() -> None:
+    """An even plane stays; a point becomes the product of the weights."""
+    assert (smooth(np.full((32, 32), 7.0)) == 7).all()
+    point = np.zeros((32, 32))
+    point[10, 20] = 16
+    assert smooth(point)[9:12, 19:22].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]

@@ -1,0 +1,168 @@
+"""A closer look tells pictures of other detail apart, keeps copies that lost theirs, and gives the same scores."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.fft import dctn, idctn
+
+from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.recall import transforms
+from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
+from pipeline.dedup.search import find_pairs
+from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.imageset.format.image_set import Images, ImageSet
+from pipeline.prepare.resize import resize
+
+LEAST = 3.0
+Closer = Literal[64, 128]
+LARGE: tuple[Closer, ...] = (64, 128)
+NEAR = PairSearchConfig(
+    mode="near", radius=15, score=LEAST, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> Images:
+    """Thirty made-up scenes with detail at every scale: bodies, and clouds as rough as photographs are; 256×256."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[0:256, 0:256] / 255
+    length = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256)[None])
+    length[0, 0] = np.inf
+    made = np.zeros((30, 256, 256, 3))
+    for picture in made:
+        picture[:] = rng.uniform(0, 255, 3)
+        for _ in range(14):
+            cy, cx, ry, rx = rng.uniform(0, 1, 2).tolist() + rng.uniform(0.06, 0.3, 2).tolist()
+            picture[((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1] = rng.uniform(0, 255, 3)
+        clouds = np.fft.ifft2(np.fft.fft2(rng.normal(size=(256, 256))) / length**1.2).real
+        picture += (30 * clouds / clouds.std())[..., None]
+    return made.clip(0, 255).astype(np.uint8)
+
+
+def prepared(pictures: list[Images] | Images, side: int = 128) -> Images:
+    """As the prepare stages make them."""
+    return np.stack([resize(picture, side=side, method="area") for picture in pictures])
+
+
+def all_of(pictures: Images) -> npt.NDArray[np.bool_]:
+    """Every pair has detail."""
+    return np.ones(len(pictures), bool)
+
+
+def copies(photographs: Images, name: str) -> Images:
+    """Made at the full size and prepared again."""
+    rng = np.random.default_rng(1)
+    return prepared([transforms.apply(name, picture, rng) for picture in photographs])
+
+
+def with_other_texture(pictures: Images) -> Images:
+    """All that is coarser than 24 half periods a side, as 32×32 pixels show it; what is finer is another picture's."""
+    waves = dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")
+    coarse = np.hypot(*np.mgrid[0 : pictures.shape[1], 0 : pictures.shape[1]]) < 24
+    mixed = np.where(coarse[..., None], waves, np.roll(waves, 1, axis=0))
+    return idctn(mixed, axes=(1, 2), norm="ortho").round().clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["jpeg80", "jpeg20", "half", "quarter", "crop2", "shift", "blur", "border", "noise"])
+@pytest.mark.parametrize("side", LARGE)
+def test_copies_pass(photographs: Images, side: Closer, name: str) -> None:
+    """Those that lost their detail as well: nine in ten at the profile's score."""
+    found = pair_scorer_highres.score(
+        prepared(photographs), copies(photographs, name), side, LEAST, all_of(photographs)
+    )
+    assert (found >= LEAST).mean() >= 0.9
+
+
+@pytest.mark.parametrize("side", LARGE)
+def test_other_detail_is_refused(photographs: Images, side: Closer) -> None:
+    """What passes at 32×32 as the same picture does not when it is looked at closely."""
+    images = prepared(photographs)
+    mixed = with_other_texture(images)
+    assert (pair_scorer_highres.score(images, mixed, 32, LEAST, all_of(images)) >= LEAST).mean() >= 0.9
+    assert (pair_scorer_highres.score(images, mixed, side, LEAST, all_of(images)) >= LEAST).mean() <= 0.1
+
+
+@pytest.mark.parametrize("side", LARGE)
+def test_strangers_do_not_pass(photographs: Images, side: Closer) -> None:
+    """All pairs of different scenes, of which a closer look is taken though they are hopeless."""
+    images = prepared(photographs)
+    left, right = np.triu_indices(len(images), 1)
+    left, right = left[::6], right[::6]
+    assert pair_scorer_highres.score(images[left], images[right], side, -1000.0, all_of(left)).max() < 0
+
+
+def test_hopeless_pairs_and_enlarged_pictures_keep_their_score(photographs: Images) -> None:
+    """There is nothing to look at in a picture of 47 pixels enlarged to 64, but from 48 on all bands are there."""
+    images = prepared(photographs)
+    others = np.concatenate([np.roll(images, 1, axis=0)[:15], with_other_texture(images)[15:]])
+    at_32 = pair_scorer.score(to_32(images), to_32(others))
+    held = pair_scorer_highres.holds(np.array([47, 48] * 15), 64)
+    assert held.tolist() == [False, True] * 15
+    found = pair_scorer_highres.score(images, others, 64, LEAST, held)
+    same = (at_32 < LEAST - pair_scorer_highres.HOPELESS) | ~held
+    assert (found == at_32)[same].all() and (found != at_32)[~same].all() and (~same).sum() >= 7
+    assert pair_scorer_highres.score(images, others, 32, LEAST, held).tolist() == at_32.tolist()
+
+
+def test_the_smaller_side_of_a_source_or_of_its_box_counts(
+    make_set: Callable[..., Path], blobs: Callable[[int], Images]
+) -> None:
+    """A face has no more pixels than its box, however large the photo is."""
+    assert pair_scorer_highres.source_sides(ImageSet(make_set(blobs(2), "set"))).tolist() == [480, 480]
+    faces = ImageSet(make_set(blobs(2), "faces", boxes=[(10, 20, 80, 90), (0, 0, 50, 51)]))
+    assert pair_scorer_highres.source_sides(faces).tolist() == [70, 50]
+
+
+@pytest.mark.parametrize("side", LARGE)
+def test_a_score_does_not_depend_on_its_batch(photographs: Images, side: Closer) -> None:
+    """One by one or together."""
+    left, right = prepared(photographs)[:6], copies(photographs, "crop5")[:6]
+    alone = [
+        pair_scorer_highres.score(left[n : n + 1], right[n : n + 1], side, LEAST, all_of(left[:1]))[0] for n in range(6)
+    ]
+    assert pair_scorer_highres.score(left, right, side, LEAST, all_of(left)).tolist() == alone
+
+
+def test_scores_are_these() -> None:
+    """Golden values of pictures that whole numbers make: the same on every processor, until weights are fitted anew."""
+    y, x = np.mgrid[0:128, 0:128]
+    made = [
+        (x * x * a + y * y * b + x * y * c) % 8192 // 32 for a, b, c in ((1, 1, 0), (2, 1, 3), (0, 1, 1), (3, 2, 1))
+    ]
+    left = np.stack(made).astype(np.uint8)[..., None].repeat(3, axis=3)
+    right = np.roll(left, (2, 3), axis=(1, 2)) // 2 + 40
+    right[3] = np.roll(left[3], 64, axis=0)
+    found = {
+        side: pair_scorer_highres.score(left, right, side, -1000.0, all_of(left)).tolist() for side in (32, 64, 128)
+    }
+    assert found == GOLDEN
+
+
+GOLDEN = {32: [16.24, 7.7, 15.19, -3.21], 64: [15.61, 14.61, 15.02, -12.94], 128: [43.81, 31.1, 33.62, -12.49]}
+
+
+def test_every_measurement_has_a_weight() -> None:
+    """No more and no fewer than are named, for both sides."""
+    table = json.loads(Path(pair_scorer_highres.__file__).with_suffix(".json").read_text())
+    assert sorted(table) == ["128", "64"] and len(pair_scorer_highres.FEATURES) == 17
+    assert all(sorted(one["weights"]) == sorted(pair_scorer_highres.FEATURES) for one in table.values())
+
+
+def test_the_weights_are_part_of_the_detector_where_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 32 a detector stays what it was; else it is another for each side, and for other weights."""
+    large = NEAR.model_copy(update={"compare_side": 64})
+    before = [find_pairs.detector_digest(one, "encoder") for one in (NEAR, large)]
+    monkeypatch.setattr(pair_scorer_highres, "digest", lambda: "others")
+    assert [
+        find_pairs.detector_digest(one, "encoder") == old for one, old in zip((NEAR, large), before, strict=True)
+    ] == [
+        True,
+        False,
+    ]
+    largest = large.model_copy(update={"compare_side": 128})
+    assert len({find_pairs.detector_digest(one, "encoder") for one in (NEAR, large, largest)}) == 3

@@ -1,0 +1,81 @@
+"""What of a set stands in another: all of it, whichever of equal pictures was compared."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.core.errors import CorruptData, MissingInput
+from pipeline.dedup.encoder.autoencoder import quantise
+from pipeline.dedup.encoder.codes import BITS, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
+from pipeline.dedup.pairs.matches_table import load_matches
+from pipeline.dedup.recall import recall_eval
+from pipeline.dedup.search.cross_set_matches import find_matches
+from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.imageset.format.image_set import Images, ImageSet
+
+NEAR = PairSearchConfig(
+    mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+)
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    """The folder of an encoder of smooth random weights."""
+    coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
+    weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
+    (tmp_path / "encoder").mkdir()
+    save_encoder(
+        tmp_path / "encoder" / "encoder.safetensors", quantise(weight, np.zeros(BITS, np.float32), "normalised")
+    )
+    return tmp_path / "encoder"
+
+
+def test_every_picture_that_stands_there_is_found(
+    tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
+) -> None:
+    """Two files of the same pixels both match a copy, and two of the same pixels there both match them."""
+    pictures = scenes(12, 1)
+    copy = recall_eval.planted(pictures[:1], "jpeg50", 1)
+    images = make_set(pictures[[0, 1, 2, 0, 3]], "images")
+    other = make_set(np.concatenate([pictures[6:], copy, copy, pictures[1:2]]), "other", [f"o{n}" for n in range(9)])
+    summary = find_matches(images, other, encoder, NEAR, workers=1, to=tmp_path / "matches")
+    rows = pq.read_table(tmp_path / "matches" / "matches.parquet").to_pylist()
+    found = [(row["left"], row["right"], row["reason"]) for row in rows]
+    assert found == [
+        *((0, right, "near_code") for right in (6, 7)),
+        (1, 8, "same_pixels"),
+        *((3, right, "near_code") for right in (6, 7)),
+    ]
+    assert (summary["matched"], summary["other_matched"], summary["decoys"]) == (3, 3, 0)
+    best = load_matches(tmp_path / "matches", ImageSet(images))
+    assert best.rows.tolist() == [0, 1, 3] and best.keys == ["k006", "k008", "k006"]
+
+
+def test_exactly_equal_codes_in_mode_exact(
+    tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
+) -> None:
+    """The paper's way across two sets: one level more in one pixel is another picture of the same code."""
+    pictures = scenes(6, 2)
+    other = pictures[:2].copy()
+    other[0, 0, 0, 0] ^= 1
+    folders = make_set(pictures, "images"), make_set(other, "other", ["x", "y"])
+    exact = NEAR.model_copy(update={"mode": "exact"})
+    find_matches(*folders, encoder, exact, workers=1, to=tmp_path / "matches")
+    rows = pq.read_table(tmp_path / "matches" / "matches.parquet").to_pylist()
+    assert [(row["left"], row["reason"]) for row in rows] == [(0, "same_code"), (1, "same_pixels")]
+
+
+def test_matches_of_another_set_are_refused(
+    tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
+) -> None:
+    """And where there are none, that is said."""
+    images, other = make_set(scenes(4, 3), "images"), make_set(scenes(4, 4), "other")
+    find_matches(images, other, encoder, NEAR, workers=1, to=tmp_path / "matches")
+    with pytest.raises(CorruptData, match="of another image set"):
+        load_matches(tmp_path / "matches", ImageSet(other))
+    with pytest.raises(MissingInput, match="no matches here"):
+        load_matches(tmp_path / "nowhere", ImageSet(images))

@@ -1,0 +1,230 @@
+"""Copies are found and strangers are not; decoys are counted; the same result whoever does the work."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.dedup.decision import removal
+from pipeline.dedup.decision.verdicts import Verdict, write_verdicts
+from pipeline.dedup.encoder.autoencoder import quantise
+from pipeline.dedup.encoder.codes import BITS, hash_images, save_encoder
+from pipeline.dedup.encoder.encoder_input import INPUTS
+from pipeline.dedup.pairs import pairs_table
+from pipeline.dedup.recall import recall_eval
+from pipeline.dedup.scoring import pair_scorer_highres
+from pipeline.dedup.search import find_pairs, pair_search
+from pipeline.imageset.format.image_set import Images, ImageSet
+
+Scenes = Callable[[int, int], Images]
+NEAR = pair_search.PairSearchConfig(
+    mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+)
+
+
+@pytest.fixture
+def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
+    """A function that makes a set, hashes it by smooth random weights and looks for pairs: the summary and rows."""
+    coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
+    weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
+    (tmp_path / "encoder").mkdir()
+    encoder = quantise(weight, np.zeros(BITS, np.float32), "normalised")
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
+
+    def run(
+        images: Images, parameters: pair_search.PairSearchConfig = NEAR, workers: int = 1, to: str = "pairs"
+    ) -> Any:
+        if not (tmp_path / "set").exists():
+            hash_images(make_set(images), tmp_path / "encoder", tmp_path / "codes")
+        folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "encoder")
+        summary = find_pairs.find_pairs(*folders, parameters, workers=workers, to=tmp_path / to)
+        rows = pq.read_table(tmp_path / to / "pairs.parquet")
+        return summary, list(zip(rows["left"].to_pylist(), rows["right"].to_pylist(), strict=True))
+
+    return run
+
+
+@pytest.fixture
+def copies(scenes: Scenes) -> Images:
+    """Twenty scenes, then a copy of each of the first five, made in five ways, then two in a single colour."""
+    images = scenes(20, 1)
+    ways = ("jpeg50", "crop2", "shift", "border", "brighter15")
+    made = [recall_eval.planted(images[n : n + 1], name, 1) for n, name in enumerate(ways)]
+    return np.concatenate([images, *made, np.full((2, 64, 64, 3), 99, np.uint8)])
+
+
+def test_copies_are_found_and_nothing_else(find: Callable[..., Any], copies: Images) -> None:
+    """Each with its original; single colours are no candidates of each other; no decoy."""
+    summary, found = find(copies)
+    assert found == [(n, 20 + n) for n in range(5)]
+    assert (summary["pairs"], summary["decoys"], summary["expected_false"]) == (5, 0, 0)
+    assert summary["searched"] == 25 and summary["expected_false_high"] == pytest.approx(3.6889, abs=1e-3)
+
+
+def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Who encodes and compares does not show."""
+    find(copies)
+    find(copies, workers=2, to="again")
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+        assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_a_closer_look_finds_the_same_for_any_number_of_workers(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """At 64 pixels: copies and nothing else, other scores, another detector; who compares does not show."""
+    closely = NEAR.model_copy(update={"compare_side": 64})
+    plain, _ = find(copies)
+    summary, found = find(copies, closely, to="closely")
+    assert found == [(n, 20 + n) for n in range(5)] and summary["decoys"] == 0
+    assert summary["detector"] != plain["detector"] and summary["parameters"]["compare_side"] == 64
+    scores = [pq.read_table(tmp_path / name / "pairs.parquet")["score"] for name in ("pairs", "closely")]
+    assert scores[0] != scores[1]
+    find(copies, closely, workers=2, to="again")
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+        assert (tmp_path / "closely" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_pictures_smaller_than_what_is_compared_are_refused(find: Callable[..., Any], copies: Images) -> None:
+    """Before any work, with what to do."""
+    largest = NEAR.model_copy(update={"compare_side": 128})
+    with pytest.raises(
+        BadParameters,
+        match=r"compare_side 128: the pictures of .* are stored at 64×64, expected at least 128×128; "
+        "make the set with a larger side, or set compare_side to 32",
+    ):
+        find(copies, largest)
+
+
+def test_recall_is_measured_by_the_same_comparison(
+    find: Callable[..., Any], copies: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies are planted at the stored size and looked at as closely; of another side's pairs there is no recall."""
+    closely = NEAR.model_copy(update={"compare_side": 64})
+    find(copies, closely, to="closely")
+    folders = (tmp_path / "set", tmp_path / "encoder", tmp_path / "closely")
+    section = recall_eval.RecallConfig(sample=6, seed=1)
+    with pytest.raises(CorruptData, match="found by another detector"):
+        recall_eval.probe_duplicates(*folders, NEAR, section, tmp_path / "recall")
+    sides, seen = [], pair_scorer_highres.score
+
+    def score(left: Images, right: Images, side: pair_scorer_highres.Side, least: float, detailed: Any) -> Any:
+        sides.append((side, left.shape[1], bool(detailed.any())))
+        return seen(left, right, side, least, detailed)
+
+    monkeypatch.setattr(pair_scorer_highres, "score", score)
+    summary = recall_eval.probe_duplicates(*folders, closely, section, tmp_path / "recall")
+    assert summary["recall"]["jpeg80"]["found"] == summary["recall"]["brighter5"]["found"] == 6
+    # Halves and quarters of 64 pixels hold nothing that 32×32 does not.
+    assert (64, 64, True) in sides and sides.count((64, 64, False)) == 2
+
+
+def test_mirrored_copies_are_decoys_unless_they_are_asked_for(find: Callable[..., Any], copies: Images) -> None:
+    """They show among the decoys; asked for, they are pairs, and other decoys take their place."""
+    mirrored = np.concatenate([copies[:20], copies[[3]][:, :, ::-1]])
+    summary, found = find(mirrored)
+    assert found == [] and summary["decoys"] == 1
+    summary, found = find(mirrored, NEAR.model_copy(update={"mirrored": True}), to="asked")
+    assert found == [(3, 20)] and summary["decoys"] == 0
+
+
+def test_decoys_judged_mirrored_do_not_count(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """The figure of false removals is about chance; what people say of decoys enters it."""
+    find(np.concatenate([copies, copies[[3]][:, :, ::-1]]))
+    sha256s = ImageSet(tmp_path / "set").index.column("sha256").to_pylist()
+    keep = removal.RemovalConfig(keep=["first"])
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    before = removal.remove_duplicates(*folders, keep, tmp_path / "before")
+    assert (before["decoys"], before["decoys_judged_mirrored"], before["expected_false_removals"]) == (2, 0, 2)
+    verdicts = [Verdict(sha256s[a], sha256s[27], "", "", "mirrored", "", "tester", "") for a in (3, 23)]
+    write_verdicts(tmp_path / "verdicts.csv", verdicts)
+    after = removal.remove_duplicates(*folders, keep, tmp_path / "after")
+    assert (after["decoys"], after["decoys_judged_mirrored"], after["expected_false_removals"]) == (2, 2, 0)
+    assert after["by_reason"]["near_code"] == after["removed"] - 1 == 5
+
+
+def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """A thousand files of one picture are one search, and a copy of it stands for all of them."""
+    images = np.concatenate([copies[:5], copies[[0, 0]], copies[20:21]])
+    summary, found = find(images)
+    assert summary["searched"] == 6 and found == [(0, 7)]
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
+    removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
+    rows = pq.read_table(tmp_path / "dedup" / "manifest.parquet").to_pylist()
+    assert [row["group"] for row in rows] == [0, None, None, None, None, 0, 0, 0]
+    assert [row["reason"] for row in rows][5:] == ["same_pixels", "same_pixels", "near_code"]
+
+
+def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
+    """Unrelated frames, flat pictures, gradients and screens of text lines."""
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[0:64, 0:64] / 63
+    made = []
+    for n in range(40):
+        slope = rng.normal(size=2)
+        gradient = np.clip(128 + 100 * (slope[0] * (x - 0.5) + slope[1] * (y - 0.5)), 0, 255)
+        made.append(np.repeat(gradient[..., None], 3, 2))
+        framed = scenes(1, 100 + n)[0].astype(float)
+        framed[:6] = framed[-6:] = framed[:, :6] = framed[:, -6:] = (0, 255)[n % 2]
+        made.append(framed)
+        flat = np.full((64, 64, 3), rng.uniform(0, 255)) + rng.normal(0, 2, (64, 64, 3))
+        made.append(flat)
+        screen = np.full((64, 64, 3), 250.0)
+        screen[:5] = (60, 90, 160)
+        for line in range(9, 62, 4):
+            screen[line : line + 2, 4 : 4 + int(rng.integers(8, 56))] = 40
+        made.append(screen)
+    _, found = find(np.clip(made, 0, 255).astype(np.uint8))
+    assert found == []
+
+
+def saved_again(image: np.ndarray) -> Image.Image:
+    """As a JPEG of quality 85, at this very size."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=85)
+    return Image.open(file)
+
+
+def test_strangers_in_the_same_frame_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
+    """400 of them, and not even many candidates: frames of three widths, clean, with dark corners, and saved again."""
+    made = np.full((400, 64, 64, 3), 250, np.uint8)
+    for n, scene in enumerate(scenes(400, 7)):
+        wide = (4, 8, 12)[n % 3]
+        small = Image.fromarray(scene).resize((64 - 2 * wide,) * 2, Image.Resampling.BOX)
+        made[n, wide:-wide, wide:-wide] = np.array(small)
+        if n % 2:
+            for corner in ((slice(2), slice(2)), (slice(2), slice(-2, None)), (slice(-2, None), slice(2))):
+                made[n][corner] = 120
+        if n % 5 == 0:
+            made[n] = np.array(saved_again(made[n]))
+    summary, found = find(made)
+    assert (found, summary["decoys"]) == ([], 0)
+    assert summary["candidates"] + summary["decoy_candidates"] < 400
+
+
+def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Too many candidates, an encoder of another kind, another encoder, no folder, another set."""
+    find(copies)
+    with pytest.raises(BadParameters, match=r"more than 1 pairs to compare at radius 15; choose a smaller radius"):
+        find(copies, NEAR.model_copy(update={"max_candidates": 1}), to="few")
+    with pytest.raises(MissingInput, match="run find-pairs first"):
+        pairs_table.load_pairs(tmp_path / "nowhere", ImageSet(tmp_path / "set"))
+    (tmp_path / "pairs" / "pairs.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(CorruptData, match=r"pairs.parquet: not readable .*; run find-pairs again"):
+        pairs_table.load_pairs(tmp_path / "pairs", ImageSet(tmp_path / "set"))
+    plain = quantise(np.ones((BITS, INPUTS), np.float32), np.zeros(BITS, np.float32))
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", plain)
+    with pytest.raises(BadParameters, match="learned from pixels, but mode near needs one of normalised input"):
+        pair_search.PairSearch(ImageSet(tmp_path / "set"), None, tmp_path / "encoder" / "encoder.safetensors", NEAR, 1)
+    with pytest.raises(CorruptData, match="not the one that --codes were made with; run hash-images again"):
+        find(copies, NEAR.model_copy(update={"mode": "exact"}), to="other")

@@ -1,0 +1,85 @@
+"""The walk is the paper's Figure 4: straight pieces between anchors that stand at the start of each row."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.figures import latent_walk
+from pipeline.figures.latent_walk import LatentWalkConfig
+from pipeline.models.dcgan import sampling, saved_model
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
+from pipeline.seeding import torch_generator
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A model folder whose untrained generator gives pictures that differ."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    rng = torch.Generator().manual_seed(1)
+    preset = PRESETS["imagenet32"]
+    generator, discriminator = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
+    with torch.no_grad():
+        generator.image[0].weight *= 5
+        for module in generator.modules():
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        generator(sampling.latents(rng, 64, preset.latent))
+    saved_model.save(folder, generator, discriminator, {"preset": "imagenet32", "base_width": 4})
+    return folder
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(1, 6), columns=st.integers(1, 12), seed=st.integers(0, 99))
+def test_path(rows: int, columns: int, seed: int) -> None:
+    """Anchors exactly at column 0 and at the very end, equal straight steps between, never out of [-1, 1]."""
+    anchors = sampling.latents(torch.Generator().manual_seed(seed), rows + 1, 10)
+    points = latent_walk.path(anchors, columns)
+    assert points.shape == (rows * columns + 1, 10) and points.dtype == torch.float32
+    assert torch.equal(points[::columns], anchors)
+    assert points.abs().max() <= 1
+    steps = points.diff(dim=0).view(rows, columns, 10)
+    whole = anchors.diff(dim=0)[:, None] / columns
+    assert torch.allclose(steps, whole.expand_as(steps), atol=1e-6)
+
+
+def test_smoothness_of_a_fade_and_of_a_jump() -> None:
+    """A cross-fade moves by 1 / columns of the way at each step; a jump does all of it in one."""
+    fade = np.repeat(np.array([0, 20, 40, 60, 80, 100, 80, 60, 40, 20, 0], np.uint8), 12).reshape(-1, 2, 2, 3)
+    figures = latent_walk.smoothness(fade, columns=5)
+    assert figures["mean_step"] == figures["largest_step"] == 20
+    assert figures["anchor_distance"] == pytest.approx(200 / 3)
+    assert figures["step_ratio"] == pytest.approx(0.3) and figures["largest_step_ratio"] == 1
+    jump = np.repeat(np.array([0, 0, 0, 100, 100, 100], np.uint8), 12).reshape(-1, 2, 2, 3)
+    figures = latent_walk.smoothness(jump, columns=5)
+    assert figures["step_ratio"] == pytest.approx(0.2) and figures["largest_step_ratio"] == pytest.approx(5)
+
+
+def test_smoothness_of_one_picture_for_all() -> None:
+    """A collapsed generator has no ratios, and JSON has no infinity."""
+    figures = latent_walk.smoothness(np.full((11, 2, 2, 3), 9, np.uint8), columns=5)
+    assert figures["step_ratio"] is None and figures["largest_step_ratio"] is None
+
+
+def test_files(saved: Path, tmp_path: Path) -> None:
+    """The figure has rows × columns pictures, its first column shows the anchors, and a second run gives the same."""
+    trees = []
+    for to in (tmp_path / "one", tmp_path / "two"):
+        record = latent_walk.walk(saved, LatentWalkConfig(rows=3, columns=5, threads=1), name="set", seed=7, to=to)
+        trees.append({path.name: path.read_bytes() for path in to.iterdir()})
+    assert trees[0] == trees[1] and set(trees[0]) == {"walk.png", "walk.json"}
+    assert record == json.loads(trees[0]["walk.json"])
+    anchors = sampling.latents(torch_generator(7, "walk-latent", "set"), 4, 256)
+    assert record["anchors_sha256"] == sampling.digest(anchors)
+    first_column = sampling.draw(saved_model.load_generator(saved), anchors)[:3]
+    with Image.open(tmp_path / "one" / "walk.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.shape == (3 * 32, 5 * 32, 3)
+    assert np.array_equal(pixels[:, :32].reshape(3, 32, 32, 3), first_column)
+    assert record["smoothness"]["mean_step"] > 0

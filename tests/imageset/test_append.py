@@ -1,0 +1,110 @@
+"""Adding to an image set: what was there stays to the byte, and every source is accounted for."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core import files
+from pipeline.core.errors import BadParameters, CorruptData
+from pipeline.imageset.append import append
+from pipeline.imageset.format import image_set
+from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
+from tests.conftest import folder_bytes
+from tests.imageset.test_image_set import described, pictures
+
+Make = Callable[..., Path]
+
+
+def write(folder: Path, images: np.ndarray, keys: list[str]) -> Path:
+    folder.mkdir()
+    listed = [described(image, key) for image, key in zip(images, keys, strict=True)]
+    image_set.write_chunk(folder / "chunks", 0, images, listed, [], sources=len(images))
+    image_set.join_chunks(folder / "chunks", 1, folder, side=images.shape[1], max_bad=0.0)
+    return folder
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 9), min_size=2, max_size=4), shard=st.integers(1, 5))
+def test_parts_of_any_size_read_as_one(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int) -> None:
+    """Rows of all parts are read by each shard's true length; the shards that were there have the same bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_set, "SHARD_PICTURES", shard)
+        patch.setattr("pipeline.imageset.append.SHARD_PICTURES", shard)
+        folder = tmp_path_factory.mktemp("parts")
+        images, whole = pictures(sum(sizes)), folder / "0"
+        keys = [f"{9 - n}/{row}" for n, size in enumerate(sizes) for row in range(size)]
+        start = 0
+        for number, size in enumerate(sizes):
+            cut = slice(start, start + size)
+            part = write(folder / (str(number) if not number else f"part-{number}"), images[cut], keys[cut])
+            if number:
+                before = {name: (whole / name).read_bytes() for name in ImageSet(whole).shards}
+                assert append(whole, part, folder / str(number)) == size
+                whole = folder / str(number)
+                assert before == {name: (whole / name).read_bytes() for name in before}
+            start += size
+        read = ImageSet(whole)
+        assert read.keys == keys and read.parts == sizes and read.counts["sources"] == len(images)
+        np.testing.assert_array_equal(read.read(np.arange(len(images))[::-1]), images[::-1])
+        np.testing.assert_array_equal(np.concatenate([block for _, block in read.blocks(3)]), images)
+        for row, place in enumerate(read.index.select(["shard", "row"]).to_pylist()):
+            stored = np.load(whole / f"images-{place['shard']:05d}.npy")
+            np.testing.assert_array_equal(stored[place["row"]], images[row])
+
+
+def test_what_is_there_already_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By key: the same file silently, another file with a warning that names it; nothing new gives the same bytes."""
+    images = pictures(6)
+    old = write(tmp_path / "old", images[:3], ["a", "b", "c"])
+    new = write(tmp_path / "new", images[[1, 3, 4]], ["b", "c", "d"])
+    assert append(old, new, tmp_path / "both") == 1
+    both = ImageSet(tmp_path / "both")
+    assert both.keys == ["a", "b", "c", "d"] and both.parts == [3, 1]
+    np.testing.assert_array_equal(both.read(np.arange(4)), images[[0, 1, 2, 4]])
+    assert both.counts == {"sources": 6, "pictures": 4, "bad": 0, "filtered": 2}
+    listed = [(row["key"], row["kind"], row["reason"]) for row in both.skipped.to_pylist()]
+    assert listed == [("b", "filtered", "already_there"), ("c", "filtered", "key_taken")]
+    assert (
+        "1 pictures have the key of another one that was there before and are left out: 'c'" in capsys.readouterr().err
+    )
+    assert append(tmp_path / "both", new, tmp_path / "again") == 0
+    assert folder_bytes(tmp_path / "again") == folder_bytes(tmp_path / "both")
+
+
+def test_faces_are_counted_by_their_photos(tmp_path: Path) -> None:
+    """A photo one of whose faces is new counts as used, one without a new face as filtered."""
+    images = pictures(4)
+
+    def faces(name: str, rows: list[int], keys: list[str]) -> Path:
+        (tmp_path / name).mkdir()
+        listed = [Picture(key, 8, 8, 9, key[0] * 64, box=(0, 0, 4, 4)) for key in keys]
+        skipped = [Skipped(f"x-{name}", "bad", "truncated", "")]
+        image_set.write_chunk(tmp_path / f"{name}-c", 0, images[rows], listed, skipped, sources=3)
+        image_set.join_chunks(tmp_path / f"{name}-c", 1, tmp_path / name, side=4, max_bad=0.5)
+        return tmp_path / name
+
+    old = faces("old", [0, 1], ["a#000", "b#000"])
+    new = faces("new", [0, 1, 2], ["a#000", "b#000", "b#001"])
+    assert append(old, new, tmp_path / "both") == 1
+    assert ImageSet(tmp_path / "both").counts == {"sources": 6, "pictures": 3, "bad": 2, "filtered": 1}
+
+
+def test_pictures_of_another_size_are_refused(make_imageset: Make, tmp_path: Path) -> None:
+    """With the option to give."""
+    old, new = make_imageset(pictures(2, side=4), name="old"), make_imageset(pictures(2, side=8), name="new")
+    with pytest.raises(BadParameters, match=r"8 pixels wide, those of .* 4; make it anew with --side 4"):
+        append(old, new, tmp_path / "both")
+
+
+@pytest.mark.parametrize("parts", [[], [3], [5, 0], [2, 2], "5", None, ["5"], [1, 4]])
+def test_wrong_parts_are_found_out(make_imageset: Make, tmp_path: Path, parts: object) -> None:
+    """Parts add up to the pictures, and to the shards that are there with the lengths that they have."""
+    append(make_imageset(pictures(3), name="old"), make_imageset(pictures(2), "new", ["x", "y"]), tmp_path / "both")
+    path = tmp_path / "both" / "imageset.json"
+    files.write_json(path, files.read_json(path) | {"parts": parts})
+    with pytest.raises(CorruptData, match=r"not those of an image set|expected 1 pictures"):
+        ImageSet(tmp_path / "both").read(np.arange(5))

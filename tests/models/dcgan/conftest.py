@@ -1,0 +1,45 @@
+"""A tiny image set and the parameters of a tiny training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.models.dcgan.config import DcganConfig
+
+
+@pytest.fixture
+def drawn(make_imageset: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """An image set of 70 noisy pictures of 32×32 in two colours, and a kept.npy that names 64 of them."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 60, (70, 32, 32, 3), dtype=np.uint8)
+    images[::2, 8:24, 8:24] += 150
+    kept = tmp_path / "kept.npy"
+    np.save(kept, np.arange(3, 67, dtype=np.int64))
+    return make_imageset(images), kept
+
+
+@pytest.fixture
+def tiny() -> Callable[..., DcganConfig]:
+    """A function that makes the parameters of a training of eight paired steps, with changes."""
+
+    def make(**changes: object) -> DcganConfig:
+        values = {
+            "preset": "imagenet32",
+            "base_width": 4,
+            "epochs": 2,
+            "batch": 16,
+            "learning_rate": 2e-4,
+            "beta1": 0.5,
+            "beta2": 0.999,
+            "weight_decay": 0.0,
+            "schedule": "paired",
+            "channels_last": True,
+            "threads": 1,
+            "checkpoint_every": 3,
+            "grid": 9,
+        }
+        return DcganConfig.model_validate(values | changes)
+
+    return make

@@ -1,0 +1,335 @@
+"""Training does what the paper says, ends in the same bytes however often it is interrupted, and refuses bad input."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch.nn import functional as F
+
+import pipeline.core.files
+from pipeline.core.errors import BadParameters, TrainingDiverged
+from pipeline.imageset.format.image_set import ImageSet
+from pipeline.models.dcgan import saved_model, train
+from pipeline.models.dcgan.config import DcganConfig
+from pipeline.models.dcgan.train import MOST_GRIDS, Batch, DcganTrainer, grid_wanted, pixel_spread
+from pipeline.seeding import deterministic, torch_generator
+from pipeline.training import checkpoint
+
+CPU = torch.device("cpu")
+Tensors = dict[str, torch.Tensor]
+Tiny = Callable[..., DcganConfig]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def norm(values: torch.Tensor, weights: Tensors, name: str) -> torch.Tensor:
+    """Batch norm by its definition: mean and (biased) variance over all but the channels."""
+    axes = [0, 2, 3][: max(1, values.ndim - 1)]
+    shape = [1, -1, 1, 1][: values.ndim]
+    mean, variance = values.mean(axes, keepdim=True), values.var(axes, correction=0, keepdim=True)
+    scaled = (values - mean) / (variance + 1e-5).sqrt()
+    return scaled * weights[f"{name}.weight"].view(shape) + weights[f"{name}.bias"].view(shape)
+
+
+def plain_generator(w: Tensors, z: torch.Tensor) -> torch.Tensor:
+    """imagenet32's generator, written out."""
+    x = norm(z @ w["projection.0.weight"].T, w, "projection.1").relu().view(len(z), -1, 4, 4)
+    for number, stride in enumerate((2, 1, 2, 1, 2)):
+        x = F.conv_transpose2d(x, w[f"layers.{number}.0.weight"], stride=stride, padding=1, output_padding=stride - 1)
+        x = norm(x, w, f"layers.{number}.1").relu()
+    return F.conv_transpose2d(x, w["image.0.weight"], stride=1, padding=1).tanh()
+
+
+def plain_discriminator(w: Tensors, x: torch.Tensor) -> torch.Tensor:
+    """imagenet32's discriminator, written out, up to the probability of being real."""
+    for number, stride in enumerate((1, 2, 1, 2, 1, 2)):
+        x = F.conv2d(x, w[f"layers.{number}.0.weight"], stride=stride, padding=1)
+        x = norm(x, w, f"layers.{number}.1") if number else x
+        x = torch.where(x > 0, x, 0.2 * x)
+    return 1 / (1 + (-(x.flatten(1) @ w["logit.weight"].T)[:, 0]).exp())
+
+
+def steps_taken(trainer: DcganTrainer) -> int:
+    """How many steps D's Adam has taken, those before a resume included."""
+    moments = trainer.optimizers[1].state.values()
+    return int(next(iter(moments))["step"]) if moments else 0
+
+
+def plain_adam(w: Tensors, moments: dict[str, Tensors], loss: torch.Tensor, step: int, decay: float) -> None:
+    """Adam as published, with decay · weight added to the gradient."""
+    names = [name for name, value in w.items() if value.requires_grad]
+    gradients = torch.autograd.grad(loss, [w[name] for name in names])
+    for name, gradient in zip(names, gradients, strict=True):
+        gradient = gradient + decay * w[name].detach()
+        first, second = (moments[kind].get(name, torch.zeros_like(gradient)) for kind in ("first", "second"))
+        moments["first"][name] = first = 0.5 * first + 0.5 * gradient
+        moments["second"][name] = second = 0.999 * second + 0.001 * gradient**2
+        update = 2e-4 * (first / (1 - 0.5**step)) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+        w[name] = (w[name].detach() - update).requires_grad_()
+
+
+@pytest.mark.parametrize("schedule", ["paired", "alternate"])
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_two_steps_equal_a_plain_implementation(
+    drawn: tuple[Path, Path], tiny: Tiny, schedule: str, decay: float
+) -> None:
+    """Networks, losses, order of updates, z, scaling of pixels, weight decay and Adam are what the paper names."""
+    deterministic(1)
+    images = ImageSet(drawn[0])
+    trainer = DcganTrainer(images, tiny(schedule=schedule, weight_decay=decay), seed=5, device=CPU)
+    assert trainer.rows_a_step == (32 if schedule == "alternate" else 16)
+    g, d = (
+        {
+            name: value.detach().clone().double().requires_grad_(name.endswith(("weight", "bias")))
+            for name, value in network.state_dict().items()
+        }
+        for network in (trainer.generator, trainer.discriminator)
+    )
+    moments: list[dict[str, Tensors]] = [{"first": {}, "second": {}} for _ in range(2)]
+    for number in range(2):
+        rows = np.arange(number, number + trainer.rows_a_step)
+        figures = trainer.step(trainer.batch(rows, number))
+        z_d, z_g = torch.rand((2, 16, 256), generator=torch_generator(5, "z", number)).double() * 2 - 1
+        real = torch.from_numpy(images.read(rows[-16:])).permute(0, 3, 1, 2).double() / 127.5 - 1
+        for turn in "gd" if schedule == "alternate" else "dg":
+            if turn == "g":
+                g_loss = -plain_discriminator(d, plain_generator(g, z_g)).log().mean()
+                plain_adam(g, moments[0], g_loss, number + 1, decay)
+            else:
+                p_real = plain_discriminator(d, real)
+                p_fake = plain_discriminator(d, plain_generator(g, z_d).detach())
+                d_loss = -p_real.log().mean() - (1 - p_fake).log().mean()
+                plain_adam(d, moments[1], d_loss, number + 1, decay)
+        expected = {"d_loss": d_loss, "g_loss": g_loss, "d_real": p_real.mean(), "d_fake": p_fake.mean()}
+        assert figures == pytest.approx({name: value.item() for name, value in expected.items()}, rel=1e-4)
+    for network, plain in ((trainer.generator, g), (trainer.discriminator, d)):
+        for name, value in network.named_parameters():
+            # A gradient of nearly zero may take the other sign in single precision, and Adam then steps the other way.
+            far = (value.double() - plain[name]).abs() > 2e-5
+            assert far.float().mean() < 0.01, name
+
+
+@pytest.mark.parametrize(("schedule", "updates"), [("paired", 8), ("alternate", 4)])
+def test_updates_of_each_network(drawn: tuple[Path, Path], tiny: Tiny, schedule: str, updates: int) -> None:
+    """In turns, 64 pictures in batches of 16 give each network two updates an epoch; paired gives each four."""
+    images = ImageSet(drawn[0])
+    trainer = DcganTrainer(images, tiny(schedule=schedule), seed=5, device=CPU)
+    number = 0
+    for _ in range(2):
+        for start in range(0, 64, trainer.rows_a_step):
+            trainer.step(trainer.batch(np.arange(start, start + trainer.rows_a_step), number))
+            number += 1
+    for optimizer in trainer.optimizers:
+        assert {int(entry["step"]) for entry in optimizer.state.values()} == {updates}
+
+
+def test_a_model_folder(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """What later stages read is there, and torch's global generator was left alone."""
+    before = torch.get_rng_state()
+    summary = train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    assert torch.equal(before, torch.get_rng_state())
+    assert set(tree(tmp_path / "model")) == {
+        "generator.safetensors",
+        "discriminator.safetensors",
+        "model.json",
+        "history.tsv",
+        "samples/epoch-001.png",
+        "samples/epoch-002.png",
+    }
+    with Image.open(tmp_path / "model" / "samples" / "epoch-001.png") as sheet:
+        assert sheet.size == (96, 96)
+    with (tmp_path / "model" / "history.tsv").open() as file:
+        history = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["epoch"], row["step"]) for row in history] == [("1", "4"), ("2", "8")]
+    assert set(history[0]) == {"epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "sample_spread"}
+    assert summary == json.loads((tmp_path / "model" / "model.json").read_text())
+    assert summary["data"]["pictures"] == 64 and summary["steps"] == 8 and summary["numerics"]["device"] == "cpu"
+    assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
+    assert not saved_model.load_generator(tmp_path / "model").training
+
+
+@pytest.mark.parametrize("schedule", ["paired", "alternate"])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_an_interrupted_training_ends_in_the_same_bytes(
+    drawn: tuple[Path, Path],
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    schedule: str,
+    channels_last: bool,
+) -> None:
+    """Stopped in the middle and at the end of an epoch: resumed at most `checkpoint_every` steps back, same bytes."""
+    parameters = tiny(schedule=schedule, channels_last=channels_last, batch=8, checkpoint_every=2)
+    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "whole", device="cpu")
+    step, seen = DcganTrainer.step, list[int]()
+
+    def stop_sometimes(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
+        number = steps_taken(trainer)
+        if number in stops:
+            stops.remove(number)
+            raise KeyboardInterrupt
+        seen.append(number)
+        return step(trainer, batch)
+
+    monkeypatch.setattr(DcganTrainer, "step", stop_sometimes)
+    stops = {3, 4, 5}
+    for stop in (3, 4, 5):
+        with pytest.raises(KeyboardInterrupt):
+            train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts", device="cpu")
+        assert seen[-1] == stop - 1
+        seen.clear()
+    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts", device="cpu")
+    assert seen[0] == 4
+    assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
+
+
+def test_a_change_of_parameters_starts_over(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint of other parameters is not continued."""
+    with monkeypatch.context() as patch:
+        patch.setattr(DcganTrainer, "end_epoch", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "changed", device="cpu")
+    for folder in ("changed", "fresh"):
+        train.train(*drawn, tiny(beta1=0.4), name="set", seed=1, to=tmp_path / folder, device="cpu")
+    assert tree(tmp_path / "changed") == tree(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(pipeline.core.files, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
+    ids=["code", "instructions"],
+)
+def test_other_code_or_instructions_start_over(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
+    step, seen = DcganTrainer.step, list[int]()
+
+    def stop_at_three(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
+        seen.append(steps_taken(trainer))
+        if seen[-1] == 3:
+            raise KeyboardInterrupt
+        return step(trainer, batch)
+
+    monkeypatch.setattr(DcganTrainer, "step", stop_at_three)
+    for steps in ([0, 1, 2, 3], [3]):
+        with pytest.raises(KeyboardInterrupt):
+            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+        assert seen == steps
+        seen.clear()
+    monkeypatch.setattr(owner, name, lambda *_: "another")
+    with pytest.raises(KeyboardInterrupt):
+        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    assert seen == [0, 1, 2, 3]
+
+
+def test_names_and_seeds_give_other_networks(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """Every draw depends on the root seed and on the name of the set."""
+    weights = []
+    for name, seed in (("one", 1), ("one", 2), ("two", 1)):
+        to = tmp_path / f"{name}-{seed}"
+        train.train(*drawn, tiny(epochs=1), name=name, seed=seed, to=to, device="cpu")
+        weights.append((to / "generator.safetensors").read_bytes())
+    assert len(set(weights)) == 3
+
+
+def test_divergence_stops_and_keeps_the_checkpoint(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that is not a number ends the training with an error; nothing is published, the checkpoint stays sound."""
+    step = DcganTrainer.step
+
+    def step_from_a_broken_weight(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
+        if steps_taken(trainer) == 5:
+            with torch.no_grad():
+                trainer.generator.image[0].weight[0, 0, 0, 0] = torch.nan
+        return step(trainer, batch)
+
+    monkeypatch.setattr(DcganTrainer, "step", step_from_a_broken_weight)
+    with pytest.raises(TrainingDiverged, match=r"train-dcgan set: d_loss is nan at step 5 \(epoch 2\)"):
+        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    assert not (tmp_path / "model").exists()
+    tensors, state = checkpoint.load(tmp_path / ".model.partial" / "scratch" / "checkpoint.safetensors")
+    assert state["step"] == 3
+    assert all(value.isfinite().all() for value in tensors.values())
+
+
+def test_collapse_is_reported(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A generator that gives one grey picture for every z, as an untrained one nearly does, is named in a warning."""
+    summary = train.train(
+        *drawn, tiny(learning_rate=1e-9, epochs=1), name="set", seed=1, to=tmp_path / "model", device="cpu"
+    )
+    assert summary["last"]["sample_spread"] < 0.1 * summary["picture_spread"]
+    assert "collapsed" in capsys.readouterr().err
+
+
+@given(st.integers(1, 1000))
+def test_grids_of_a_long_training_are_few(epochs: int) -> None:
+    """Every epoch of a short training leaves a grid; a long one some fifty, the first five and the last among them."""
+    epochs_shown = [epoch for epoch in range(1, epochs + 1) if grid_wanted(epoch, epochs)]
+    assert epochs_shown[:5] == list(range(1, min(epochs, 5) + 1)) and epochs_shown[-1] == epochs
+    assert len(epochs_shown) == epochs if epochs <= MOST_GRIDS else 25 < len(epochs_shown) <= 56
+
+
+def test_spread() -> None:
+    """Nothing for equal pictures; half the range for pictures that are black or white by turns."""
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    assert pixel_spread(images) == 0
+    images[::2] = 255
+    assert pixel_spread(images) == 127.5
+
+
+def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """Writing a grid changes neither weights nor running statistics, nor leaves the generator in evaluation mode."""
+    trainer = DcganTrainer(ImageSet(drawn[0]), tiny(), seed=5, device=CPU)
+    trainer.step(trainer.batch(np.arange(16), 0))
+    before = {name: value.clone() for name, value in trainer.tensors().items() if name != "spreads"}
+    trainer.end_epoch(1, tmp_path)
+    assert (tmp_path / "epoch-001.png").exists()
+    after = trainer.tensors()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert trainer.generator.training
+
+
+def test_pictures_must_fit_the_preset(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """32×32 pictures cannot train a 64×64 network; the message names both and the option."""
+    with pytest.raises(BadParameters, match=r"--images .*: pictures are 32 pixels wide, preset paper64 needs 64"):
+        train.train(*drawn, tiny(preset="paper64"), name="set", seed=1, to=tmp_path / "model", device="cpu")
+
+
+def test_larger_pictures_are_centre_cropped(
+    make_imageset: Callable[..., Path], drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path
+) -> None:
+    """Faces are stored larger than they are trained on: what lies outside the centre has no influence."""
+    small = ImageSet(drawn[0]).read(np.arange(70))
+    large = make_imageset(np.pad(small, ((0, 0), (6, 6), (6, 6), (0, 0)), constant_values=255), name="large")
+    for folder, images in (("small", drawn[0]), ("large", large)):
+        train.train(images, drawn[1], tiny(epochs=1), name="set", seed=1, to=tmp_path / folder, device="cpu")
+    one, other = ((tmp_path / folder / "generator.safetensors").read_bytes() for folder in ("small", "large"))
+    assert one == other
+
+
+def test_too_few_pictures_or_no_such_device(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """Both are errors of the parameters, told before any work."""
+    with pytest.raises(BadParameters, match="64 pictures do not fill one batch of 65"):
+        train.train(*drawn, tiny(batch=65), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(BadParameters, match="--device cuda"):
+            train.choose_device("cuda")
+        assert train.choose_device("auto") == CPU

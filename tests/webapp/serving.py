@@ -1,0 +1,56 @@
+"""The review app as people start it: a process of its own."""
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class Running:
+    """A running command in which people judge, and what it has said, the link included."""
+
+    def __init__(self, stage: str, *options: object, port: int = 0, rater: str = "ann") -> None:
+        command = [sys.executable, "-m", f"stages.{stage}", "--no-browser", "--port", port, "--rater", rater, *options]
+        self.process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.said = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/(?:sample)?\?token=\S+", self.said)):
+            line = self.process.stderr.readline()
+            assert line, self.said
+            self.said += line
+        self.link, self.port = found[0], int(found[1])
+        self.origin = f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """What a crash leaves."""
+        self.process.kill()
+        self.process.communicate(timeout=120)
+
+    def end(self) -> tuple[int, str]:
+        """Ctrl-C; the exit status, and what was said."""
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=120)[1]
+        return self.process.returncode, said
+
+
+class Server(Running):
+    """A running `dcgan review-duplicates`."""
+
+    def __init__(self, dedup: Path, *options: object, port: int = 0, rater: str = "ann") -> None:
+        super().__init__("review_duplicates", "--dedup", dedup, *options, port=port, rater=rater)
+
+
+@contextlib.contextmanager
+def serving(dedup: Path, *options: object) -> Iterator[Server]:
+    """A server that does not outlive the block."""
+    server = Server(dedup, *options)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill()

@@ -1,0 +1,204 @@
+"""Nobody but the browser that opened the link gets anything, and nothing outside the set is ever given."""
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.review.duplicates.results import HOSTILE, make_result
+from tests.webapp.serving import Server, serving
+
+GROUPS, COPIES = 12, 2
+ROUTES = (
+    *("/", "/static/review.js", "/static/page.css", "/static/icon.svg", "/api/session", "/api/pairs"),
+    *("/picture/0.png", "/source/0.png", "/nothing", "/static/../app.py", "/favicon.ico"),
+)
+VERDICT = {"kind": "removed", "id": 0, "label": "near", "keep": False, "always": False, "group": False}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_result(tmp_path_factory.mktemp("security") / "found", GROUPS, COPIES, hostile=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def server(found: Path) -> Iterator[Server]:
+    with serving(found) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(server: Server) -> Iterator[requests.Session]:
+    """A client that has opened the link."""
+    with requests.Session() as session:
+        assert session.get(server.link).status_code == 200
+        yield session
+
+
+def raw(server: Server, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, bytes]:
+    """Status and content of the answer to a request whose path and headers nobody tidies up."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def allowed(server: Server, browser: requests.Session) -> dict[str, str]:
+    """The headers of a request that is let through."""
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    return {
+        "Host": f"127.0.0.1:{server.port}",
+        "Cookie": cookie,
+        "Origin": server.origin,
+        "Content-Type": "application/json",
+    }
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_without_the_token_every_route_is_closed(server: Server, path: str) -> None:
+    """Static files and paths that do not exist too; and no picture, no key in the answer."""
+    for asked in (path, f"{path}?token=", f"{path}?token=wrong"):
+        answer = requests.get(server.origin + asked)
+        assert answer.status_code == 403 and len(answer.content) < 200 and not answer.cookies
+    headers = {"Host": f"127.0.0.1:{server.port}", "Cookie": f"dcgan-review-{server.port}=wrong"}
+    assert raw(server, "GET", path, headers)[0] == 403
+
+
+def test_the_link_works_once(found: Path) -> None:
+    """Whoever reads it over a shoulder, or in a history, comes too late."""
+    with serving(found) as server:
+        token = server.link.partition("?")[2]
+        assert requests.get(f"{server.origin}/api/session?{token}").status_code == 403, "the page alone hands it out"
+        assert requests.head(server.link).status_code == 403
+        first = requests.get(server.link)
+        assert first.status_code == 200
+        cookie = first.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and token.partition("=")[2] not in cookie
+        assert requests.get(server.link).status_code == 403
+        assert requests.get(server.link, cookies=first.cookies).status_code == 200, "a reload of the very page"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost:{port}", "127.0.0.1:{port}.evil.example", ""])
+def test_another_host_is_refused(server: Server, browser: requests.Session, path: str, host: str) -> None:
+    """A name that somebody points at 127.0.0.1 (DNS rebinding) opens nothing, cookie or not."""
+    headers = {**allowed(server, browser), "Host": host.format(port=server.port)}
+    assert raw(server, "GET", path, headers)[0] in (400, 403)
+    del headers["Host"]
+    assert raw(server, "GET", path, headers)[0] in (400, 403)
+
+
+@pytest.mark.parametrize("path", ["/api/verdict", "/api/undo"])
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "https://127.0.0.1:{port}"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Cookie": ""}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Length": "70000"}, 413),
+    ],
+)
+def test_what_another_page_posts_is_refused(
+    found: Path, server: Server, browser: requests.Session, path: str, changed: dict[str, str], status: int
+) -> None:
+    """And writes nothing."""
+    before = (found / "verdicts.csv").read_bytes()
+    body = json.dumps(VERDICT).encode()
+    headers = {**allowed(server, browser), "Content-Length": str(len(body)), **changed}
+    headers = {name: value.format(port=server.port) for name, value in headers.items() if value}
+    assert raw(server, "POST", path, headers, body)[0] == status
+    assert (found / "verdicts.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/nothing", "/picture/99999.png", "/picture/-1.png", "/picture/1e3.png", "/picture/0", "/picture/../0.png"),
+        *("/picture/" + "9" * 40 + ".png", "/picture/" + "9" * 5000 + ".png", "/source/0.png", "/source/99999.png"),
+        *("/static/", "/static/app.py"),
+        *("/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "//etc/passwd", "/static//etc/passwd"),
+        *("/picture/%2e%2e%2fverdicts.csv", "/api", "/docs", "/api/verdict", "/api/verdict/"),
+    ],
+)
+def test_what_is_not_there_is_not_found(server: Server, browser: requests.Session, path: str) -> None:
+    """Rows outside the set, files outside the app; a source that is not at hand."""
+    status, said = raw(server, "GET", path, allowed(server, browser))
+    assert status == (405 if path == "/api/verdict" else 404) and b"def " not in said
+
+
+@pytest.mark.parametrize("path", ["/", "/static/review.js", "/api/session", "/picture/3.png", "/nothing"])
+def test_headers_of_every_answer(server: Server, browser: requests.Session, path: str) -> None:
+    """Nothing from elsewhere may be loaded or run, nothing is stored, nothing may frame the page."""
+    for answer in (browser.get(server.origin + path), requests.get(server.origin + path)):
+        policy = answer.headers["content-security-policy"]
+        assert policy == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({}, [], None, "x", {**VERDICT, "id": 10**9}, {**VERDICT, "id": -1}, {**VERDICT, "id": True}),
+        *({**VERDICT, "id": "0"}, {**VERDICT, "kind": "kept"}, {**VERDICT, "kind": ["removed"]}),
+        *({**VERDICT, "label": "nice"}, {**VERDICT, "label": 3}, {**VERDICT, "keep": "yes"}),
+        *({**VERDICT, "kind": "decoys", "always": True}, {**VERDICT, "label": "", "keep": True}),
+    ],
+)
+def test_nonsense_is_refused(found: Path, server: Server, browser: requests.Session, said: Any) -> None:
+    """With a reason, and without a trace in the file."""
+    before = (found / "verdicts.csv").read_bytes()
+    headers = {"Origin": server.origin, "Content-Type": "application/json"}
+    answer = browser.post(f"{server.origin}/api/verdict", data=json.dumps(said), headers=headers)
+    assert answer.status_code == 400 and answer.json()["error"]
+    assert (found / "verdicts.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "asked", ["sort=size", "kind=kept", "distance_least=x", "position=-1", "position=1e9", "seek=all", "verdict=nice"]
+)
+def test_queries_of_nonsense_are_refused(server: Server, browser: requests.Session, asked: str) -> None:
+    """Not answered with something else."""
+    assert browser.get(f"{server.origin}/api/pairs?{asked}").status_code == 400
+
+
+def test_keys_come_as_data_alone(server: Server, browser: requests.Session) -> None:
+    """Hostile keys stand in JSON, as they are, and nowhere in the page."""
+    page = browser.get(f"{server.origin}/").text
+    pairs = browser.get(f"{server.origin}/api/pairs").json()["pairs"]
+    keys = {pair[side]["key"] for pair in pairs for side in ("removed", "kept")}
+    assert set(HOSTILE) <= keys and not any(key in page for key in HOSTILE)
+
+
+def test_a_broken_file_of_verdicts_is_told_and_left(tmp_path: Path) -> None:
+    """Somebody's editor has saved nonsense in the meantime: the page is told to keep what it has."""
+    found = make_result(tmp_path / "found", 3, 1)
+    with serving(found) as server, requests.Session() as session:
+        session.get(server.link)
+        whole = (found / "verdicts.csv").read_text()
+        (found / "verdicts.csv").write_text("notes\n")
+        answer = session.post(f"{server.origin}/api/verdict", json=VERDICT, headers={"Origin": server.origin})
+        assert answer.status_code == 503 and "line 1" in answer.json()["error"]
+        assert (found / "verdicts.csv").read_text() == "notes\n"
+        (found / "verdicts.csv").write_text(whole)
+        answer = session.post(f"{server.origin}/api/verdict", json=VERDICT, headers={"Origin": server.origin})
+        assert answer.status_code == 200 and answer.json()["pair"]["verdict"]["label"] == "near"
