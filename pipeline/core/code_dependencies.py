@@ -1,8 +1,8 @@
 """Which code decides the bytes of some work: derived from imports, for `dvc.yaml` and for the digest of resumable work.
 
-The unit is the innermost package: a folder of `pipeline/` that holds modules and no further packages. Work depends on a
-package as a whole, data files such as templates and fitted weights included, when its module reaches any module of that
-package by imports, those inside functions too. Imports under `if TYPE_CHECKING:` do not run, so they do not count.
+The unit is the innermost package: a folder of `pipeline/` that holds modules and no further packages. A module depends
+on such a package as a whole, data files such as templates and fitted weights included, when imports lead from it to
+any module of the package; imports inside functions count, those under `if TYPE_CHECKING:` do not run and do not count.
 `pipeline/core` decides no byte and is left out.
 
 Families of models are named by strings and imported lazily, so that adding a family reruns nothing: a module that
@@ -20,18 +20,17 @@ ROOT = Path(__file__).parents[2]
 
 EXEMPT = "pipeline/core"
 
-_NOT_CODE = {"__pycache__"}
-
 
 class UnknownImport(Exception):
-    """An import of a name that its module does not have."""
+    """A module that is not there, or a name that a module does not have, is imported."""
 
 
-def packages_of(*modules: str) -> list[str]:
+def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
     """The packages that modules depend on, as paths relative to the root such as `pipeline/dedup/index`, sorted.
 
     Args:
         modules: dotted names, such as `pipeline.dedup.search.find_pairs` or `stages.find_pairs`.
+        root: the folder that they lie in.
 
     Raises:
         UnknownImport: a module is not there, or a name that is imported from one is not.
@@ -42,8 +41,8 @@ def packages_of(*modules: str) -> list[str]:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting += _imports(module)
-    folders = {_file(module).parent.relative_to(ROOT).as_posix() for module in seen}
+            waiting += _imports(module, root)
+    folders = {_file(module, root).parent.relative_to(root).as_posix() for module in seen}
     return sorted(folder for folder in folders if folder.startswith("pipeline/") and folder != EXEMPT)
 
 
@@ -58,30 +57,25 @@ def code_digest(*modules: str) -> str:
     return _digest(packages_of(*modules))
 
 
+@functools.cache
 def all_code_digest() -> str:
     """SHA-256 (64 hex characters) of all of `pipeline/`."""
     return _digest(["pipeline"])
-
-
-@functools.cache
-def _digest_of_file(path: Path, size: int, changed: int) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def _digest(folders: Iterable[str]) -> str:
     total = hashlib.sha256()
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not _NOT_CODE & set(path.parts):
-                status = path.stat()
+            if path.is_file() and "__pycache__" not in path.parts:
                 total.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
-                total.update(_digest_of_file(path, status.st_size, status.st_mtime_ns))
+                total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
-def _file(module: str) -> Path:
+def _file(module: str, root: Path) -> Path:
     """The file of a module; for a package its `__init__.py`."""
-    path = ROOT.joinpath(*module.split("."))
+    path = root.joinpath(*module.split("."))
     for file in (path / "__init__.py", path.with_suffix(".py")):
         if file.is_file():
             return file
@@ -89,18 +83,18 @@ def _file(module: str) -> Path:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(_file(module).read_bytes())
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes())
 
 
-def _imports(module: str) -> list[str]:
-    """The modules of `pipeline` that a module imports; re-exported names count as those of the module that has them."""
+def _imports(module: str, root: Path) -> list[str]:
+    """The modules of `pipeline` that a module imports; a re-exported name counts where it is defined."""
     found: list[str] = []
-    for node in _running(_tree(module)):
+    for node in _running(_parsed(_file(module, root))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names if _is_ours(alias.name)]
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
-            found += [_origin(node.module, alias.name) for alias in node.names]
+            found += [_origin(node.module, alias.name, root) for alias in node.names]
     return found
 
 
@@ -119,30 +113,34 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
             yield from _running(child)
 
 
-def _origin(module: str, name: str) -> str:
-    """The module that has what `from module import name` gives."""
-    path = ROOT.joinpath(*module.split("."))
+def _origin(module: str, name: str, root: Path) -> str:
+    """The module that defines what `from module import name` gives."""
+    path = root.joinpath(*module.split("."))
     if (path / f"{name}.py").is_file() or (path / name / "__init__.py").is_file():
         return f"{module}.{name}"
-    for node in _tree(module).body:
+    tree = _parsed(_file(module, root))
+    for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return _origin(node.module, alias.name)
-    if name not in _defined(module):
+                    return _origin(node.module, alias.name, root)
+    if name not in _defined(tree):
         raise UnknownImport(f"from {module} import {name}: {module} has no such name")
     return module
 
 
-@functools.cache
-def _defined(module: str) -> frozenset[str]:
-    """Names that a module gives at its top level."""
+def _defined(tree: ast.Module) -> set[str]:
+    """Names that a module defines, at its top level or within blocks there."""
     names: set[str] = set()
-    for node in ast.walk(_tree(module)):
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-    return frozenset(names)
+        waiting += ast.iter_child_nodes(node)
+    return names

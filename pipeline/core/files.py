@@ -130,17 +130,6 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def code_digest(*names: str) -> str:
-    """SHA-256 of the code that decides some work's bytes, so that unfinished work is only resumed by the same code.
-
-    Args:
-        names: packages below `pipeline`, such as `models/dcgan`; the empty name is all of it.
-    """
-    here = Path(__file__).parent.parent
-    paths = [path for name in names for path in sorted([here / name, *(here / name).rglob("*.py")]) if path.is_file()]
-    return digest([[path.relative_to(here).as_posix(), sha256_file(path)] for path in paths])
-
-
 def sync(path: Path) -> None:
     """Bring a file to the disk before a rename makes it visible, so that a power cut cannot leave it empty."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import files
+from pipeline.core.code_dependencies import all_code_digest
 from pipeline.core.errors import BadParameters, Busy, CorruptData, MissingInput
 
 DESCRIPTIONS = (
@@ -189,7 +190,7 @@ def _record(output: Path) -> Path:
 
 def _mark(work_digest: str) -> str:
     """What is recorded of a step: the work, and all code, which is only digested where there is a record."""
-    return files.digest([work_digest, files.code_digest("")])
+    return files.digest([work_digest, all_code_digest()])
 
 
 def _is_finished_step(output: Path, work_digest: str) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.core import files
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters
 from pipeline.core.workspace import workspace
 from pipeline.datasets.raw_folder import open_source
@@ -67,7 +68,7 @@ def export(
         "shard_pictures": shard_pictures,
         **({} if part is None else {"part": part}),
     }
-    with workspace(to, files.digest({**made_from, "code": files.code_digest("export", "datasets", "readers")})) as work:
+    with workspace(to, files.digest({**made_from, "code": code_digest(__name__)})) as work:
         if work is None:
             return dict(files.read_json(to / "export.json"))
         if form == "stylegan":

@@ -187,7 +187,7 @@ def test_a_step_that_is_gone_or_was_made_by_other_code_is_done_again(
     (tmp_path / "one").rename(tmp_path / "elsewhere")
     with pytest.raises(KeyboardInterrupt), resumable_steps(tmp_path):
         assert step(tmp_path / "one", "same")
-        monkeypatch.setattr(files, "code_digest", lambda *names: "of another version")
+        monkeypatch.setattr("pipeline.core.workspace.all_code_digest", lambda: "of another version")
         assert step(tmp_path / "two", "same")
         raise KeyboardInterrupt
 

@@ -27,6 +27,7 @@ from pipeline.acquire.archives.find_archive import AcquireConfig, find, publishe
 from pipeline.acquire.archives.unpack import unpack_lmdb, unpacked_bytes
 from pipeline.acquire.download.disk import Checksums, checksums
 from pipeline.core import files, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.datasets.photos import LISTS, celeba_table
@@ -82,7 +83,7 @@ def acquire(
     sums = None if drawn else fetched or find(section, archives)
     identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
     identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
-    code = files.code_digest("acquire", "readers", "datasets", "miniature", "seeding")
+    code = code_digest(__name__)
     with workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))

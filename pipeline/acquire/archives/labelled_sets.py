@@ -19,6 +19,7 @@ from pipeline.acquire.archives.find_archive import missing, warn_of_link
 from pipeline.acquire.download.disk import Checksums, checksums, require_room
 from pipeline.acquire.download.download import download
 from pipeline.core import files, params, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import ChecksumMismatch, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.datasets import cifar10, mnist, svhn
@@ -90,7 +91,7 @@ def acquire_benchmark(section: BenchmarkConfig, *, archives: Path, to: Path, see
     identity = (
         {**section.model_dump(), "seed": seed} if drawn else {name: asdict(found) for name, found in sums.items()}
     )
-    code = files.code_digest("acquire", "readers", "datasets", "miniature", "seeding", "imageset/format")
+    code = code_digest(__name__)
     work_digest = files.digest({"code": code, "set": section.data_set, "source": section.source, "files": identity})
     with workspace(to, work_digest) as work:
         if work is None:

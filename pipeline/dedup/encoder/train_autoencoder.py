@@ -8,6 +8,7 @@ import torch
 
 from pipeline import seeding
 from pipeline.core import files
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder import codes
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig, balance, quantise
@@ -130,7 +131,7 @@ def train_autoencoder(
     work_digest = files.digest(
         {
             **made_from,
-            "code": files.code_digest("dedup", "training/loop", "training/checkpoint", "imageset/format", "seeding"),
+            "code": code_digest(__name__),
             "instructions": torch.backends.cpu.get_cpu_capability(),
         }
     )

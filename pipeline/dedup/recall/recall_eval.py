@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline import seeding
 from pipeline.core import files, params, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import Encoder, encode, load_encoder
@@ -116,7 +117,7 @@ def probe_duplicates(
         "images": images.digest,
         "parameters": parameters.model_dump(),
     }
-    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "prepare")})) as work:
+    with workspace(to, files.digest({**made_from, "code": code_digest(__name__)})) as work:
         if work is None:
             return dict(files.read_json(to / "recall.json"))
         rng = seeding.numpy_rng(parameters.seed, "probe")

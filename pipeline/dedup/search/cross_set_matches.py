@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core import files
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import encode_key
 from pipeline.dedup.encoder.codes import encode, load_encoder
@@ -54,7 +55,7 @@ def find_matches(
         "other": other.digest,
         "parameters": parameters.model_dump(),
     }
-    with workspace(to, files.digest({**made_from, "code": files.code_digest("dedup", "imageset/format")})) as work:
+    with workspace(to, files.digest({**made_from, "code": code_digest(__name__)})) as work:
         if work is None:
             return dict(files.read_json(to / "matches.json"))
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]

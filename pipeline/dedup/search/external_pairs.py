@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.core import files, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import decode_key
@@ -77,7 +78,7 @@ def load_external_pairs(images_folder: Path, given: ExternalPairs, *, to: Path) 
         "images": images.digest,
         "parameters": {"cosine": given.cosine} if given.embeddings else {},
     }
-    code = files.code_digest("dedup", "imageset/format", "csv_text")
+    code = code_digest(__name__)
     with workspace(to, files.digest({**made_from, "code": code})) as work:
         if work is None:
             return dict(files.read_json(to / "pairs.json"))

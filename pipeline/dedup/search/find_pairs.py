@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core import files
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import load_codes, load_encoder
@@ -59,7 +60,7 @@ def find_pairs(
         "images": images.digest,
         "parameters": parameters.model_dump(),
     }
-    code = files.code_digest("dedup", "imageset/format")
+    code = code_digest(__name__)
     with workspace(to, files.digest({**made_from, "code": code})) as work:
         if work is None:
             return dict(files.read_json(to / "pairs.json"))

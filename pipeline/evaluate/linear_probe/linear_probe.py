@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pipeline.core import files, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.evaluate.linear_probe import classify, features, protocol
@@ -78,7 +79,7 @@ def evaluate(
         **record,
         "inputs": [own.digest, files.sha256_file(kept), train.digest, test.digest],
         "numerics": [torch.__version__, torch.backends.cpu.get_cpu_capability()],
-        "code": files.code_digest("evaluate", "models/dcgan", "imageset/format", "seeding", "intervals"),
+        "code": code_digest(__name__),
     }
     with workspace(to, files.digest(digest)) as work:
         if work is None:

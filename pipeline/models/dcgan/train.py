@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.core import files, progress
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters
 from pipeline.core.workspace import workspace
 from pipeline.imageset import image_grid
@@ -240,9 +241,7 @@ def train(
             "deterministic_algorithms": True,
         },
     }
-    code = files.code_digest(
-        "models/dcgan", "imageset/format", "training/loop", "training/checkpoint", "seeding", "imageset/image_grid"
-    )
+    code = code_digest(__name__)
     with workspace(to, files.digest({**record, "code": code, "name": name})) as work:
         if work is None:
             return saved_model.read_description(to)

@@ -33,13 +33,22 @@ class PrepareConfig(params.Section):
 
 
 def make_set(
-    data_set: DataSet, section: PrepareConfig, convert: Convert, *, raw: Path, archives: Path, to: Path, workers: int
+    data_set: DataSet,
+    section: PrepareConfig,
+    convert: Convert,
+    *,
+    code: str,
+    raw: Path,
+    archives: Path,
+    to: Path,
+    workers: int,
 ) -> dict[str, int]:
     """Make the image set `to` of a raw folder; see `chunks.make_image_set` for results and errors.
 
     Args:
         section: all that decides what `convert` gives, and how the work is cut.
         convert: picklable; see `chunks.Convert`.
+        code: digest of the code that decides what `convert` gives.
         raw: the raw folder that the download made.
         archives: the set's folder of archives, for pictures that are read in place.
     """
@@ -55,20 +64,20 @@ def make_set(
         side=section.side,
         chunk_keys=section.chunk_keys,
         max_bad=section.max_bad,
-        work_digest=_work_digest(data_set, section, source, described),
+        work_digest=_work_digest(data_set, section, source, described, code),
         to=to,
         workers=workers,
     )
 
 
-def _work_digest(data_set: DataSet, section: PrepareConfig, source: Source, described: Description) -> str:
+def _work_digest(data_set: DataSet, section: PrepareConfig, source: Source, described: Description, code: str) -> str:
     """Digest of all that decides a chunk's bytes: sources, parameters, code, and the libraries that decode and scale.
 
     `described` knows the files of a folder by their lengths alone, so the times of their last changes count as well.
     """
     return files.digest(
         {
-            "code": files.code_digest("prepare", "datasets", "readers", "imageset/format"),
+            "code": code,
             "libraries": [version(name) for name in _LIBRARIES],
             "set": data_set,
             "sha256": described.sha256,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.raw_folder import DataSet
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
 from pipeline.prepare.build.chunks import Made
@@ -44,7 +45,9 @@ def make_faces(
     """
     check_model(section, archives)
     convert = functools.partial(to_faces, section, archives)
-    return make_set(data_set, section, convert, raw=raw, archives=archives, to=to, workers=workers)
+    return make_set(
+        data_set, section, convert, code=code_digest(__name__), raw=raw, archives=archives, to=to, workers=workers
+    )
 
 
 def to_faces(section: FacesConfig, archives: Path, entry: Entry, data: bytes) -> list[Made]:

@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.raw_folder import DataSet
 from pipeline.imageset.format.image_set import Picture, Skipped
 from pipeline.prepare.build.chunks import Made
@@ -35,7 +36,9 @@ def make_squares(
 ) -> dict[str, int]:
     """Make the image set `to` of a raw folder; see `sets.make_set`."""
     convert = functools.partial(to_square, section)
-    return make_set(data_set, section, convert, raw=raw, archives=archives, to=to, workers=workers)
+    return make_set(
+        data_set, section, convert, code=code_digest(__name__), raw=raw, archives=archives, to=to, workers=workers
+    )
 
 
 def to_square(section: SquaresConfig, entry: Entry, data: bytes) -> list[Made]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-import pipeline.core.files
+import pipeline.dedup.encoder.train_autoencoder
 from pipeline import seeding
 from pipeline.core import params
 from pipeline.core.errors import BadParameters
@@ -130,7 +130,7 @@ def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(pipeline.core.files, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
+    [(pipeline.dedup.encoder.train_autoencoder, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
     ids=["code", "instructions"],
 )
 def test_other_code_or_instructions_start_over(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
-import pipeline.core.files
+import pipeline.models.dcgan.train
 from pipeline.core.errors import BadParameters, TrainingDiverged
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.models.dcgan import saved_model, train
@@ -210,7 +210,7 @@ def test_a_change_of_parameters_starts_over(
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(pipeline.core.files, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
+    [(pipeline.models.dcgan.train, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
     ids=["code", "instructions"],
 )
 def test_other_code_or_instructions_start_over(
