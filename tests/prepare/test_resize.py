@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.prepare.resize import resize
+from pipeline.prepare.resize import area_average, resize
 
 shapes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 sides = st.integers(1, 40)
@@ -60,6 +60,52 @@ def test_a_large_picture_is_exact():
     image = np.full((3000, 4000, 3), 255, np.uint8)
     image[::2] = 253
     assert (resize(image, side=30, method="area") == 254).all()
+
+
+def exact_area(image, side):
+    """The definition in whole numbers: the mean over each output pixel's square, rounded half up."""
+
+    def shares(extent, short):  # in units of 1/(2·side) pixel
+        edges = (extent - short) * side + 2 * short * np.arange(side + 1)
+        pixels = 2 * side * np.arange(extent)
+        inside = np.minimum(edges[1:, None], pixels + 2 * side) - np.maximum(edges[:-1, None], pixels)
+        return np.maximum(inside, 0)
+
+    short = min(image.shape[:2])
+    rows, columns = (shares(extent, short) for extent in image.shape[:2])
+    sums = np.stack([rows @ image[..., channel].astype(np.int64) @ columns.T for channel in range(3)], axis=-1)
+    area = (2 * short) ** 2
+    return (2 * sums + area) // (2 * area)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(1, 24), st.integers(1, 24)),
+        st.sampled_from([(32, 32), (24, 24), (40, 40), (20, 21), (16, 19)]),
+    ),
+    side=st.sampled_from([1, 2, 3, 4, 5, 8, 10, 16, 20]),
+    levels=st.sampled_from([2, 4, 256]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_area_is_the_exact_mean_rounded_half_up(shape, side, levels, seed):
+    """To the last bit, for one decoded picture and for a batch; few levels give many ties."""
+    images = np.random.default_rng(seed).integers(0, levels, (2, *shape, 3), dtype=np.uint8)
+    made = area_average(images, side)
+    for image, small in zip(images, made, strict=True):
+        assert (small == exact_area(image, side)).all()
+        assert (resize(image, side=side, method="area") == small).all()
+
+
+@pytest.mark.parametrize(("stored", "side"), [(64, 32), (128, 32), (128, 64), (80, 64), (144, 128), (33, 32), (20, 32)])
+def test_batches_of_stored_squares_are_averaged_exactly(stored, side):
+    """The sides that sets are stored at and compared at, by whole pixels and by shares of them; views too."""
+    images = np.random.default_rng(stored).integers(0, 256, (3, stored, stored, 3), dtype=np.uint8)
+    made = area_average(images, side)
+    assert made.dtype == np.uint8 and made.shape == (3, side, side, 3)
+    assert (made[1] == exact_area(images[1], side)).all()
+    assert (area_average(images[:, :, ::-1], side) == made[:, :, ::-1]).all()
+    assert area_average(made, side) is made
 
 
 @pytest.mark.parametrize("shape", [(48, 81), (81, 48), (64, 64), (100, 64), (64, 101), (375, 500)])

@@ -3,13 +3,12 @@
 All of it is whole numbers, or single operations that every processor rounds alike: the same bytes everywhere.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.jit import compiled
 from pipeline.imageset.format.image_set import Images
+from pipeline.prepare.resize import area_average
 
 SIDE = 32
 INPUTS = 3 * SIDE * SIDE
@@ -25,72 +24,8 @@ _CHROMA = 0.4
 
 
 def to_32(images: Images) -> Images:
-    """Area-average whole pictures to 32×32, in whole numbers; see `to_side`."""
-    return to_side(images, SIDE)
-
-
-def to_side(images: Images, side: int) -> Images:
-    """Area-average whole pictures to a side, in whole numbers, halves rounded up.
-
-    Args:
-        images: uint8 (n, stored, stored, 3), stored at most 2,896; where `side` does not divide it, it is averaged by
-            exact shares of pixels.
-
-    Returns:
-        uint8 (n, side, side, 3); `images` itself where they have that side.
-    """
-    stored = images.shape[1]
-    if stored == side:
-        return images
-    if stored % side == 0:
-        small = np.empty((len(images), side, side, 3), np.uint8)
-        _average(np.ascontiguousarray(images), stored // side, small)
-        return small
-    sums, area = _shared_sums(_shared_sums(images, 1, side), 2, side), stored * stored
-    shared: Images = ((2 * sums + area) // (2 * area)).astype(np.uint8)
-    return shared
-
-
-@compiled
-def _average(images: Images, width: int, out: Images) -> None:
-    """Means over squares of `width` pixels."""
-    stored, side, area = images.shape[1], out.shape[1], width * width
-    lines, sums = np.empty(3 * stored, np.int32), np.empty(3 * side, np.int32)
-    for i in range(len(images)):
-        for y in range(side):
-            lines[:] = 0
-            for k in range(width):  # lines first: their bytes lie side by side
-                line = images[i, y * width + k].reshape(3 * stored)
-                for j in range(3 * stored):
-                    lines[j] += np.int32(line[j])
-            for x in range(side):
-                for c in range(3):
-                    total = np.int32(0)
-                    for k in range(width):
-                        total += lines[3 * (x * width + k) + c]
-                    sums[3 * x + c] = total
-            to = out[i, y].reshape(3 * side)
-            for j in range(3 * side):  # a quotient that is not whole is too far from the next to be rounded to it
-                to[j] = np.uint8(np.int32(np.float64(np.int32(2 * sums[j] + area)) / np.float64(2 * area)))
-
-
-def _shared_sums(values: npt.NDArray[Any], axis: int, side: int) -> npt.NDArray[np.uint32]:
-    """Sums along an axis over each of `side` equal intervals; a value that two of them share counts in parts to each.
-
-    In units of 1/side of a value, a value is `side` wide and an interval as wide as there are values.
-    """
-    span = values.shape[axis]
-    starts = np.arange(side) * span
-    ends = starts + span
-    broadcast = [1] * values.ndim
-    broadcast[axis] = side
-    total = np.zeros((*values.shape[:axis], side, *values.shape[axis + 1 :]), np.uint32)
-    for offset in range(span // side + 2):
-        at = starts // side + offset
-        overlap = np.maximum(np.minimum(ends, (at + 1) * side) - np.maximum(starts, at * side), 0)
-        taken = values.take(np.minimum(at, span - 1), axis)
-        total += taken * overlap.astype(np.uint32).reshape(broadcast)
-    return total
+    """Whole pictures uint8 (n, stored, stored, 3) at 32×32, uint8 (n, 32, 32, 3); see `area_average`."""
+    return area_average(images, SIDE)
 
 
 def flatten(pictures: Images) -> Bytes:

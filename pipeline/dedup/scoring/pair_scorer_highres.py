@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from pipeline.core import files
 from pipeline.core.jit import compiled
-from pipeline.dedup.encoder.encoder_input import SIDE, to_32, to_side
+from pipeline.dedup.encoder.encoder_input import SIDE, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars, without_bars
 from pipeline.dedup.scoring import pair_scorer
 from pipeline.dedup.scoring.alignment import Plane, align_from, smooth, source_of
 from pipeline.dedup.scoring.pair_scorer import lay_over, luma_of
 from pipeline.dedup.scoring.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
 from pipeline.imageset.format.image_set import Images, ImageSet
+from pipeline.prepare.resize import area_average
 
 Floats = npt.NDArray[np.float64]
 Side = Literal[32, 64, 128]
@@ -116,7 +117,7 @@ def score(left: Images, right: Images, side: Side, least: float, detailed: npt.N
         return scores
     rows = np.flatnonzero((scores >= least - HOPELESS) & detailed)
     if len(rows):
-        large = to_side(left[rows], side), to_side(right[rows], side)
+        large = area_average(left[rows], side), area_average(right[rows], side)
         values = measure(*large, small[0][rows], small[1][rows])
         weights, intercept = _weights(side)
         # In one order, and rounded: see `comparer.score`.

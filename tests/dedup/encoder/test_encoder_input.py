@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.encoder.encoder_input import blur, cut, flatten, normalise, to_32, to_side
+from pipeline.dedup.encoder.encoder_input import blur, cut, flatten, normalise, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars
 
 
@@ -30,13 +30,6 @@ def test_pictures_of_any_side_are_averaged_exactly(side: int, seed: int) -> None
     small = flatten(to_32(image[None])).reshape(3, 32, 32)
     channel = seed % 3
     assert np.array_equal(small[channel], averaged(image[:, :, channel]))
-
-
-@pytest.mark.parametrize(("stored", "side"), [(64, 64), (128, 64), (80, 64), (144, 128)])
-def test_a_larger_side_is_averaged_as_exactly(stored: int, side: int) -> None:
-    """To 64 and 128, by whole pixels and by shares."""
-    image = np.random.default_rng(stored).integers(0, 256, (stored, stored, 3)).astype(np.uint8)
-    assert np.array_equal(to_side(image[None], side)[0, :, :, 0], averaged(image[:, :, 0], side))
 
 
 def test_halves_are_rounded_up_and_white_stays_white() -> None:
