@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import lmdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -101,6 +103,22 @@ def make_imageset(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def as_version_1() -> Callable[[Path], None]:
+    """A function that rewrites an image set folder as version 0.1 of this project wrote it, with schema version 1."""
+
+    def rewrite(folder: Path) -> None:
+        index = pq.read_table(folder / "index.parquet")
+        index = index.drop_columns(["stored_digest", "source_digest"])
+        pq.write_table(index, folder / "index.parquet", compression="zstd", row_group_size=65_536)
+        description = json.loads((folder / "imageset.json").read_text())
+        digest = hashlib.sha256((folder / "index.parquet").read_bytes()).hexdigest()
+        description |= {"schema_version": 1, "index_sha256": digest}
+        (folder / "imageset.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+    return rewrite
 
 
 @pytest.fixture(scope="session")

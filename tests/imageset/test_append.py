@@ -56,6 +56,23 @@ def test_parts_of_any_size_read_as_one(tmp_path_factory: pytest.TempPathFactory,
             np.testing.assert_array_equal(stored[place["row"]], images[row])
 
 
+@pytest.mark.parametrize("old", [(), (0,), (1,), (0, 1)])
+def test_digests_come_along_and_are_computed_for_sets_of_version_1(
+    tmp_path: Path, as_version_1: Callable[[Path], None], old: tuple[int, ...]
+) -> None:
+    """The joined set has all of them, whatever versions it is made of, and the first set stays as it was."""
+    images = pictures(7)
+    parts = [write(tmp_path / "a", images[:4], list("abcd")), write(tmp_path / "b", images[4:], list("efg"))]
+    for number in old:
+        as_version_1(parts[number])
+    before = folder_bytes(parts[0])
+    assert append(*parts, tmp_path / "joined") == 3
+    read = ImageSet(tmp_path / "joined")
+    assert read.schema_version == 2 and read.index.column("stored_digest").null_count == 0
+    assert (read.stored_digests() == image_set.pixel_digests(images)).all()
+    assert folder_bytes(parts[0]) == before
+
+
 def test_what_is_there_already_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By key: the same file silently, another file with a warning that names it; nothing new gives the same bytes."""
     images = pictures(6)

@@ -118,12 +118,12 @@ def test_broken_sets_are_found_out(make_imageset: Callable[..., Path], tmp_path:
     with pytest.raises(CorruptData, match="expected 5"):
         ImageSet(folder).read(np.array([0]))
     description = (folder / "imageset.json").read_text()
-    (folder / "imageset.json").write_text(description.replace('"schema_version": 1', '"schema_version": 0'))
-    with pytest.raises(CorruptData, match="schema version 0"):
+    (folder / "imageset.json").write_text(description.replace('"schema_version": 2', '"schema_version": 3'))
+    with pytest.raises(CorruptData, match="schema version 3, expected 1 or 2; make the set again"):
         ImageSet(folder)
 
 
-@pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 1}])
+@pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 2}])
 def test_a_description_of_another_kind_is_found_out(make_imageset: Callable[..., Path], value: Any) -> None:
     """JSON that is no description of an image set is said to be broken, without a traceback."""
     folder = make_imageset(pictures(2))
@@ -152,6 +152,39 @@ def test_a_description_with_wrong_parts_is_found_out(make_imageset: Callable[...
     (folder / "imageset.json").write_text(json.dumps(description | {name: value}))
     with pytest.raises(CorruptData, match=r"counts, shape or shards are not those of an image set"):
         ImageSet(folder)
+
+
+def expected_digests(images: np.ndarray) -> list[bytes]:
+    return [hashlib.sha256(image.tobytes()).digest()[:16] for image in images]
+
+
+def test_digests_of_stored_pictures_stand_in_the_index(make_imageset: Callable[..., Path]) -> None:
+    """They are computed once, when pictures are written; the digest of the source is not known."""
+    images = pictures(5)
+    images[3] = images[1]
+    read = ImageSet(make_imageset(images))
+    assert read.schema_version == 2
+    assert read.index.column("stored_digest").to_pylist() == expected_digests(images)
+    assert read.index.column("source_digest").null_count == 5
+    assert [bytes(digest) for digest in read.stored_digests()] == expected_digests(images)
+    assert [bytes(digest) for digest in read.stored_digests(np.array([4, 1]))] == expected_digests(images[[4, 1]])
+
+
+def test_a_set_of_version_1_is_read_and_its_digests_are_computed(
+    make_imageset: Callable[..., Path], as_version_1: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that version 0.1 made need not be made again; the digests are of what is stored, whatever side is read."""
+    monkeypatch.setattr(image_set, "_BLOCK", 2)
+    images = pictures(5, side=8)
+    folder = make_imageset(images)
+    as_version_1(folder)
+    read = ImageSet(folder, side=4)
+    assert read.schema_version == 1 and len(pq.read_schema(folder / "index.parquet")) == 9
+    assert read.index.schema.equals(image_set.INDEX_SCHEMA)
+    assert read.index.column("stored_digest").null_count == read.index.column("source_digest").null_count == 5
+    assert [bytes(digest) for digest in read.stored_digests()] == expected_digests(images)
+    assert [bytes(digest) for digest in read.stored_digests(np.array([4, 1, 2]))] == expected_digests(images[[4, 1, 2]])
+    np.testing.assert_array_equal(read.read(np.arange(5)), images[:, 2:6, 2:6])
 
 
 @pytest.mark.parametrize("name", ["index", "skipped"])

@@ -28,7 +28,8 @@ _NAMED = 3
 def append(old: Path, new: Path, to: Path) -> int:
     """Write the image set `to`: the pictures of `old`, then those of `new` that it does not have.
 
-    The shards of `old` are hard links where the disk knows them, else copies. A picture of `new` whose key `old` has is
+    The result is of the current schema version, and its index has all stored digests, whatever version the two sets
+    are of. The shards of `old` are hard links where the disk knows them, else copies. A picture of `new` whose key `old` has is
     left out and listed as `filtered`: `already_there` where their source bytes are the same, else `key_taken`, with a
     warning. Where all of them are left out, the result is `old`, to the byte, and lists nothing.
 
@@ -92,6 +93,10 @@ def _write(first: ImageSet, second: ImageSet, rows: Rows, left_out: pa.Table, to
         column = pa.array(values, pa.int32())
         index = index.set_column(index.column_names.index(name), INDEX_SCHEMA.field(name), column)
     index = pa.concat_tables([first.index, index]).combine_chunks()
+    digests = np.concatenate([first.stored_digests(), second.stored_digests(rows)])
+    index = index.set_column(
+        index.column_names.index("stored_digest"), INDEX_SCHEMA.field("stored_digest"), image_set.digest_array(digests)
+    )
     pq.write_table(index, to / "index.parquet", compression="zstd", row_group_size=SHARD_PICTURES)
     skipped = pa.concat_tables([second.skipped, left_out]).sort_by([("key", "ascending"), ("reason", "ascending")])
     skipped = pa.concat_tables([first.skipped, skipped]).combine_chunks()

@@ -5,9 +5,12 @@
     skipped.parquet      a row for each source that gave no picture, with the cause
     imageset.json        schema version, counts, shape, SHA-256 per shard, pictures of each part if there are several
 
+Sets of schema version 1 are read as well: their index has neither `stored_digest` nor `source_digest`.
+
 Flat `.npy` because a 64×64 picture in LMDB costs a third more and needs locks; and it can be mapped into memory.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +24,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.core import files
+from pipeline.core import files, progress
 from pipeline.core.errors import CorruptData, MissingInput, PipelineError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+DIGEST_BYTES = 16
 SHARD_PICTURES = 65_536
 
 Images = npt.NDArray[np.uint8]
@@ -38,8 +42,16 @@ INDEX_SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("box", pa.list_(pa.int32(), 4)),
         ("label", pa.string()),
+        ("stored_digest", pa.binary(DIGEST_BYTES)),  # of the stored square; see `pixel_digests`
+        ("source_digest", pa.binary(DIGEST_BYTES)),  # of the whole decoded source; null where it is not known
     ]
 )
+"""Of `index.parquet`."""
+
+_VERSION_1 = pa.schema([field for field in INDEX_SCHEMA if not field.name.endswith("_digest")])
+_INDEX_SCHEMAS = {1: _VERSION_1, SCHEMA_VERSION: INDEX_SCHEMA}
+_BLOCK = 4096
+
 SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "reason", "detail")])
 
 
@@ -82,6 +94,25 @@ class Skipped:
     detail: str
 
 
+def pixel_digests(images: Images) -> npt.NDArray[np.uint8]:
+    """Digests that are equal where pictures are: the first 16 bytes of the SHA-256 of each picture's pixels.
+
+    Args:
+        images: uint8 (n, H, W, 3).
+
+    Returns:
+        uint8 (n, 16).
+    """
+    joined = b"".join(hashlib.sha256(image).digest()[:DIGEST_BYTES] for image in np.ascontiguousarray(images))
+    return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def digest_array(digests: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """Digests, uint8 (n, 16), as a column of the index."""
+    buffers = [None, pa.py_buffer(digests.tobytes())]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(digests), buffers)
+
+
 def chunk_done(folder: Path, number: int) -> bool:
     """Whether `write_chunk` has finished this chunk."""
     return (folder / f"{number:06d}.json").exists()
@@ -98,7 +129,13 @@ def write_chunk(
     """
     files.write_array(folder / f"{number:06d}.npy", images)
     # The list comes last: its presence says that the chunk is complete.
-    record = {"sources": sources, "pictures": [vars(p) for p in pictures], "skipped": [vars(s) for s in skipped]}
+    digests = pixel_digests(images).tobytes().hex()
+    record = {
+        "sources": sources,
+        "pictures": [vars(picture) for picture in pictures],
+        "skipped": [vars(source) for source in skipped],
+        "stored_digests": digests,
+    }
     files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
 
 
@@ -124,8 +161,15 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
         for number in range(chunk_count):
             record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
             pictures = record["pictures"]
+            digests = bytes.fromhex(record["stored_digests"])
             rows = [
-                {**p, "shard": i // SHARD_PICTURES, "row": i % SHARD_PICTURES} for i, p in enumerate(pictures, total)
+                {
+                    **picture,
+                    "shard": (total + n) // SHARD_PICTURES,
+                    "row": (total + n) % SHARD_PICTURES,
+                    "stored_digest": digests[n * DIGEST_BYTES : (n + 1) * DIGEST_BYTES],
+                }
+                for n, picture in enumerate(pictures)
             ]
             index_parts.append(pa.Table.from_pylist(rows, INDEX_SCHEMA))
             skipped_parts.append(pa.Table.from_pylist(record["skipped"], SKIPPED_SCHEMA))
@@ -196,8 +240,12 @@ def write_shards(blocks: Iterator[Images], total: int, to: Path, *, side: int, f
 def _shard_lengths(path: Path, description: Any) -> list[int]:
     """How many pictures each shard has. Refuses an `imageset.json` that nothing here can have written."""
     version = description.get("schema_version") if isinstance(description, dict) else None
-    if version != SCHEMA_VERSION:
-        raise CorruptData(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; make the set again")
+    if version not in _INDEX_SCHEMAS:
+        known = " or ".join(map(str, _INDEX_SCHEMAS))
+        raise CorruptData(
+            f"{path}: schema version {version}, expected {known}; make the set again, or read it with the version of "
+            "dcgan-pipeline that made it"
+        )
     match description:
         case {
             "counts": {"sources": int(), "pictures": int(pictures), "bad": int(), "filtered": int()},
@@ -230,6 +278,7 @@ class ImageSet:
             raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
         description = files.read_json(folder / "imageset.json")
         self._lengths = _shard_lengths(folder / "imageset.json", description)
+        self.schema_version: int = description["schema_version"]
         self.counts: dict[str, int] = description["counts"]
         self.stored_side: int = description["shape"][0]
         self.side = side or self.stored_side
@@ -244,8 +293,10 @@ class ImageSet:
 
     @cached_property
     def index(self) -> pa.Table:
-        """The index, in row order; see `INDEX_SCHEMA`."""
-        table = self._table("index.parquet", INDEX_SCHEMA)
+        """The index, in row order; see `INDEX_SCHEMA`. In a set of schema version 1 both digests are null."""
+        table = self._table("index.parquet", _INDEX_SCHEMAS[self.schema_version])
+        for field in list(INDEX_SCHEMA)[len(table.column_names) :]:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
         if len(table) != len(self):
             raise CorruptData(f"{self.folder}/index.parquet: {len(table)} rows for {len(self)} pictures; make it again")
         return table
@@ -254,6 +305,33 @@ class ImageSet:
     def keys(self) -> list[str]:
         """Keys in row order."""
         return [str(key) for key in self.index.column("key").to_pylist()]
+
+    def stored_digests(self, rows: Rows | None = None) -> npt.NDArray[np.uint8]:
+        """Digests of stored pictures, see `pixel_digests`: from the index, or from the pixels where it has none.
+
+        They are of the stored pictures, whatever `side` is read.
+
+        Args:
+            rows: int64 (n,); None for all pictures.
+
+        Returns:
+            uint8 (n, 16), in the order of the rows.
+        """
+        column = self.index.column("stored_digest")
+        column = column if rows is None else column.take(pa.array(rows))
+        if not column.null_count:
+            array = column.combine_chunks()
+            joined = np.frombuffer(array.buffers()[1], np.uint8).reshape(-1, DIGEST_BYTES)
+            return joined[array.offset : array.offset + len(array)]
+        rows = np.arange(len(self)) if rows is None else rows
+        stored = ImageSet(self.folder)
+        digests = np.empty((len(rows), DIGEST_BYTES), np.uint8)
+        with progress.bar("digest pictures", len(rows)) as advance:
+            for start in range(0, len(rows), _BLOCK):
+                part = rows[start : start + _BLOCK]
+                digests[start : start + _BLOCK] = pixel_digests(stored.read(part))
+                advance(len(part))
+        return digests
 
     @cached_property
     def skipped(self) -> pa.Table:
@@ -290,7 +368,7 @@ class ImageSet:
             out[chosen] = self._maps[shard][rows[chosen] - starts[shard], inner, inner]
         return out
 
-    def blocks(self, pictures: int = 4096) -> Iterator[tuple[int, Images]]:
+    def blocks(self, pictures: int = _BLOCK) -> Iterator[tuple[int, Images]]:
         """All pictures in row order as (first row, block of at most `pictures`)."""
         for start in range(0, len(self), pictures):
             yield start, self.read(np.arange(start, min(start + pictures, len(self))))
