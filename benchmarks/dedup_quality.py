@@ -102,7 +102,7 @@ def precision(pictures: Images) -> dict[str, Any]:
             folder = Path(name)
             images = write_set(pictures[rows], folder / "set")
             train_set(images, learn, folder / "encoder", steps=STEPS_OF_TRAINING)
-            codes.hash_images(images, folder / "encoder", folder / "codes")
+            codes.hash_images(images, folder / "encoder", folder / "codes", workers=2)
             parts = (images, folder / "codes", folder / "encoder")
             about = find_pairs.find_pairs(*parts, section, workers=2, to=folder / "pairs")
             decoys = pq.read_table(folder / "pairs" / "decoys.parquet").to_pydict()

@@ -19,7 +19,7 @@ import numpy as np
 from machine import describe
 from pictures import write_set
 
-from pipeline.core import files
+from pipeline.core import engine, files
 from pipeline.dedup.encoder import codes
 from pipeline.dedup.encoder.codes import Kind
 from pipeline.dedup.encoder.encoder_input import INPUTS
@@ -45,7 +45,7 @@ def hashing(images: Path, kind: Kind, folder: Path) -> list[float]:
     seconds = []
     for number in range(TIMES):
         started = time.perf_counter()
-        codes.hash_images(images, folder / kind, folder / f"{kind}-{number}")
+        codes.hash_images(images, folder / kind, folder / f"{kind}-{number}", workers=engine.default_workers())
         seconds.append(time.perf_counter() - started)
     return seconds
 

@@ -32,11 +32,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from machine import describe
 
-from pipeline.core import files
+from pipeline.core import engine, files
 from pipeline.core.jit import compiled
 from pipeline.dedup.index import bands, hamming_index
 from pipeline.dedup.index.hamming_index import distinct, pairs_between, pairs_within
@@ -47,6 +46,7 @@ COUNTS = (100_000, 1_000_000, 3_033_042, 10_000_000)
 FAISS_COUNTS = (50_000, 100_000, 300_000, 1_000_000, 3_033_042)
 DISTANCES = 16
 MOST_PAIRS = 1 << 28
+WORKERS = engine.default_workers()
 
 
 def even(count: int, seed: int = 0) -> Any:
@@ -71,7 +71,8 @@ def uneven(count: int, scatter: float, dimensions: int = 40) -> Any:
 
 def density(codes: Any, radius: int) -> float:
     """Share of all pairs that are within the radius."""
-    return sum(map(len, pairs_within(codes, radius, max_pairs=MOST_PAIRS))) / (len(codes) * (len(codes) - 1) / 2)
+    pairs = sum(map(len, pairs_within(codes, radius, max_pairs=MOST_PAIRS, workers=WORKERS)))
+    return pairs / (len(codes) * (len(codes) - 1) / 2)
 
 
 def enlarged(codes: Any, count: int) -> tuple[Any, dict[str, float]]:
@@ -126,13 +127,13 @@ def search(path: Path, radius: int, planted: bool) -> dict[str, Any]:
     """One search, in a process of its own."""
     few = uneven(3000, 0.0)
     for small in (3, 12):
-        sum(map(len, pairs_within(few, small)))
+        sum(map(len, pairs_within(few, small, workers=WORKERS)))
     codes = np.load(path)
     start = time.perf_counter()
     unique, inverse = distinct(codes)
     middle, processor = time.perf_counter(), time.process_time()
     by_distance, kept = np.zeros(DISTANCES, np.int64), []
-    for block in pairs_within(unique, radius, max_pairs=MOST_PAIRS):
+    for block in pairs_within(unique, radius, max_pairs=MOST_PAIRS, workers=WORKERS):
         by_distance += np.bincount(block.distance, minlength=DISTANCES)
         if planted:
             kept.append((block.left * len(codes) + block.right) * DISTANCES + block.distance)
@@ -166,10 +167,10 @@ def search(path: Path, radius: int, planted: bool) -> dict[str, Any]:
 def between(path: Path, radius: int) -> dict[str, Any]:
     """Half of the codes against the other half, in a process of its own."""
     few = uneven(3000, 0.0)
-    sum(map(len, pairs_between(few[:1000], few[1000:], radius)))
+    sum(map(len, pairs_between(few[:1000], few[1000:], radius, workers=WORKERS)))
     codes = np.load(path)
     start = time.perf_counter()
-    pairs = sum(map(len, pairs_between(codes[: len(codes) // 2], codes[len(codes) // 2 :], radius)))
+    pairs = sum(map(len, pairs_between(codes[: len(codes) // 2], codes[len(codes) // 2 :], radius, workers=WORKERS)))
     seconds = round(time.perf_counter() - start, 2)
     peak = peak_memory()
     return {"codes": len(codes), "radius": radius, "pairs": pairs, "seconds": seconds, "peak": peak}
@@ -285,8 +286,7 @@ def main() -> None:
                 figures[f"{kind}, {count}"] = row
                 show(kind, row)
         figures["faiss"] = compare_faiss(Path(name), options.bound)
-    threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    machine = {"threads": threads, **describe("numba", "numpy")}
+    machine = {"threads": WORKERS, **describe("numba", "numpy")}
     files.write_json(options.to, {"figures": figures, "machine": machine})
 
 

@@ -46,7 +46,9 @@ ToOption = Annotated[Path, typer.Option("--to", "-o", help="Where the result goe
 ImagesOption = Annotated[Path, typer.Option("--images", help="Image set folder.")]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--workers", "-j", min=1, help="Worker processes (default: DCGAN_JOBS, else every processor)."),
+    typer.Option(
+        "--workers", "-j", min=1, help="Processes or threads at work (default: DCGAN_JOBS, else every processor)."
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on stderr.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable summary on stdout.")]

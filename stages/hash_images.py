@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.common import ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, stage
+from stages.common import ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, WorkersOption, stage
 
 app = typer.Typer(add_completion=False)
 
@@ -15,15 +15,17 @@ def hash_images(
     images: ImagesOption,
     encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
     to: ToOption,
+    workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
     """Give every picture its 128-bit code."""
     with stage("hash-images", quiet, as_json) as report:
+        from pipeline.core import engine
         from pipeline.dedup.encoder import codes
 
-        summary = codes.hash_images(images, encoder, to)
+        summary = codes.hash_images(images, encoder, to, workers=workers or engine.default_workers())
         report(
             summary,
             f"{summary['count']:,} pictures hashed, which were only read; {summary['distinct_codes']:,} different "

@@ -21,7 +21,7 @@ ORDER = [
     *("acquire.download", "acquire.archives", "acquire.url_list", "acquire.preflight"),
     *("prepare.decode", "prepare.resize", "prepare.build", "prepare.squares", "prepare.faces"),
     *("training.checkpoint", "training.loop"),
-    *("dedup.encoder", "dedup.index", "dedup.scoring", "dedup.pairs", "dedup.search", "dedup.decision", "dedup.recall"),
+    *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search", "dedup.decision", "dedup.recall"),
     *("models.dcgan", "evaluate.linear_probe", "figures.latent_walk"),
     *("audit", "webapp", "review.duplicates", "review.samples", "export", "report", "workflows"),
 ]

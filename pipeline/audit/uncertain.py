@@ -1,6 +1,5 @@
 """The removals that are the least certain: where there are errors, they stand here first."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData
-from pipeline.dedup.index.exact_match import ids_of
+from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import load_pairs
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
@@ -21,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 
 SEARCHED = ("same_code", "near_code", "given_pair")
 """Reasons that can be wrong: pictures of equal pixels are copies, and of another set's there is no picture here."""
-
-_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -90,9 +87,7 @@ def _scored(images: ImageSet, made_from: Mapping[str, Any], folder: Path | None)
 def _pixel_ids(images: ImageSet, rows: Rows) -> Rows:
     """Equal ids for rows whose stored pictures are equal: int64 (n,)."""
     distinct, places = np.unique(rows, return_inverse=True)
-    blocks = (images.read(distinct[start : start + _BLOCK]) for start in range(0, len(distinct), _BLOCK))
-    digests = b"".join(hashlib.sha256(picture).digest()[:16] for block in blocks for picture in block)
-    return ids_of(np.frombuffer(digests, np.uint8).reshape(-1, 16))[places]
+    return digest_ids(images.stored_digests(distinct))[places]
 
 
 def _unordered(a: Rows, b: Rows, count: int) -> Rows:

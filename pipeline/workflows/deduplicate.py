@@ -188,11 +188,12 @@ def decide(
     verdicts = options.verdicts or to / "verdicts.csv"
     if options.verdicts is None and not verdicts.exists():
         write_verdicts(verdicts, [])
-    hash_images(images, encoder, steps / "codes")
+    hash_images(images, encoder, steps / "codes", workers=workers)
     if options.given is None:
         find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs")
     else:
-        load_external_pairs(images, options.given, to=steps / "pairs")
+        most = options.pairs.max_candidates
+        load_external_pairs(images, options.given, to=steps / "pairs", max_pairs=most, workers=workers)
     matches = None
     found: dict[str, Any] = {}
     if options.against is not None:

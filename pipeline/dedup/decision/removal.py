@@ -20,7 +20,7 @@ from pipeline.dedup.decision.prior_decisions import PriorDecisions, load_prior_d
 from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict, read_verdicts
 from pipeline.dedup.encoder.codes import load_codes
 from pipeline.dedup.encoder.encoder_input import flatten, to_32
-from pipeline.dedup.index.exact_match import ExactMatches, find_exact_matches
+from pipeline.dedup.pairs.classes_table import Classes, load_classes
 from pipeline.dedup.pairs.decoys import chance
 from pipeline.dedup.pairs.matches_table import NONE, Matches, load_matches
 from pipeline.dedup.pairs.pairs_table import Found, load_pairs
@@ -51,9 +51,9 @@ def remove_duplicates(
 ) -> dict[str, Any]:
     """Decide which pictures stay, and write it down; see `manifest` for the files. No picture is touched.
 
-    Duplicates are pictures of equal bytes, of equal pixels, those of equal codes where `pairs_folder` says `exact`, and
-    the pairs that stand in it. Pictures of a single colour, and those whose code has no bit set, say too little to be
-    called duplicates by code: they are removed for equal bytes or pixels only.
+    Which pictures are duplicates stands in `pairs_folder`: those of one class of equal bytes or pixels, those of one
+    class of equal codes where the mode is `exact`, and the pairs. Here verdicts and the keep policy decide which of
+    them stay.
 
     Args:
         pairs_folder: what `pairs.find_pairs` wrote of the same pictures.
@@ -71,7 +71,7 @@ def remove_duplicates(
     """
     images = ImageSet(images_folder)
     codes, _ = load_codes(codes_folder, images)
-    found = load_pairs(pairs_folder, images)
+    found, equal = load_pairs(pairs_folder, images), load_classes(pairs_folder, images)
     people = read_verdicts(verdicts_file)
     before = load_prior_decisions(standing, images, found.mode) if standing else no_prior_decisions(len(images))
     others = before.with_matches(load_matches(matches, images) if matches else NONE)
@@ -82,6 +82,7 @@ def remove_duplicates(
         "images": images.digest,
         "codes": files.sha256_file(codes_folder / "codes.npy"),
         "pairs": files.sha256_file(pairs_folder / "pairs.parquet"),
+        "classes": files.sha256_file(pairs_folder / "classes.parquet"),
         "parameters": parameters.model_dump(),
         "verdicts": files.sha256_file(verdicts_file),
         "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
@@ -90,7 +91,6 @@ def remove_duplicates(
     with workspace(to, files.digest(made_from)) as work:
         if work is None:
             return dict(files.read_json(to / "summary.json"))
-        equal = find_exact_matches(images, codes)
         others = _without_judged(others, images, people)
         decided = _decide(images, equal, found, others.rows, people, parameters, before)
         removals = _tell(images, codes, equal, found, decided.keepers)
@@ -100,7 +100,7 @@ def remove_duplicates(
             **manifest.summarise(table),
             "mode": found.mode,
             "flat_pictures": int(equal.flat.sum()),
-            "zero_codes": int(equal.zero.sum()),
+            "zero_codes": int((~codes.any(axis=1)).sum()),
             "unlike_labels": manifest.unlike_labels(table, images),
             **_chance(found, images, people, removals.column("reason").to_pylist().count(found.reason)),
             "verdicts_used": decided.used,
@@ -165,7 +165,7 @@ class _Decision:
 
 def _decide(
     images: ImageSet,
-    equal: ExactMatches,
+    equal: Classes,
     found: Found,
     gone: Rows,
     people: Sequence[Verdict],
@@ -173,8 +173,9 @@ def _decide(
     before: PriorDecisions,
 ) -> _Decision:
     """Group the pictures but those that are `gone`, and see what the verdicts changed."""
-    sha256s = images.index.column("sha256").to_pylist()
-    content_of = dict(zip(sha256s, equal.contents.tolist(), strict=True))
+    named = images.index.column("sha256").combine_chunks().dictionary_encode()  # verdicts name contents
+    contents = np.asarray(named.indices, np.int64)
+    content_of = {sha256: number for number, sha256 in enumerate(named.dictionary.to_pylist())}
     buckets = _buckets(equal, found)
     if len(gone):
         buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, gone)]) > 1]
@@ -182,16 +183,16 @@ def _decide(
     ranks = rank(images, parameters.keep)
 
     def are_any_of(sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
-        return np.isin(equal.contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])
+        return np.isin(contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])
 
     def keepers(verdicts: Sequence[Verdict], stands: Rows) -> Rows:
         apart = _apart(verdicts, content_of)
-        stands = release(stands, equal.contents, apart)
+        stands = release(stands, contents, apart)
         # A picture is preferred also where the other of the two is gone: what was kept stays so in a set of its own.
         preferred = are_any_of(v.keep for v in verdicts)
         first = np.empty(len(images), np.int64)
         first[np.lexsort((ranks, ~preferred, stands < 0))] = np.arange(len(images))
-        alone = find_representatives(first, buckets, equal.contents, apart, stands)
+        alone = find_representatives(first, buckets, contents, apart, stands)
         # Who comes back takes nobody's place: else a picture near it, but near no keeper, would go instead.
         back = are_any_of(v.sha256_a for v in verdicts if v.always_keep)
         return np.where(back, np.arange(len(images)), alone)
@@ -202,7 +203,7 @@ def _decide(
     return _Decision(final, final if same else keepers([], before.alone), used)
 
 
-def _tell(images: ImageSet, codes: npt.NDArray[np.uint8], equal: ExactMatches, found: Found, keepers: Rows) -> pa.Table:
+def _tell(images: ImageSet, codes: npt.NDArray[np.uint8], equal: Classes, found: Found, keepers: Rows) -> pa.Table:
     """Who is removed for whom, and why, as `REMOVALS`."""
     removed = np.flatnonzero(keepers != np.arange(len(images)))
     of = keepers[removed]
@@ -216,15 +217,19 @@ def _tell(images: ImageSet, codes: npt.NDArray[np.uint8], equal: ExactMatches, f
     return pa.Table.from_arrays(columns, schema=REMOVALS)
 
 
-def _buckets(equal: ExactMatches, found: Found) -> list[Rows]:
+def _buckets(equal: Classes, found: Found) -> list[Rows]:
     """Rows any two of which may be removed for each other; a row may stand in several."""
-    kinds = [equal.bytes, equal.pixels, *([equal.codes] if found.mode == "exact" else [])]
+    kinds = [equal.bytes, equal.pixels]
+    if found.mode == "exact" and equal.codes is not None:
+        kinds.append(equal.codes)
     buckets = [bucket for ids in kinds for bucket in buckets_of(ids)]
-    same_pixels = {int(equal.pixels[bucket[0]]): bucket for bucket in buckets_of(equal.pixels)}
+    same_pixels = {int(bucket[0]): bucket for bucket in buckets_of(equal.pixels)}
     # What was compared is pixels: a pair speaks for all pictures that have the same ones.
+    pairs = np.unique(np.sort(np.stack([equal.pixels[found.left], equal.pixels[found.right]], axis=1)), axis=0)
     buckets += [
-        np.concatenate([same_pixels.get(int(equal.pixels[row]), np.array([row])) for row in pair])
-        for pair in zip(found.left.tolist(), found.right.tolist(), strict=True)
+        np.concatenate([same_pixels.get(first, np.array([first])) for first in pair])
+        for pair in pairs.tolist()
+        if pair[0] != pair[1]
     ]
     return buckets
 

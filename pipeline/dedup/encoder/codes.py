@@ -5,7 +5,6 @@ A unit's bit is set when its int8 weights times the input's bytes exceed its int
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -145,8 +144,11 @@ def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int
                 total[i + 1, u], total[i + 1, u + 1], total[i + 1, u + 2], total[i + 1, u + 3] = ya, yb, yc, yd
 
 
-def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str, Any]:
+def hash_images(images_folder: Path, encoder_folder: Path, to: Path, *, workers: int = 1) -> dict[str, Any]:
     """Write `codes.npy`, uint8 (n, 16) in row order, and `codes.json`, what the codes are of and how good their bits.
+
+    Args:
+        workers: threads.
 
     Returns:
         What stands in `codes.json`.
@@ -172,9 +174,8 @@ def hash_images(images_folder: Path, encoder_folder: Path, to: Path) -> dict[str
             codes[rows] = encode(images.read(rows), encoder)
             return len(rows)
 
-        # Threads: what is compiled runs without Python's lock.
-        with progress.bar("hash-images", len(images)) as advance, ThreadPoolExecutor(engine.default_workers()) as pool:
-            for done in pool.map(hash_block, range(0, len(images), _BLOCK)):
+        with progress.bar("hash-images", len(images)) as advance:
+            for done in engine.map_threads(hash_block, range(0, len(images), _BLOCK), workers=workers):
                 advance(done)
         description |= bit_statistics(codes)
         files.write_array(work.result / "codes.npy", codes)

@@ -11,7 +11,7 @@ from pipeline.imageset.format.image_set import Rows
 
 
 def find_candidates(
-    left: Codes, right: Codes, radius: int, *, within: bool, most: int, title: str
+    left: Codes, right: Codes, radius: int, *, within: bool, most: int, title: str, workers: int = 1
 ) -> tuple[Rows, Rows]:
     """All pairs of which some view of `left` picture i, and of `right` picture j, lie within the radius.
 
@@ -21,6 +21,7 @@ def find_candidates(
         radius: Hamming radius of the whole pictures' codes; see `Probe.nearer`.
         most: pairs that are gathered at most.
         title: of the progress bar.
+        workers: threads.
 
     Returns:
         i and j, each int64 (pairs,), ordered by i, then j, each pair once.
@@ -33,7 +34,7 @@ def find_candidates(
     with progress.bar(title, len(PROBES), "searches") as advance:
         for probe in PROBES:
             if radius >= probe.nearer:
-                met = _meetings(left[probe.left], right[probe.right], radius - probe.nearer, within)
+                met = _meetings(left[probe.left], right[probe.right], radius - probe.nearer, within, workers)
                 found = np.union1d(found, met)
             if len(found) > most:
                 raise BadParameters(
@@ -44,10 +45,10 @@ def find_candidates(
     return found // count, found % count
 
 
-def _meetings(left: Codes, right: Codes, radius: int, within: bool) -> Rows:
+def _meetings(left: Codes, right: Codes, radius: int, within: bool, workers: int) -> Rows:
     """Pairs as i · count of right + j."""
     met = []
-    for pairs in pairs_between(left, right, radius):
+    for pairs in pairs_between(left, right, radius, workers=workers):
         taken = pairs.left < pairs.right if within else slice(None)
         met.append(pairs.left[taken] * len(right) + pairs.right[taken])
     return np.concatenate([np.empty(0, np.int64), *met])

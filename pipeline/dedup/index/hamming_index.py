@@ -9,16 +9,14 @@ same to the byte for any number of threads and any choice of bands.
 """
 
 import functools
-import itertools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core import engine
 from pipeline.core.errors import BadParameters
 from pipeline.core.jit import compiled
 from pipeline.dedup.encoder.codes import Codes
@@ -75,7 +73,7 @@ def distinct(codes: Codes) -> tuple[Codes, Rows]:
 
 
 def pairs_within(
-    unique: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS
+    unique: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS, workers: int = 1
 ) -> Iterator[CodePairs]:
     """Every pair of these codes within a distance, with left < right.
 
@@ -84,6 +82,7 @@ def pairs_within(
         radius: largest distance, in 0..15.
         block_pairs: most pairs of a block.
         max_pairs: most pairs that there may be; while searching, up to 8 bytes of memory for each.
+        workers: threads.
 
     Returns:
         Blocks that are not empty, in the order of left, then right; all but the last have `block_pairs` pairs.
@@ -93,11 +92,11 @@ def pairs_within(
             pairs than `max_pairs`.
     """
     words = _words("unique", unique)
-    return _search(words, words, True, *_checked(radius, block_pairs, max_pairs))
+    return _search(words, words, True, *_checked(radius, block_pairs, max_pairs), workers)
 
 
 def pairs_between(
-    a: Codes, b: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS
+    a: Codes, b: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS, workers: int = 1
 ) -> Iterator[CodePairs]:
     """Every pair of a code of a, on the left, and a code of b, on the right, within a distance.
 
@@ -105,11 +104,11 @@ def pairs_between(
 
     Args:
         a, b: uint8 (n, 16), in any order, with repetitions or not.
-        radius, block_pairs, max_pairs: as in `pairs_within`; a pair of equal codes has distance 0.
+        radius, block_pairs, max_pairs, workers: as in `pairs_within`; a pair of equal codes has distance 0.
 
     Returns, raises: as `pairs_within`.
     """
-    return _search(_words("a", a), _words("b", b), False, *_checked(radius, block_pairs, max_pairs))
+    return _search(_words("a", a), _words("b", b), False, *_checked(radius, block_pairs, max_pairs), workers)
 
 
 def _words(name: str, codes: Codes) -> Words:
@@ -129,11 +128,13 @@ def _checked(radius: int, block_pairs: int, max_pairs: int) -> tuple[int, int, i
     return radius, block_pairs, max_pairs
 
 
-def _search(a: Words, b: Words, within: bool, radius: int, block_pairs: int, max_pairs: int) -> Iterator[CodePairs]:
+def _search(
+    a: Words, b: Words, within: bool, radius: int, block_pairs: int, max_pairs: int, workers: int
+) -> Iterator[CodePairs]:
     if not len(a) or not len(b):
         return
     found = np.empty(max_pairs, np.uint64)  # takes memory only where it is written to
-    count = _collect(a, b, within, radius, found)
+    count = _collect(a, b, within, radius, found, workers)
     found = found[:count]
     found.sort()
     for start in range(0, count, block_pairs):
@@ -142,7 +143,7 @@ def _search(a: Words, b: Words, within: bool, radius: int, block_pairs: int, max
         yield CodePairs(left.astype(np.int64), right.astype(np.int64), (block & np.uint64(15)).astype(np.uint8))
 
 
-def _collect(a: Words, b: Words, within: bool, radius: int, found: Words) -> int:
+def _collect(a: Words, b: Words, within: bool, radius: int, found: Words, workers: int) -> int:
     """Write every pair into `found`, in any order, and return how many there are."""
     bands = choose(a, b, radius)
     masks, flips = word_masks(bands), np.array([band.flips for band in bands], np.int64)
@@ -166,15 +167,12 @@ def _collect(a: Words, b: Words, within: bool, radius: int, found: Words) -> int
         else:
             _compare(*what, *how, found[at : at + new], new)
 
-    def look_up(number: int, pool: ThreadPoolExecutor) -> None:
-        made = list(pool.map(_sorted, [a] if within else [a, b], itertools.repeat(bands[number].bits)))
-        lefts, rights = made[0], made[-1]
-        for _ in pool.map(functools.partial(compare, number, lefts, rights), range(0, len(a), _TASK)):
-            pass  # what a task raises is raised here, and those that wait are dropped
-
-    with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:  # type: ignore[attr-defined]
-        for number in range(len(bands)):
-            look_up(number, pool)
+    for number, band in enumerate(bands):
+        sort = functools.partial(_sorted, bits=band.bits)
+        made = list(engine.map_threads(sort, [a] if within else [a, b], workers=workers))
+        tasks = functools.partial(compare, number, made[0], made[-1])
+        for _ in engine.map_threads(tasks, range(0, len(a), _TASK), workers=workers):
+            pass
     return count
 
 

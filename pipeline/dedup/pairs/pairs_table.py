@@ -17,7 +17,8 @@ SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.
 """Of pairs: rows, left < right; bits in which the codes of the wholes differ; score (see `closer`)."""
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of `pairs.json`, for all files of the folder."""
 
 
 Mode = Literal["exact", "near", "given"]
@@ -63,18 +64,32 @@ def load_pairs(folder: Path, images: ImageSet) -> Found:
         MissingInput: there are none in `folder`.
         CorruptData: they are of other pictures, of another version, or not readable.
     """
+    about = read_description(folder, images)
+    left, right = _read_rows(folder / "pairs.parquet", len(images))
+    decoys = _read_rows(folder / "decoys.parquet", len(images)) if about["mode"] == "near" else None
+    return Found(about["mode"], about["detector"], left, right, decoys)
+
+
+def read_description(folder: Path, images: ImageSet) -> dict[str, Any]:
+    """The content of `pairs.json`, of pairs of this very image set.
+
+    Raises:
+        MissingInput: there are no pairs in `folder`.
+        CorruptData: they are of other pictures or of another version.
+    """
     again = "run find-pairs again"
     path = folder / "pairs.parquet"
     if not path.is_file():
         raise MissingInput(f"--pairs {path}: no such file; run find-pairs first")
     about = files.read_json(folder / "pairs.json")
-    if not isinstance(about, dict) or about.get("schema_version") != SCHEMA_VERSION:
-        raise CorruptData(f"--pairs {folder / 'pairs.json'}: expected schema version {SCHEMA_VERSION}; {again}")
+    version = about.get("schema_version") if isinstance(about, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CorruptData(
+            f"--pairs {folder / 'pairs.json'}: schema version {version}, expected {SCHEMA_VERSION}; {again}"
+        )
     if about.get("images") != images.digest:
         raise CorruptData(f"--pairs {path}: pairs of another image set than {images.folder}; {again}")
-    left, right = _read_rows(path, len(images))
-    decoys = _read_rows(folder / "decoys.parquet", len(images)) if about["mode"] == "near" else None
-    return Found(about["mode"], about["detector"], left, right, decoys)
+    return dict(about)
 
 
 def _read_rows(path: Path, count: int) -> tuple[Rows, Rows]:

@@ -19,7 +19,6 @@ from pipeline.core.code_dependencies import code_digest
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import encode_key
 from pipeline.dedup.encoder.codes import encode, load_encoder
-from pipeline.dedup.index.exact_match import pixel_digests
 from pipeline.dedup.pairs.matches_table import MATCHES, SCHEMA_VERSION
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.search.find_pairs import detector_digest
@@ -75,7 +74,7 @@ def find_matches(
                         best[left, right] = ("near_code", row["hamming"], row["score"])
             kinds = [("same_bytes", contents), ("same_pixels", digests)]
         else:
-            digests = [[bytes(row) for row in pixel_digests(one)[0]] for one in (images, other)]
+            digests = [[bytes(row) for row in one.stored_digests()] for one in (images, other)]
             codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
             kinds = [("same_bytes", contents), ("same_pixels", digests), ("same_code", codes)]
         for reason, sides in reversed(kinds):  # the strongest last

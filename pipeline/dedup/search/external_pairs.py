@@ -1,6 +1,7 @@
 """Pairs that another detector found, or that embeddings of the pictures give, in the place of the search."""
 
 import csv
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import decode_key
+from pipeline.dedup.index.exact_match import apply_predicates, find_classes, is_flat
+from pipeline.dedup.index.hamming_index import MOST_PAIRS
+from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
@@ -53,17 +57,25 @@ class ExternalPairs:
         return path
 
 
-def load_external_pairs(images_folder: Path, given: ExternalPairs, *, to: Path) -> dict[str, Any]:
-    """Write given pairs as `pairs.find_pairs` writes those that it finds.
+def load_external_pairs(
+    images_folder: Path, given: ExternalPairs, *, to: Path, max_pairs: int = MOST_PAIRS, workers: int = 1
+) -> dict[str, Any]:
+    """Write given pairs, and the classes of equal pictures, as `find_pairs.find_pairs` writes those that it finds.
 
-    Pairs of keys that are not in the set, and of a picture with itself, are counted and left out.
+    Pairs of keys that are not in the set, and of a picture with itself, are counted and left out. Codes are not
+    compared.
+
+    Args:
+        max_pairs: pairs that embeddings may give at most.
+        workers: threads that look at pictures.
 
     Returns:
         What stands in `pairs.json`.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: it is not such a file, or its rows are not as many as the pictures.
+        CorruptData: it is not such a file, a score is not a number, or its rows are not as many as the pictures.
+        BadParameters: embeddings give more than `max_pairs` pairs.
     """
     images = ImageSet(images_folder)
     path = given.path
@@ -85,9 +97,13 @@ def load_external_pairs(images_folder: Path, given: ExternalPairs, *, to: Path) 
         if given.pairs:
             table, ignored = _named(given.pairs, images)
         else:
-            table, ignored = _alike(path, given.cosine, len(images)), 0
+            table, ignored = _alike(path, given.cosine, len(images), max_pairs), 0
         summary = {**made_from, "pictures": len(images), "pairs": len(table), "ignored": ignored}
-        write_tables(work.result, {"pairs": table, "misses": table.slice(0, 0), "decoys": table.slice(0, 0)}, summary)
+        pixels = digest_ids(images.stored_digests())
+        (flat,) = apply_predicates(images, pixels, is_flat, workers=workers)
+        classes = find_classes(images, pixels, flat, None).table()
+        empty = table.slice(0, 0)
+        write_tables(work.result, {"pairs": table, "misses": empty, "decoys": empty, "classes": classes}, summary)
         work.publish()
     return summary
 
@@ -112,6 +128,9 @@ def _named(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
     return _table(left, right, np.array([best[pair] for pair in pairs])), ignored
 
 
+_EXPECTED = "expected two keys in each row and, where there is a column of scores, a number as score"
+
+
 def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file)
@@ -120,17 +139,34 @@ def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
             a, b, score = _columns(path, header)
             for row in rows:
                 if row:
-                    yield row[a], row[b], float(row[score]) if score is not None else np.nan
+                    yield row[a], row[b], _score(row[score]) if score is not None else np.nan
         except (ValueError, IndexError, UnicodeDecodeError, csv.Error) as error:
-            raise CorruptData(f"{path}, line {max(1, rows.line_num)}: {error}; expected two keys in each row") from None
+            raise CorruptData(f"{path}, line {max(1, rows.line_num)}: {error}; {_EXPECTED}") from None
 
 
 def _rows_parquet(path: Path) -> Iterator[tuple[str, str, float]]:
     table = files.read_table(path, f"{path}", "expected parquet with two keys in each row")
     a, b, score = _columns(path, table.column_names)
-    scores = table.column(score).to_pylist() if score is not None else [np.nan] * len(table)
-    for key_a, key_b, value in zip(table.column(a).to_pylist(), table.column(b).to_pylist(), scores, strict=True):
-        yield str(key_a), str(key_b), float(value)
+    scores = table.column(score).to_pylist() if score is not None else [None] * len(table)
+    rows = zip(table.column(a).to_pylist(), table.column(b).to_pylist(), scores, strict=True)
+    for number, (key_a, key_b, value) in enumerate(rows, 1):
+        try:
+            if key_a is None or key_b is None:
+                raise ValueError("a key is null")
+            yield str(key_a), str(key_b), _score(value) if score is not None else np.nan
+        except ValueError as error:
+            raise CorruptData(f"{path}, row {number}: {error}; {_EXPECTED}") from None
+
+
+def _score(value: Any) -> float:
+    """A score as a finite number; `ValueError` says what else it is."""
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise ValueError(f"the score is {'null' if value is None else repr(value)}")
+    return score
 
 
 def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
@@ -141,7 +177,7 @@ def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
     return header.index(names[0]), header.index(names[1]), header.index(score) if score else None
 
 
-def _alike(path: Path, cosine: float, count: int) -> pa.Table:
+def _alike(path: Path, cosine: float, count: int, max_pairs: int) -> pa.Table:
     """Pairs of embeddings at an angle whose cosine is at least this, by all products, a block at a time."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -156,12 +192,19 @@ def _alike(path: Path, cosine: float, count: int) -> pa.Table:
     length = np.linalg.norm(unit, axis=1, keepdims=True)
     unit = np.divide(unit, length, out=np.zeros_like(unit), where=length > 0)
     found: list[tuple[Rows, Rows, npt.NDArray[np.float64]]] = []
+    total = 0
     with progress.bar("compare embeddings", count) as advance:
         for start in range(0, count, _BLOCK):
             products = unit[start : start + _BLOCK] @ unit.T
-            left, right = np.nonzero(products >= cosine)
-            ahead = left + start < right
-            left, right = left[ahead], right[ahead]
+            alike = np.triu(products >= cosine, start + 1)  # left before right
+            total += int(np.count_nonzero(alike))
+            if total > max_pairs:
+                raise BadParameters(
+                    f"--embeddings {path}: at least {total:,} pairs have a cosine of {cosine} or more, expected at "
+                    f"most {max_pairs:,}; choose a higher --cosine, or a higher max_candidates (dedup.SET.pairs of the "
+                    "profile)"
+                )
+            left, right = np.nonzero(alike)
             found.append((left + start, right, products[left, right].astype(np.float64).round(6)))
             advance(min(_BLOCK, count - start))
     return _table(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -1,5 +1,6 @@
 """Which pictures are copies of which, as it is written down for `removal`.
 
+classes.parquet  a row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
 pairs.parquet    left, right (rows, left < right), hamming (of the pictures' codes), score; ordered by left, right
 misses.parquet   the pairs that nearly passed, likewise
 decoys.parquet   pairs that passed though left was mirrored, likewise: mirrored copies, and chance
@@ -15,6 +16,8 @@ from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import load_codes, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE
+from pipeline.dedup.index.exact_match import apply_predicates, find_classes, is_flat
+from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
@@ -32,12 +35,13 @@ def find_pairs(
 ) -> dict[str, Any]:
     """Find all pairs of copies in a set. Verdicts have no say here, so that judging does not search again.
 
-    In mode `exact` there is nothing to search for: pictures of equal codes are found by sorting.
+    Pictures of equal source bytes, stored pixels or codes are no pairs: they have the same id in `classes.parquet`. In
+    mode `exact` these classes are all that is found.
 
     In mode `near`, of pictures with the same pixels one is searched for; those of a single colour are not.
 
     Args:
-        workers: processes that encode and compare.
+        workers: processes, or threads, that look at pictures, encode and compare.
 
     Returns:
         What stands in `pairs.json`.
@@ -48,7 +52,7 @@ def find_pairs(
             pictures are smaller than `compare_side`.
     """
     images = ImageSet(images_folder)
-    _, description = load_codes(codes_folder, images)
+    codes, description = load_codes(codes_folder, images)
     encoder_file = encoder_folder / "encoder.safetensors"
     load_encoder(encoder_file)
     if files.sha256_file(encoder_file) != description["encoder"]:
@@ -69,9 +73,14 @@ def find_pairs(
         summary: dict[str, Any] = {**made_from, "pictures": len(images), "pairs": 0}
         if parameters.mode == "near":
             search = PairSearch(images, None, encoder_file, parameters, workers)
+            pixels, flat = search.pixels[0], search.flat[0]
             tables = search.run()
             summary |= search.summarise(tables)
-        write_tables(work.result, tables, summary)
+        else:
+            pixels = digest_ids(images.stored_digests())
+            (flat,) = apply_predicates(images, pixels, is_flat, workers=workers)
+        classes = find_classes(images, pixels, flat, codes)
+        write_tables(work.result, {**tables, "classes": classes.table()}, summary)
         work.publish()
     return summary
 

@@ -21,8 +21,9 @@ from pipeline.core.errors import BadParameters
 from pipeline.dedup.encoder.codes import BITS, Codes, load_encoder
 from pipeline.dedup.encoder.encoder_input import to_32
 from pipeline.dedup.index.candidate_pairs import find_candidates
-from pipeline.dedup.index.exact_match import ids_of, pixel_digests
+from pipeline.dedup.index.exact_match import apply_predicates, is_flat
 from pipeline.dedup.index.views import VIEWS, encode_views
+from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.decoys import chance
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
@@ -72,7 +73,13 @@ class PairSearch:
         left: the set.
         right: the other set; None for pairs within `left`.
         encoder_file: of normalised input.
-        workers: processes.
+        workers: processes, or threads.
+
+    Attributes:
+        digests: of the stored pictures of each set that is searched, uint8 (n, 16).
+        pixels: ids of equal stored pictures of each, int64 (n,).
+        flat: which pictures of each have a single colour, bool (n,).
+        rows: of each, one row for each different picture that has enough detail to be recognised: int64, rising.
 
     Raises:
         BadParameters: the encoder is of another kind of input, or pictures are smaller than `compare_side`.
@@ -92,12 +99,20 @@ class PairSearch:
                 f"--encoder {encoder_file}: learned from {kind}, but mode near needs one of normalised input; "
                 "set autoencoder.input to normalised, or mode to exact"
             )
-        self.without_content = 0
         searched = (left,) if self.within else self.sets
         for one in searched:
             check_side(one, parameters)
-        self.digests = [pixel_digests(images)[0] for images in searched]
-        self.rows = [self._with_content(*one) for one in zip(searched, self.digests, strict=True)]
+        self.digests = [images.stored_digests() for images in searched]
+        self.pixels = [digest_ids(digests) for digests in self.digests]
+        self.flat: list[npt.NDArray[np.bool_]] = []
+        self.rows: list[Rows] = []
+        self.without_content = 0
+        for images, pixels in zip(searched, self.pixels, strict=True):
+            flat, detailed = apply_predicates(images, pixels, is_flat, _has_detail, workers=workers)
+            distinct = pixels == np.arange(len(pixels))
+            self.flat.append(flat)
+            self.rows.append(np.flatnonzero(distinct & detailed))
+            self.without_content += int((distinct & ~detailed).sum()) if images is left else 0
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
@@ -119,16 +134,6 @@ class PairSearch:
             "misses": pairs.filter(pc.invert(passed)),
             "decoys": decoys.filter(pc.greater_equal(decoys.column("score"), self.parameters.score)),
         }
-
-    def _with_content(self, images: ImageSet, digests: npt.NDArray[np.uint8]) -> Rows:
-        """One row for each distinct picture that says enough to be known again: int64, rising."""
-        rows = np.sort(np.unique(ids_of(digests), return_index=True)[1]).astype(np.int64)
-        parts = [rows[start : start + _ENCODED] for start in range(0, len(rows), _ENCODED)]
-        enough = [pair_scorer.detail(to_32(images.read(part))) >= pair_scorer.LEAST_DETAIL for part in parts]
-        kept = rows[np.concatenate(enough)]
-        if images is self.sets[0]:
-            self.without_content = len(rows) - len(kept)
-        return kept
 
     def _encode(self, wanted: Sequence[tuple[int, "Turn"]]) -> list[Codes]:
         """Codes of all views of sides that are turned in some way."""
@@ -164,6 +169,7 @@ class PairSearch:
                 within=self.within,
                 most=self.parameters.max_candidates,
                 title=f"find {kind}",
+                workers=self.workers,
             )
             self.candidates[kind] += len(a)
             rows = (self.rows[0][a], self.rows[-1][b])
@@ -202,6 +208,10 @@ class PairSearch:
             "false_match_rate": decoys / compared if compared else None,
             "expected_false_at_3033042": round(decoys * bedrooms / compared, 1) if compared else None,
         }
+
+
+def _has_detail(small: Images) -> npt.NDArray[np.bool_]:
+    return pair_scorer.detail(small) >= pair_scorer.LEAST_DETAIL
 
 
 def _first_of_each(pairs: pa.Table) -> pa.Table:

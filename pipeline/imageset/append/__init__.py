@@ -29,9 +29,9 @@ def append(old: Path, new: Path, to: Path) -> int:
     """Write the image set `to`: the pictures of `old`, then those of `new` that it does not have.
 
     The result is of the current schema version, and its index has all stored digests, whatever version the two sets
-    are of. The shards of `old` are hard links where the disk knows them, else copies. A picture of `new` whose key `old` has is
-    left out and listed as `filtered`: `already_there` where their source bytes are the same, else `key_taken`, with a
-    warning. Where all of them are left out, the result is `old`, to the byte, and lists nothing.
+    are of. The shards of `old` are hard links where the disk knows them, else copies. A picture of `new` whose key
+    `old` has is left out and listed as `filtered`: `already_there` where their source bytes are the same, else
+    `key_taken`, with a warning. Where all of them are left out, the result is `old`, to the byte, and lists nothing.
 
     Returns:
         How many pictures were added.
