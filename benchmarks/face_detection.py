@@ -30,7 +30,7 @@ from machine import describe
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.core import files
-from pipeline.datasets.raw_folder import read_as
+from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.imageset.format.image_set import Images
 from pipeline.intervals import binomial_interval
 from pipeline.prepare.decode import Decoded, decode
@@ -75,7 +75,7 @@ def settings(network: Path | None, smallest: int) -> Iterator[tuple[str, Detecti
 
 def pictures(path: Path) -> Iterator[tuple[str, Images]]:
     """Decoded pictures of a zip, tar, LMDB or folder by key."""
-    source = read_as(path).source
+    source = open_archive(path).source
     entries = source.entries()
     with source.open() as read:
         for entry in entries:

@@ -17,7 +17,7 @@ from machine import describe
 from PIL import Image, ImageOps
 
 from pipeline.core import files
-from pipeline.datasets.raw_folder import read_as
+from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.prepare.decode import Problem, decode
 
 _MOST_PIXELS = 10**8
@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     differences: dict[str, float] = {}
     refused: dict[str, dict[str, str]] = {}
-    source = read_as(options.pictures).source
+    source = open_archive(options.pictures).source
     with source.open() as read:
         for entry in source.entries():
             data = read(entry.place)

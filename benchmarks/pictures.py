@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.params import default_profile, load_section
-from pipeline.datasets.raw_folder import read_as
+from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import Encoder, load_encoder
 from pipeline.dedup.encoder.train_autoencoder import train_autoencoder
@@ -22,7 +22,7 @@ _CHUNK = 4096
 
 def read_whole(path: Path, most: int | None = None) -> list[Images]:
     """Pictures of a folder, zip, tar, LMDB or parquet, in key order: each uint8 (H, W, 3); unreadable ones left out."""
-    source = read_as(path).source
+    source = open_archive(path).source
     with source.open() as read:
         found = (decode(read(entry.place), max_pixels=_MOST_PIXELS) for entry in source.entries()[:most])
         return [decoded.image for decoded in found if isinstance(decoded, Decoded)]
@@ -30,7 +30,7 @@ def read_whole(path: Path, most: int | None = None) -> list[Images]:
 
 def read_squares(path: Path, side: int, under: str = "") -> Images:
     """The same as the prepare stages make them, of keys that begin with `under`: uint8 (n, side, side, 3)."""
-    source = read_as(path).source
+    source = open_archive(path).source
     made = []
     with source.open() as read:
         for entry in (entry for entry in source.entries() if entry.key.startswith(under)):

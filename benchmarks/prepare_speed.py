@@ -44,7 +44,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from pipeline.core import files
-from pipeline.datasets.raw_folder import read_as
+from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.resize import resize
@@ -214,7 +214,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if pyvips:
         pyvips.cache_set_max(0)
-    source = read_as(options.jpegs).source
+    source = open_archive(options.jpegs).source
     with source.open() as read:
         data = [read(entry.place) for entry in source.entries()[: options.pictures]]
     jpegs = [picture for picture in data if picture[:2] == b"\xff\xd8"]

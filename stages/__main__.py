@@ -10,10 +10,12 @@ from stages.common import VersionOption
 
 COMMANDS = {
     "doctor": "Check device, disk and archives before anything runs.",
-    "download-lsun": "Fetch, verify and unpack LSUN scenes.",
-    "download-imagenet": "Fetch or find, and verify, ImageNet's training archive.",
-    "download-benchmarks": "Fetch, verify and unpack CIFAR-10, SVHN or MNIST.",
-    "download-faces": "Find and verify an archive of photographs with faces, or fetch those of a list.",
+    "draw-miniature": "Draw the archive of a set of pictures, if its profile says so.",
+    "draw-benchmarks": "Draw the files of a labelled benchmark, if its profile says so.",
+    "download-lsun": "Download, verify and unpack LSUN scenes.",
+    "download-imagenet": "Find and verify ImageNet's training archive.",
+    "download-benchmarks": "Download, verify and unpack CIFAR-10, SVHN or MNIST.",
+    "download-faces": "Find and verify an archive of photographs with faces, or download those of a list.",
     "crop-scenes": "Scenes to an image set: short side to 64, centre crop.",
     "downsample-imagenet": "ImageNet to an image set: 32×32 min-resize centre crops.",
     "crop-faces": "Photographs to faces: found by OpenCV, cut out with a margin, 128×128.",

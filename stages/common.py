@@ -43,6 +43,24 @@ ParamsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root seed; every use of chance derives its own.")]
 ToOption = Annotated[Path, typer.Option("--to", "-o", help="Where the result goes.")]
+SourceOption = Annotated[
+    Path,
+    typer.Option(
+        "--source",
+        help="Archive (zip, tar, tar of tars, parquet, LMDB), folder of pictures, or the raw folder of a download.",
+    ),
+]
+ArchivesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--archives",
+        help="Folder of the archive that a raw folder names, and of lists beside it (default: where --source lies).",
+    ),
+]
+DrawnOption = Annotated[
+    Path | None,
+    typer.Option("--drawn", help="Folder that draw-miniature or draw-benchmarks made (for source: miniature)."),
+]
 ImagesOption = Annotated[Path, typer.Option("--images", help="Image set folder.")]
 WorkersOption = Annotated[
     int | None,

@@ -1,15 +1,14 @@
 """Photographs to faces: found by OpenCV, cut out with a margin, 128×128."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from stages.common import (
+    ArchivesOption,
     JsonOption,
     ParamsOption,
     QuietOption,
     SetOption,
+    SourceOption,
     ToOption,
     VersionOption,
     WorkersOption,
@@ -21,11 +20,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def crop_faces(
-    name: SetOption,
-    raw: Annotated[Path, typer.Option(help="Raw folder that download-faces made.")],
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives, for pictures that are read in place.")],
+    source: SourceOption,
     to: ToOption,
     params: ParamsOption,
+    name: SetOption = "faces",
+    archives: ArchivesOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -39,7 +38,7 @@ def crop_faces(
     with stage("crop-faces", quiet, as_json) as report:
         section = load_section(params, f"prepare.{name}", FacesConfig)
         counts = make_faces(
-            "faces", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
+            section, source=source, archives=archives, to=to, workers=workers or engine.default_workers()
         )
         report(
             counts,

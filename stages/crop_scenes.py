@@ -1,15 +1,14 @@
 """Scenes to an image set: short side to 64, centre crop."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from stages.common import (
+    ArchivesOption,
     JsonOption,
     ParamsOption,
     QuietOption,
     SetOption,
+    SourceOption,
     ToOption,
     VersionOption,
     WorkersOption,
@@ -21,11 +20,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def crop_scenes(
-    name: SetOption,
-    raw: Annotated[Path, typer.Option(help="Raw folder that download-lsun made.")],
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives, for pictures that are read in place.")],
+    source: SourceOption,
     to: ToOption,
     params: ParamsOption,
+    name: SetOption = "lsun",
+    archives: ArchivesOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -39,7 +38,7 @@ def crop_scenes(
     with stage("crop-scenes", quiet, as_json) as report:
         section = load_section(params, f"prepare.{name}", SquaresConfig)
         counts = make_squares(
-            "lsun", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
+            "lsun", section, source=source, archives=archives, to=to, workers=workers or engine.default_workers()
         )
         report(
             counts,

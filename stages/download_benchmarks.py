@@ -1,4 +1,4 @@
-"""Fetch, verify and unpack CIFAR-10, SVHN or MNIST."""
+"""Download, verify and unpack CIFAR-10, SVHN or MNIST."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    DrawnOption,
     JsonOption,
     ParamsOption,
     QuietOption,
-    SeedOption,
     SetOption,
     ToOption,
     VersionOption,
@@ -22,21 +22,22 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def download_benchmarks(
     name: SetOption,
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives; what is fetched goes there.")],
-    seed: SeedOption,
+    archives: Annotated[Path, typer.Option(help="The set's folder of archives; downloads are kept there.")],
     to: ToOption,
     params: ParamsOption,
+    drawn: DrawnOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Fetch, verify and unpack CIFAR-10, SVHN or MNIST."""
-    from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, acquire_benchmark
+    """Download, verify and unpack CIFAR-10, SVHN or MNIST."""
+    from pipeline.acquire.archives.labelled_sets import acquire_benchmark
+    from pipeline.acquire.config import BenchmarkConfig
     from pipeline.core.params import load_section
 
     with stage("download-benchmarks", quiet, as_json) as report:
         section = load_section(params, f"acquire.{name}", BenchmarkConfig)
-        found = acquire_benchmark(section, archives=archives, to=to, seed=seed)
+        found = acquire_benchmark(section, archives=archives, to=to, drawn=drawn)
         counts = ", ".join(f"{count:,} {split}" for split, count in found["count"].items())
         report(
             found,

@@ -1,4 +1,4 @@
-"""Fetch or find, and verify, ImageNet's training archive."""
+"""Find and verify ImageNet's training archive."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    DrawnOption,
     JsonOption,
     ParamsOption,
     QuietOption,
-    SeedOption,
     SetOption,
     ToOption,
     VersionOption,
-    WorkersOption,
     stage,
 )
 
@@ -23,26 +22,22 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def download_imagenet(
     name: SetOption,
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives; what is fetched goes there.")],
-    seed: SeedOption,
+    archives: Annotated[Path, typer.Option(help="The set's folder of archives.")],
     to: ToOption,
     params: ParamsOption,
-    workers: WorkersOption = None,
+    drawn: DrawnOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Fetch or find, and verify, ImageNet's training archive."""
+    """Find and verify ImageNet's training archive."""
     from pipeline.acquire.archives.acquire import acquire
-    from pipeline.acquire.archives.find_archive import AcquireConfig
-    from pipeline.core import engine
+    from pipeline.acquire.config import AcquireConfig
     from pipeline.core.params import load_section
 
     with stage("download-imagenet", quiet, as_json) as report:
         section = load_section(params, f"acquire.{name}", AcquireConfig)
-        found = acquire(
-            "imagenet", section, archives=archives, to=to, seed=seed, workers=workers or engine.default_workers()
-        )
+        found = acquire(section, archives=archives, to=to, drawn=drawn)
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"

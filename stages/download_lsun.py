@@ -1,4 +1,4 @@
-"""Fetch, verify and unpack LSUN scenes."""
+"""Download, verify and unpack LSUN scenes."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    DrawnOption,
     JsonOption,
     ParamsOption,
     QuietOption,
     ToOption,
     VersionOption,
-    WorkersOption,
     stage,
 )
 
@@ -51,55 +51,49 @@ def download_lsun(
         str | None, typer.Option("--set", help="Name of the set: picks its section of the profile.")
     ] = None,
     category: Annotated[
-        Category | None, typer.Option(help="Instead of --set: fetch this category of scenes from upstream.")
+        Category | None, typer.Option(help="Instead of --set: download this category of scenes from upstream.")
     ] = None,
     split: Annotated[
         Split | None,
         typer.Option(help="Part of the category (default: train); `test` is of no category.", show_choices=True),
     ] = None,
     thing: Annotated[
-        str | None, typer.Option("--object", help="Instead of --set: fetch this category of objects, such as cat.")
+        str | None, typer.Option("--object", help="Instead of --set: download this category of objects, such as cat.")
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Mirror, or a folder here, that holds the archive, such as bedroom_train_lmdb.zip."),
+        typer.Option(help="Mirror, or local folder, that holds the archive, such as bedroom_train_lmdb.zip."),
     ] = None,
     any_checksum: Annotated[
-        bool, typer.Option("--any-checksum", help="Take a rebuilt archive or a subset: compare with no checksum.")
+        bool, typer.Option("--any-checksum", help="Accept a rebuilt archive or a subset: compare no checksum.")
     ] = False,
     archives: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of archives; what is fetched goes there and stays (default: `archives` beside --to)."
-        ),
+        typer.Option(help="Folder of archives; downloads are kept there (default: `archives` beside --to)."),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Root seed; every use of chance derives its own (with --set).")
-    ] = None,
-    connections: Annotated[int, typer.Option(min=1, help="Connections at once, at most, for a large file.")] = 4,
-    workers: WorkersOption = None,
+    drawn: DrawnOption = None,
+    connections: Annotated[int, typer.Option(min=1, help="Most connections at a time, for a large file.")] = 4,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
     """Fetch, verify and unpack LSUN scenes.
 
-    Either --set, with --seed and --archives, takes a section of the profile; or --category with --split, or --object,
+    Either --set, with --archives, takes a section of the profile; or --category with --split, or --object,
     names an archive of upstream's. torchvision reads the result: with --to lsun/bedroom_train_lmdb it is
     LSUN("lsun", classes=["bedroom_train"]).
     """
     by_name = bool(category or thing or split)
     if by_name == bool(name) or (bool(thing) and bool(category or split)):
         raise typer.BadParameter("give one of --set NAME, --category NAME, --split test and --object NAME")
-    if name and (seed is None or archives is None):
-        raise typer.BadParameter("--set needs --seed and --archives as well")
+    if name and archives is None:
+        raise typer.BadParameter("--set needs --archives as well")
     if not thing and not name and (split == Split.test) == bool(category):
         raise typer.BadParameter("--split test is of no category; --split train and --split val need --category")
 
     from pipeline.acquire.archives.acquire import acquire
-    from pipeline.acquire.archives.find_archive import AcquireConfig
     from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
-    from pipeline.core import engine
+    from pipeline.acquire.config import AcquireConfig
     from pipeline.core.params import load_section
 
     with stage("download-lsun", quiet, as_json) as report:
@@ -109,13 +103,10 @@ def download_lsun(
             section = section.model_copy(update={"checksum": "any"}) if any_checksum else section
         else:
             section = named_section(category=category, split=split or "train", thing=thing, any_checksum=any_checksum)
-        jobs = workers or engine.default_workers()
         if name and not url:
-            found = acquire("lsun", section, archives=folder, to=to, seed=seed or 0, workers=jobs)
+            found = acquire(section, archives=folder, to=to, drawn=drawn)
         else:
-            found = acquire_from(
-                url, section, archives=folder, to=to, seed=seed or 0, workers=jobs, connections=connections
-            )
+            found = acquire_from(url, section, archives=folder, to=to, connections=connections)
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"

@@ -1,15 +1,14 @@
 """ImageNet to an image set: 32×32 min-resize centre crops."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from stages.common import (
+    ArchivesOption,
     JsonOption,
     ParamsOption,
     QuietOption,
     SetOption,
+    SourceOption,
     ToOption,
     VersionOption,
     WorkersOption,
@@ -21,11 +20,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def downsample_imagenet(
-    name: SetOption,
-    raw: Annotated[Path, typer.Option(help="Raw folder that download-imagenet made.")],
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives, for pictures that are read in place.")],
+    source: SourceOption,
     to: ToOption,
     params: ParamsOption,
+    name: SetOption = "imagenet",
+    archives: ArchivesOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -39,7 +38,7 @@ def downsample_imagenet(
     with stage("downsample-imagenet", quiet, as_json) as report:
         section = load_section(params, f"prepare.{name}", SquaresConfig)
         counts = make_squares(
-            "imagenet", section, raw=raw, archives=archives, to=to, workers=workers or engine.default_workers()
+            "imagenet", section, source=source, archives=archives, to=to, workers=workers or engine.default_workers()
         )
         report(
             counts,

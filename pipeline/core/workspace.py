@@ -17,6 +17,7 @@ from pipeline.core.errors import BadParameters, Busy, CorruptData, MissingInput
 DESCRIPTIONS = (
     *(
         "source.json",
+        "drawn.json",
         "imageset.json",
         "autoencoder.json",
         "codes.json",

@@ -7,7 +7,7 @@ from pipeline.core import files
 from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters
 from pipeline.core.workspace import workspace
-from pipeline.datasets.raw_folder import open_source
+from pipeline.datasets.pictures.raw_folder import open_source
 from pipeline.export.folder_writer import Link, check_link, write_folder
 from pipeline.export.lmdb_writer import write_lmdb
 from pipeline.export.originals import find_originals
@@ -40,7 +40,7 @@ def export(
 
     Args:
         kept_file: `kept.npy` of a dedup result.
-        raw, archives: where the set was made from; see `raw.open_source`.
+        raw, archives: where the set was made from; see `raw_folder.open_source`.
         form: `stylegan` writes the set's own squares, all others the source's bytes, untouched.
         link: for `folder`; see `folder.write_folder`.
         shard_pictures: for `webdataset` and `parquet`.
@@ -74,7 +74,7 @@ def export(
         if form == "stylegan":
             counts = {"pictures": len(kept), **write_stylegan(images, kept, work.result)}
         else:
-            originals = find_originals(images, kept, open_source(raw, archives)[0])
+            originals = find_originals(images, kept, open_source(raw, archives))
             counts = {"pictures": len(originals)}
             if form == "folder":
                 check_link(originals, link)

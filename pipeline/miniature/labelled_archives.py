@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.datasets import cifar10, mnist, svhn
+from pipeline.datasets.labelled import cifar10, mnist, svhn
 from pipeline.miniature.digits import draw_house_number, draw_stroke_digit
 from pipeline.miniature.textures import CLASSES, draw_texture
 from pipeline.readers.pickled_batches import SIDE

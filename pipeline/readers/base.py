@@ -1,35 +1,37 @@
-"""How a source gives its encoded pictures: an LMDB, a folder; see `tars` and `zips` for the others.
+"""What every reader of a container offers; `container.open_container` chooses the reader.
 
-A source is a small picklable description. `entries()` lists what it holds, in byte order of the keys; `open()` gives,
-in whichever process asks, a function that reads one entry's bytes by its place. Nothing is ever written.
+A source is a small picklable description of where pictures are. `entries()` lists them in byte order of their keys;
+`open()` gives, in any process, a function that reads one entry's bytes by its place. A source never writes.
 """
 
 import operator
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 Place = bytes | tuple[int, int]
-"""Where an entry's bytes are: a record's key, a relative path, (offset, length) in a tar, or (number, 0) in a zip."""
+"""Where an entry's bytes are: a record's key, a relative path, (offset, length) in a tar, (number, 0) in a zip, or
+(file, row) in parquet files."""
 
 Read = Callable[[Place], bytes]
 
 LONGEST = 1 << 28
-"""Bytes above which an entry is no picture file but a bomb, and is not read; the longest photographs take a tenth."""
+"""Largest entry that is read, in bytes; the largest photographs take a tenth, and what is longer may be an attack."""
 
 SUFFIXES = tuple(b".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
-"""Of file names that count as pictures, in lower case."""
+"""Suffixes of file names that count as pictures, in lower case."""
 
 
 class Entry(NamedTuple):
     """One encoded picture of a source.
 
     Attributes:
-        key: UTF-8 text; two entries of a broken archive may share one, and then stand beside each other.
-        label: class name, where the data set has one.
+        key: UTF-8 text; unique but in a broken archive, whose entries of one key are adjacent.
+        label: class name; None where the data set has none.
         place: where the source finds the bytes.
-        caption: where it finds the bytes of what is written about the picture; None where it has none. See `captions`.
+        caption: where the source finds the bytes of the picture's caption (see `captions`); None where it has none.
     """
 
     key: str
@@ -39,44 +41,54 @@ class Entry(NamedTuple):
 
 
 class File(NamedTuple):
-    """What the file system tells of one picture file, without reading it.
+    """What the file system says about one file, without reading it.
 
     Attributes:
-        key: as in `Entry`.
-        bytes: its length; 0 where it cannot be looked at, such as a link to nothing.
-        changed: time of its last change, in nanoseconds; 0 as above.
+        key: for a picture file as in `Entry`, else the file's name.
+        bytes: its length; 0 where it cannot be found, such as a link to nothing.
+        changed: time of its last change, in nanoseconds since 1970; 0 as above.
     """
 
     key: str
     bytes: int
     changed: int
 
+    @classmethod
+    def of(cls, path: Path) -> "File":
+        """The file at `path`, with its name as the key."""
+        status = path.stat()
+        return cls(path.name, status.st_size, status.st_mtime_ns)
+
 
 class UnreadableEntry(Exception):
-    """One entry's bytes cannot be had, while the others can; it is listed as a bad picture."""
+    """One entry cannot be read, while the others can; it is listed as a bad picture."""
 
 
 class Source(Protocol):
-    """What `Lmdb`, `Folder`, `tars.Tar` and `zips.Zip` have in common."""
+    """What all readers have in common."""
 
     def entries(self) -> list[Entry]:
         """All entries in byte order of their keys, those of one key in the order of the source."""
         ...
 
+    def files(self) -> list[File]:
+        """Every file that the pictures are read from; they tell whether a source has changed."""
+        ...
+
     def open(self) -> AbstractContextManager[Read]:
         """A function that reads an entry's bytes, usable in this process while the block runs.
 
-        It raises `UnreadableEntry`, `FileNotFoundError` or `PermissionError` for an entry that alone cannot be read,
-        and `CorruptData` where the source as a whole is broken.
+        It raises `UnreadableEntry`, `FileNotFoundError` or `PermissionError` when this one entry cannot be read, and
+        `CorruptData` when the source as a whole is broken.
         """
         ...
 
 
 def check_length(length: int) -> None:
-    """Refuse, before it is read, what is longer than any picture file.
+    """Refuse an entry that is longer than any picture file, before it is read.
 
     Raises:
-        UnreadableEntry: it has more than `LONGEST` bytes.
+        UnreadableEntry: its length is above `LONGEST`.
     """
     if length > LONGEST:
         raise UnreadableEntry(f"{length:,} bytes, at most {LONGEST:,} are read")

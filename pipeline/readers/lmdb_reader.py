@@ -8,7 +8,7 @@ from pathlib import Path
 import lmdb
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.readers.base import Entry, Place, Read, check_length, in_key_order, key_text
+from pipeline.readers.base import Entry, File, Place, Read, check_length, in_key_order, key_text
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Lmdb:
     """
 
     folder: Path
+
+    def files(self) -> list[File]:
+        return [File.of(self.folder / "data.mdb")]
 
     def entries(self) -> list[Entry]:
         with self._transaction() as transaction:
@@ -42,20 +45,20 @@ class Lmdb:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[lmdb.Transaction]:
-        """The one place that opens an LMDB to read: without locks, for the file may lie on a read-only disk."""
+        """Open the LMDB for reading, without locks: the file may be on a read-only disk."""
         file = self.folder / "data.mdb"
         if not file.is_file():
             raise MissingInput(f"{file}: no such file")
         try:
             with lmdb.open(str(self.folder), readonly=True, lock=False, readahead=False, create=False) as environment:
-                # A read beyond the end of a mapped file ends the process with SIGBUS, so it must be found out first.
+                # Reading past the end of a mapped file ends the process with SIGBUS, so the length is checked first.
                 expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
                 if file.stat().st_size < expected:
                     raise CorruptData(
-                        f"{file}: truncated: {file.stat().st_size:,} bytes, its header speaks of {expected:,}; copy or "
+                        f"{file}: truncated: {file.stat().st_size:,} bytes, its header says {expected:,}; copy or "
                         "download it again"
                     )
-                with environment.begin(buffers=True) as transaction:  # a value is copied once, when it is asked for
+                with environment.begin(buffers=True) as transaction:  # a value is copied once, when it is read
                     yield transaction
         except lmdb.Error as error:
             raise CorruptData(f"{file}: not readable as an LMDB ({error}); copy or download it again") from None

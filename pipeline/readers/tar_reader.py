@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.errors import CorruptData
-from pipeline.readers.base import Entry, Place, Read, check_length, in_key_order, is_picture_name, key_text
+from pipeline.readers.base import Entry, File, Place, Read, check_length, in_key_order, is_picture_name, key_text
 
 _BLOCK = 512
 _WITHOUT_DATA = (
@@ -55,6 +55,9 @@ class Tar:
     """
 
     path: Path
+
+    def files(self) -> list[File]:
+        return [File.of(self.path)]
 
     def entries(self) -> list[Entry]:
         """All pictures, by reading every header once.

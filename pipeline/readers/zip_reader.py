@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.core.errors import CorruptData
 from pipeline.readers.base import (
     Entry,
+    File,
     Place,
     Read,
     UnreadableEntry,
@@ -30,6 +31,9 @@ class Zip:
     """
 
     path: Path
+
+    def files(self) -> list[File]:
+        return [File.of(self.path)]
 
     def entries(self) -> list[Entry]:
         """All pictures, by the zip's directory.

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
-from pipeline.acquire.archives.unpack import unpacked_bytes
+from pipeline.acquire.archives.acquire import describe_source
 from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
 from pipeline.core import engine, files, progress
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.params import changed, load_section
 from pipeline.core.workspace import resumable_steps
-from pipeline.datasets.raw_folder import DataSet, read_as
 from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
@@ -233,14 +230,8 @@ def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, worker
         files.write_json(raw / PLACE, str(source.resolve()))
         return source
     source = source.resolve()
-    data_set: DataSet = "lsun" if unpacked_bytes(source) or read_as(source).kind == "lmdb" else "imagenet"
-    if source.name.startswith("."):
-        raise BadParameters(f"{source}: a hidden file or folder; give it a name without a dot in front")
-    section = AcquireConfig(
-        source="archive", archive=source.name, checksum="any", keep_archive=True, count=1, planted_share=0.0
-    )
-    acquire(data_set, section, archives=source.parent, to=raw, seed=0, workers=workers)
-    make_squares(data_set, squares, raw=raw, archives=source.parent, to=steps / name, workers=workers)
+    describe_source(source, to=raw)
+    make_squares("imagenet", squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
     return steps / name
 
 

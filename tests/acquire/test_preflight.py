@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.acquire import preflight
-from pipeline.acquire.download import disk
 from pipeline.acquire.preflight import as_text, check_archives, overview
+from pipeline.core import disk
 from pipeline.core.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput, PipelineError
 from pipeline.core.params import read_names
 

@@ -12,13 +12,13 @@ import pytest
 import scipy.io
 from torchvision.datasets import CIFAR10, MNIST, SVHN
 
-from pipeline.datasets import cifar10, mnist, svhn
-from pipeline.datasets.labelled import Labelled
+from pipeline.datasets.labelled import cifar10, mnist, svhn
+from pipeline.datasets.labelled.splits import LabelledSplit
 from pipeline.miniature import labelled_archives
 from pipeline.miniature.labelled_archives import DRAWN_CLASSES, draw_cifar10, draw_mnist, draw_svhn
 
 TRAIN, TEST = 60, 30
-Read = dict[str, Labelled]
+Read = dict[str, LabelledSplit]
 
 
 @pytest.fixture(scope="module")

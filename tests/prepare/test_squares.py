@@ -13,7 +13,7 @@ import pytest
 from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.archives.find_archive import AcquireConfig
 from pipeline.core.errors import PipelineError
-from pipeline.datasets.raw_folder import Description
+from pipeline.datasets.pictures.raw_folder import Description
 from pipeline.imageset.format.image_set import ImageSet, Skipped
 from pipeline.prepare.build import sets
 from pipeline.prepare.decode import decode

@@ -9,8 +9,8 @@ import pytest
 from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.archives.find_archive import AcquireConfig
 from pipeline.core.errors import CorruptData
-from pipeline.datasets import imagenet
-from pipeline.datasets.raw_folder import open_source
+from pipeline.datasets.pictures import imagenet
+from pipeline.datasets.pictures.raw_folder import open_source
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
 from pipeline.readers.base import UnreadableEntry

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets import lsun
+from pipeline.datasets.pictures import lsun
 from pipeline.readers import base
 from pipeline.readers.base import SUFFIXES, File, UnreadableEntry, is_picture_name, key_text
 from pipeline.readers.folder_reader import Folder

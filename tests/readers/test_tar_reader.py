@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from pipeline.core.errors import CorruptData
-from pipeline.datasets import imagenet
+from pipeline.datasets.pictures import imagenet
 from pipeline.readers.captions import caption_table
 from pipeline.readers.folder_reader import Folder
 from pipeline.readers.tar_reader import Tar

@@ -16,10 +16,10 @@ import pytest
 
 from pipeline.acquire.archives import find_archive
 from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
-from pipeline.acquire.download import disk, download
-from pipeline.core import files
+from pipeline.acquire.download import download
+from pipeline.core import disk, files
 from pipeline.core.errors import BadParameters
-from pipeline.datasets import lsun
+from pipeline.datasets.pictures import lsun
 from stages.download_lsun import Category
 from tests.acquire.scripted_server import Behaviour, Server, serving
 from tests.conftest import folder_bytes

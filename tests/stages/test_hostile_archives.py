@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets import cifar10
+from pipeline.datasets.labelled import cifar10
 from pipeline.imageset.format.image_set import ImageSet
 from tests.conftest import folder_bytes
 

@@ -1,69 +1,55 @@
-"""Make a set's raw folder: draw the miniature, take the archive that is there, or fetch upstream's.
+"""Make the raw folder of a set from a drawn archive, the archive that is there, or upstream's.
 
 The raw folder says in `source.json` what the pictures come from, and holds only what the archives folder does not:
 
-    an LSUN zip            the LMDB, unpacked                              kind lmdb,   place raw
-    a folder with an LMDB  nothing; read where it is                       kind lmdb,   place archives
-    a folder of pictures   nothing; read where it is                       kind folder, place archives
-    a tar or a zip of them nothing; read where it is                       kind tar, zip, place archives
-    parquet file or folder nothing; read where it is                       kind parquet, place archives
-    Imagenet32's pickles   nothing; read where it is                       kind pickles, place archives
-    the miniature          its LMDB, tar or zip, and the tables of truth   kind as above, place raw
+    source                     what the raw folder holds                        kind          place
+    an LSUN zip                the LMDB, unpacked                               lmdb          raw
+    a folder with an LMDB      nothing; it is read in place                     lmdb          archives
+    a folder of pictures       nothing; it is read in place                     folder        archives
+    a tar or a zip of them     nothing; it is read in place                     tar, zip      archives
+    parquet file or folder     nothing; it is read in place                     parquet       archives
+    Imagenet32's pickles       nothing; they are read in place                  pickles       archives
+    a drawn archive            its LMDB, tar or zip, and the tables of truth    as above      raw
 
-Where texts lie beside the pictures, in a tar, they become `captions.parquet` there.
+Captions that lie beside the pictures of a tar are collected in `captions.parquet`.
 
-There is no fallback: a missing archive is an error, whatever else there may be.
+There is no fallback: a missing archive is an error.
 """
 
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.acquire.archives.find_archive import AcquireConfig, find, published, removed_note
-from pipeline.acquire.archives.unpack import unpack_lmdb, unpacked_bytes
-from pipeline.acquire.download.disk import Checksums, checksums
+from pipeline.acquire.archives.find_archive import fetch_and_verify, measure, published, removed_note
+from pipeline.acquire.config import DRAWN_NOTE, AcquireConfig
+from pipeline.acquire.download.checksums import Checksums
 from pipeline.core import files, progress
 from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import workspace
-from pipeline.datasets.photos import LISTS, celeba_table
-from pipeline.datasets.raw_folder import DataSet, Description, Kind, Place, read_as
-from pipeline.miniature import picture_archives as miniature
-from pipeline.miniature.photos import draw_faces
+from pipeline.datasets.pictures import imagenet32
+from pipeline.datasets.pictures.photos import LISTS, celeba_table
+from pipeline.datasets.pictures.raw_folder import Description, Place, open_archive
 from pipeline.readers.captions import caption_table
-
-_KINDS: dict[DataSet, tuple[Kind, ...]] = {
-    "lsun": ("lmdb", "folder", "tar", "zip", "parquet"),
-    "imagenet": ("tar", "folder", "zip", "parquet", "pickles"),
-    "faces": ("folder", "zip", "tar", "parquet"),
-}
-_DRAW: dict[DataSet, Callable[..., None]] = {
-    "lsun": miniature.draw_lsun,
-    "imagenet": miniature.draw_imagenet,
-    "faces": draw_faces,
-}
+from pipeline.readers.zipped_lmdb import unpacked_bytes
 
 
 def acquire(
-    data_set: DataSet,
     section: AcquireConfig,
     *,
     archives: Path,
     to: Path,
-    seed: int,
-    workers: int,
+    drawn: Path | None = None,
     fetched: Checksums | None = None,
 ) -> dict[str, Any]:
     """Make the raw folder `to` of a set; see the head of this module.
 
     Args:
-        archives: the set's folder of archives; `upstream` puts its download there.
-        seed: root seed, for the miniature.
-        workers: processes that draw the miniature.
+        archives: the set's folder of archives; a download is kept there.
+        drawn: the folder that draw-miniature made, for the source `miniature`.
         fetched: checksums of the archive that has just been downloaded and verified, so that it is not read again.
 
     Returns:
@@ -71,89 +57,110 @@ def acquire(
 
     Raises:
         MissingInput: there is no such archive.
-        CorruptData: it is damaged, empty, or of a kind that this set cannot be read from.
+        CorruptData: it is damaged or holds no pictures.
         ChecksumMismatch: it is not upstream's, and `checksum` demands that.
-        BadParameters: the section relies on something that upstream does not publish.
-        DownloadFailed: upstream could not be fetched.
+        BadParameters: the section relies on something that upstream does not publish, or `drawn` is missing.
+        DownloadFailed: upstream's archive could not be downloaded.
     """
-    drawn = section.source == "miniature"
+    stand_in = None
+    if section.source == "miniature":
+        archives, stand_in = check_drawn(drawn)
     archive = archives / section.archive
-    if not drawn and not archive.exists() and (kept := _unpacked_before(archive, to)):
+    if not archive.exists() and (kept := _unpacked_before(archive, to)):
         return kept
-    sums = None if drawn else fetched or find(section, archives)
-    identity = {**section.model_dump(), "seed": seed} if sums is None else asdict(sums)
-    identity["lists"] = [files.sha256_file(archives / name) for name in LISTS if (archives / name).exists()]
-    code = code_digest(__name__)
-    with workspace(to, files.digest({"code": code, "set": data_set, **identity})) as work:
+    sums = fetched or fetch_and_verify(section, archives)
+    known = published(section)
+    upstream = known is not None and sums.match(known)
+    described = _make_raw_folder(section.source, archive, sums, to, upstream=upstream, drawn_as=stand_in)
+    if section.source != "miniature" and described["place"] == "raw" and not section.keep_archive:
+        files.write_json(removed_note(archive), described)
+        archive.unlink()
+        progress.say(f"{archive}: verified, unpacked and removed (keep_archive: false)")
+    return described
+
+
+def describe_source(source: Path, *, to: Path) -> dict[str, Any]:
+    """Make the raw folder `to` of any archive or folder of pictures, without a profile.
+
+    Returns:
+        The content of `source.json`.
+
+    Raises:
+        MissingInput, CorruptData: it is not there, is damaged, or holds no pictures.
+    """
+    return _make_raw_folder("archive", source, measure(source), to, upstream=False)
+
+
+def check_drawn(drawn: Path | None) -> tuple[Path, str]:
+    """The folder that draw-miniature or draw-benchmarks made, and what it drew.
+
+    Raises:
+        BadParameters: `drawn` is None.
+        MissingInput: nothing has been drawn there.
+    """
+    if drawn is None:
+        raise BadParameters("--drawn: missing; source: miniature expects the folder that dcgan draw-miniature made")
+    note = drawn / DRAWN_NOTE
+    stand_in = files.read_json(note)["stand_in"] if note.is_file() else None
+    if stand_in is None:
+        raise MissingInput(f"--drawn {drawn}: holds no drawn archive; run dcgan draw-miniature with this profile first")
+    return drawn, str(stand_in)
+
+
+def _make_raw_folder(
+    source: str, archive: Path, sums: Checksums, to: Path, *, upstream: bool, drawn_as: str | None = None
+) -> dict[str, Any]:
+    """Make the raw folder `to`; of a drawn archive, which `drawn_as` describes, everything is copied to it."""
+    beside = archive.parent
+    lists = [files.sha256_file(beside / name) for name in LISTS if (beside / name).exists()]
+    drawn_files = [path for path in sorted(beside.iterdir()) if path.name != DRAWN_NOTE] if drawn_as else []
+    work_digest = files.digest(
+        {
+            "code": code_digest(__name__),
+            "source": source,
+            "archive": archive.name,
+            "lists": lists,
+            "drawn": [drawn_as, *(files.sha256_file(path) for path in drawn_files if path != archive)],
+            **asdict(sums),
+        }
+    )
+    with workspace(to, work_digest) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))
-        if sums is None:
-            archive = _draw(data_set, section, work.scratch / "drawn", seed, workers)
-            sums = checksums(archive)
-            for path in archive.parent.iterdir():
-                if path != archive or not unpacked_bytes(path):  # what is unpacked need not be kept as well
-                    path.replace(work.result / path.name)
-        described = _describe(data_set, section, archive, sums, work.result)
-        if data_set == "faces" and (table := celeba_table(archives)) is not None:
+        for path in drawn_files:
+            if path != archive or not unpacked_bytes(path):  # an unpacked zip need not be kept as well
+                shutil.copyfile(path, work.result / path.name)
+        described = _describe(source, archive, sums, work.result, upstream, drawn_as)
+        if (table := celeba_table(beside)) is not None:
             pq.write_table(table, work.result / "attributes.parquet", compression="zstd")
         files.write_json(work.result / "source.json", described.as_json())
         work.publish()
-    if not drawn and described.place == "raw" and not section.keep_archive:
-        files.write_json(removed_note(archive), described.as_json())
-        archive.unlink()
-        progress.say(f"{archive}: verified, unpacked and removed (keep_archive: false)")
     return described.as_json()
 
 
-def _draw(data_set: DataSet, section: AcquireConfig, folder: Path, seed: int, workers: int) -> Path:
-    """Draw the miniature's archive into `folder`, anew; also its path."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    progress.say(f"drawing {section.count:,} pictures")
-    _DRAW[data_set](folder, count=section.count, planted_share=section.planted_share, seed=seed, workers=workers)
-    if not (folder / section.archive).exists():
-        names = ", ".join(path.name for path in folder.glob("*.[zt]*"))
-        raise BadParameters(f"archive: {section.archive}: the miniature draws {names}")
-    return folder / section.archive
-
-
-def _describe(data_set: DataSet, section: AcquireConfig, archive: Path, sums: Checksums, result: Path) -> Description:
-    """Unpack what has to be unpacked to the folder `result`, and count what is there."""
-    place: Place = "archives"
-    if (result / archive.name).exists():
-        archive, place = result / archive.name, "raw"
-    elif unpacked_bytes(archive):
-        unpack_lmdb(archive, result)
-        archive, place = result, "raw"
-    found = read_as(archive)
-    if found.kind not in _KINDS[data_set]:
-        raise CorruptData(f"{archive}: a {found.kind}; this set is read from {' or '.join(_KINDS[data_set])}")
+def _describe(
+    source: str, archive: Path, sums: Checksums, result: Path, upstream: bool, drawn_as: str | None
+) -> Description:
+    """Unpack to the folder `result` what has to be unpacked, and count the pictures."""
+    found = open_archive(archive, unpack_to=result)
+    place: Place = "raw" if drawn_as or (result / "data.mdb").exists() else "archives"
     entries = found.source.entries()
     if not entries:
-        raise CorruptData(f"{archive}: holds no pictures; look into it, or change `archive`")
+        raise CorruptData(f"{archive}: holds no pictures; look into it, or name another archive")
     if (captions := caption_table(found.source, entries)) is not None:
         pq.write_table(captions, result / "captions.parquet", compression="zstd")
-    known = published(section)
-    upstream = known is not None and sums.match(known)
-    if found.stand_in:
-        progress.warn(f"{archive}: a stand-in for the data set: {found.stand_in}; source.json says so as well")
+    stand_in = drawn_as or (imagenet32.STAND_IN if found.kind == "pickles" else None)
+    if stand_in and not drawn_as:
+        progress.warn(f"{archive}: a stand-in for the data set: {stand_in}; source.json says so as well")
     return Description(
-        section.source,
-        section.archive,
-        sums.bytes,
-        sums.sha256,
-        len(entries),
-        upstream,
-        place,
-        found.kind,
-        found.stand_in,
+        source, archive.name, sums.bytes, sums.sha256, len(entries), upstream, place, found.kind, stand_in
     )
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:
-    """What is in `to`, when it is what an archive that is gone was unpacked to.
+    """The content of `to/source.json`, if `to` holds what a zip was unpacked to that was then removed.
 
-    This helps outside DVC only, which deletes the output before it runs a stage again.
+    This matters outside DVC only: DVC deletes an output before it runs its stage again.
     """
     try:
         described: dict[str, Any] = files.read_json(removed_note(archive))

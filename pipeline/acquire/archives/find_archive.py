@@ -1,41 +1,18 @@
-"""Find a set's archive, fetch it where that is asked for, and compare it with what upstream publishes."""
+"""Find the archive of a set, download it if the profile asks for that, and compare it with what upstream publishes."""
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
-from pipeline.acquire.download.disk import Checksums, checksums
+from pipeline.acquire.config import AcquireConfig
+from pipeline.acquire.download.checksums import Checksums, checksums
 from pipeline.acquire.download.download import download
-from pipeline.core import files, params, progress
+from pipeline.core import files, progress
 from pipeline.core.errors import BadParameters, ChecksumMismatch, MissingInput
+from pipeline.datasets.pictures.raw_folder import PUBLISHED, open_archive
 from pipeline.datasets.published import Published
-from pipeline.datasets.raw_folder import PUBLISHED, Several, read_as
-from pipeline.readers.base import Source
-
-
-class AcquireConfig(params.Section):
-    """Where a set's pictures come from.
-
-    Attributes:
-        source: `miniature` draws them, `archive` takes what lies in the archives folder, `upstream` fetches it first.
-        archive: name of the file or folder in the archives folder.
-        checksum: `upstream` demands upstream's length and digest, `any` only notes whether they are.
-        keep_archive: whether an LSUN zip in the archives folder stays after it has been unpacked and verified.
-        count: pictures to draw, for the miniature.
-        planted_share: share of them that are near-duplicates planted on purpose.
-    """
-
-    source: Literal["miniature", "archive", "upstream"]
-    archive: str = Field(pattern=r"^[^/\\.][^/\\]*$")
-    checksum: Literal["any", "upstream"]
-    keep_archive: bool
-    count: int = Field(gt=0)
-    planted_share: float = Field(ge=0, le=0.5)
 
 
 def published(section: AcquireConfig) -> Published | None:
-    """What upstream says of the section's archive; None where it has none of this name, or the miniature is drawn.
+    """What upstream publishes about the section's archive; None for a name that it does not have, or a drawn archive.
 
     Raises:
         BadParameters: the section relies on something that upstream does not publish.
@@ -50,8 +27,8 @@ def published(section: AcquireConfig) -> Published | None:
     return known
 
 
-def find(section: AcquireConfig, archives: Path) -> Checksums:
-    """Checksums of the section's archive, which is fetched first where `source` says so.
+def fetch_and_verify(section: AcquireConfig, archives: Path) -> Checksums:
+    """Checksums of the section's archive, which is downloaded first where `source` says so and it is not there.
 
     Raises:
         MissingInput: it is not there.
@@ -73,11 +50,8 @@ def find(section: AcquireConfig, archives: Path) -> Checksums:
         raise missing(archive, known)
     check_shape(section, archive, known)
     warn_of_link(archive)
-    if archive.is_dir():
-        found = read_as(archive)
-        return checksums(found.file) if found.file else _folder_checksums(found.source)
-    sums = checksums(archive)
-    if section.checksum == "upstream" and known and not sums.match(known):
+    sums = measure(archive)
+    if demanded and known and archive.is_file() and not sums.match(known):
         raise ChecksumMismatch(
             f"{archive}: sha256 {sums.sha256}, md5 {sums.md5}; upstream's has {known.checksum}; fetch it again, or, if "
             "this one is meant, write checksum: any"
@@ -85,11 +59,29 @@ def find(section: AcquireConfig, archives: Path) -> Checksums:
     return sums
 
 
-def check_shape(section: AcquireConfig, archive: Path, known: Published | None) -> None:
-    """Where upstream's own archive is demanded, see at no cost whether this can be it.
+def measure(archive: Path) -> Checksums:
+    """Checksums of an archive's file, or of the one file in a folder that holds its pictures.
+
+    Of several files, such as a folder of pictures, the SHA-256 is that of the list of (key, length): it stands in for
+    the contents, which are hashed one by one when the pictures are prepared.
 
     Raises:
-        ChecksumMismatch: it is a folder, or of another length.
+        MissingInput, CorruptData: see `raw_folder.open_archive`.
+    """
+    if archive.is_file():
+        return checksums(archive)
+    found = open_archive(archive)
+    if found.file:
+        return checksums(found.file)
+    listed = [(file.key, file.bytes) for file in found.source.files()]
+    return Checksums(sum(length for _, length in listed), files.digest(listed), "")
+
+
+def check_shape(section: AcquireConfig, archive: Path, known: Published | None) -> None:
+    """Where upstream's own archive is demanded, compare its length, which costs nothing.
+
+    Raises:
+        ChecksumMismatch: the archive is a folder, or has another length.
     """
     if section.checksum == "any" or known is None or (known.bytes is None and archive.is_file()):
         return
@@ -102,7 +94,7 @@ def check_shape(section: AcquireConfig, archive: Path, known: Published | None) 
 
 
 def warn_of_link(archive: Path) -> None:
-    """Warn where the archive is a link to a folder: it is read, but `dvc repro` cannot tell when it changes."""
+    """Warn of an archive that is a link to a folder: it is read, but `dvc repro` does not notice when it changes."""
     if archive.is_symlink() and archive.is_dir():
         progress.warn(
             f"{archive}: DVC does not look through a linked folder: changes in it are not noticed; link the file, use "
@@ -111,7 +103,7 @@ def warn_of_link(archive: Path) -> None:
 
 
 def missing(archive: Path, known: Published | None) -> MissingInput:
-    """The error for an archive that is not there: what belongs there, and what is there instead."""
+    """The error for an archive that is not there: what is expected, where it comes from, and what the folder holds."""
     advice = "put it there, or change `archive`"
     if known:
         advice = f"put it there: {known.length}, {known.checksum or 'no checksum known'}, from {known.where}"
@@ -125,15 +117,5 @@ def missing(archive: Path, known: Published | None) -> MissingInput:
 
 
 def removed_note(archive: Path) -> Path:
-    """The file that stands for a zip removed after unpacking, so that `doctor` does not ask for it."""
+    """The file that records a zip removed after unpacking, so that `doctor` does not ask for the zip."""
     return archive.with_name(f"{archive.name}.unpacked.json")
-
-
-def _folder_checksums(source: Source) -> Checksums:
-    """For several files, such as a folder of pictures: their total length, and SHA-256 of the list of (key, length).
-
-    The list stands in for the contents, which are hashed one by one when the pictures are read anyway.
-    """
-    assert isinstance(source, Several), "all else is one file"
-    listed = [(file.key, file.bytes) for file in source.files()]
-    return Checksums(sum(length for _, length in listed), files.digest(listed), "")

@@ -2,106 +2,82 @@
 
 The pictures of these sets are published as pixels, small and square: nothing is decoded or resized. A picture's key is
 its split and its place in upstream's order, and its label is its class. There is no fallback: a missing archive is an
-error, whatever else there may be.
+error.
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from pipeline.acquire.archives.acquire import check_drawn
 from pipeline.acquire.archives.find_archive import missing, warn_of_link
-from pipeline.acquire.download.disk import Checksums, checksums, require_room
+from pipeline.acquire.config import BenchmarkConfig
+from pipeline.acquire.download.checksums import Checksums, checksums
 from pipeline.acquire.download.download import download
-from pipeline.core import files, params, progress
+from pipeline.core import files, progress
 from pipeline.core.code_dependencies import code_digest
+from pipeline.core.disk import require_free_space
 from pipeline.core.errors import ChecksumMismatch, MissingInput
 from pipeline.core.workspace import workspace
-from pipeline.datasets import cifar10, mnist, svhn
-from pipeline.datasets.labelled import Labelled
+from pipeline.datasets.labelled import cifar10, mnist, svhn
+from pipeline.datasets.labelled.splits import LabelledSplit
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Picture
-from pipeline.miniature import labelled_archives as miniature
-
-DataSet = Literal["cifar10", "svhn", "mnist"]
 
 PUBLISHED = cifar10.ARCHIVES | cifar10.MEMBERS | svhn.ARCHIVES | mnist.ARCHIVES
-"""What upstream says of each file, by its name."""
+"""What upstream publishes about each file, by its name."""
 
-_LOCATE: dict[DataSet, Callable[[Path], list[Path]]] = {
+_LOCATE: dict[str, Callable[[Path], list[Path]]] = {
     "cifar10": cifar10.locate,
     "svhn": svhn.locate,
     "mnist": mnist.locate,
 }
-_READ: dict[DataSet, Callable[[Path], dict[str, Labelled]]] = {
+_READ: dict[str, Callable[[Path], dict[str, LabelledSplit]]] = {
     "cifar10": cifar10.read,
     "svhn": svhn.read,
     "mnist": mnist.read,
 }
-_DRAW: dict[DataSet, Callable[..., None]] = {
-    "cifar10": miniature.draw_cifar10,
-    "svhn": miniature.draw_svhn,
-    "mnist": miniature.draw_mnist,
-}
 _CHUNK = 8192  # pictures written at a time: 25 MB
 
 
-class BenchmarkConfig(params.Section):
-    """Where a labelled set comes from.
-
-    Attributes:
-        data_set: whose files they are.
-        source: `miniature` draws them, `archive` takes what lies in the archives folder, `upstream` fetches it first.
-        checksum: `upstream` demands upstream's digest of every file, `any` only notes whether they are upstream's.
-        train, test: pictures to draw, for the miniature.
-    """
-
-    data_set: DataSet
-    source: Literal["miniature", "archive", "upstream"]
-    checksum: Literal["any", "upstream"]
-    train: int = Field(ge=10)
-    test: int = Field(ge=10)
-
-
-def acquire_benchmark(section: BenchmarkConfig, *, archives: Path, to: Path, seed: int) -> dict[str, Any]:
+def acquire_benchmark(
+    section: BenchmarkConfig, *, archives: Path, to: Path, drawn: Path | None = None
+) -> dict[str, Any]:
     """Make the folder `to` of a benchmark; see the head of this module.
 
     Args:
-        archives: the set's folder of archives; `upstream` puts its downloads there.
-        seed: root seed, for the miniature.
+        archives: the set's folder of archives; downloads are kept there.
+        drawn: the folder that draw-benchmarks made, for the source `miniature`.
 
     Returns:
         The content of `source.json`: `source`, `data_set`, `archives` (name, bytes and sha256 of each file), `count` of
-        each split, `classes` in the order of their numbers, and `upstream`, whether every file has upstream's checksum.
+        each split, `classes` in the order of their numbers, `upstream`, whether every file has upstream's checksum,
+        and, for drawn pictures, `stand_in`, which says what was drawn.
 
     Raises:
         MissingInput: a file is not there.
         CorruptData: one is damaged, or holds something else.
         ChecksumMismatch: one is not upstream's, and `checksum` demands that.
-        DownloadFailed: upstream could not be fetched.
-        PipelineError: the disk has no room.
+        BadParameters: `drawn` is missing.
+        DownloadFailed: upstream's file could not be downloaded.
+        PipelineError: the disk has too little free space.
     """
-    drawn = section.source == "miniature"
-    sums = {} if drawn else find_files(section, archives)
-    identity = (
-        {**section.model_dump(), "seed": seed} if drawn else {name: asdict(found) for name, found in sums.items()}
-    )
-    code = code_digest(__name__)
-    work_digest = files.digest({"code": code, "set": section.data_set, "source": section.source, "files": identity})
-    with workspace(to, work_digest) as work:
+    stand_in: dict[str, str] = {}
+    if section.source == "miniature":
+        archives, drawn_as = check_drawn(drawn)
+        stand_in = {"stand_in": drawn_as}
+    sums = find_files(section, archives)
+    identity = {"set": section.data_set, "source": section.source, "files": {n: asdict(s) for n, s in sums.items()}}
+    with workspace(to, files.digest({"code": code_digest(__name__), **identity, **stand_in})) as work:
         if work is None:
             return dict(files.read_json(to / "source.json"))
-        if drawn:
-            archives = work.scratch / "drawn"
-            sums = _draw(section, archives, seed)
         splits = _READ[section.data_set](archives)
         # The chunks and the shards made of them lie side by side until the result is published.
-        require_room(to.parent, 2 * sum(split.images.size for split in splits.values()), f"the set {to.name}")
+        require_free_space(to.parent, 2 * sum(split.images.size for split in splits.values()), f"the set {to.name}")
         for name, split in splits.items():
             _write(name, split, work.scratch / name, work.result / name)
         described = {
@@ -111,6 +87,7 @@ def acquire_benchmark(section: BenchmarkConfig, *, archives: Path, to: Path, see
             "count": {name: len(split.labels) for name, split in splits.items()},
             "classes": list(splits["train"].classes),
             "upstream": all(_is_upstream(name, found) for name, found in sums.items()),
+            **stand_in,
         }
         files.write_json(work.result / "source.json", described)
         work.publish()
@@ -118,7 +95,7 @@ def acquire_benchmark(section: BenchmarkConfig, *, archives: Path, to: Path, see
 
 
 def find_files(section: BenchmarkConfig, archives: Path) -> dict[str, Checksums]:
-    """Checksums of the set's files by their names, which are fetched first where `source` says so.
+    """Checksums of the set's files by their names; files are downloaded first where `source` says so.
 
     Raises:
         MissingInput, ChecksumMismatch, DownloadFailed: see `acquire_benchmark`.
@@ -147,13 +124,13 @@ def find_files(section: BenchmarkConfig, archives: Path) -> dict[str, Checksums]
 
 
 def require_files(section: BenchmarkConfig, archives: Path) -> list[Path]:
-    """The set's files, read of none; some may be missing where they can be fetched.
+    """Paths of the set's files; none is read, and some may be missing if they can be downloaded.
 
     Raises:
         MissingInput: a file is not there and will not be fetched.
     """
     paths = _LOCATE[section.data_set](archives)
-    refused = [path for path in paths if not path.is_file() and (section.source == "archive" or not _known_url(path))]
+    refused = [path for path in paths if not path.is_file() and (section.source != "upstream" or not _known_url(path))]
     if refused:
         others = ", ".join(path.name for path in refused[1:])
         raise MissingInput(
@@ -183,16 +160,7 @@ def _not_upstream(path: Path, found: Checksums) -> str:
     )
 
 
-def _draw(section: BenchmarkConfig, folder: Path, seed: int) -> dict[str, Checksums]:
-    """Draw the miniature's files into `folder`, anew; also their checksums."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    progress.say(f"drawing {section.train + section.test:,} pictures")
-    _DRAW[section.data_set](folder, train=section.train, test=section.test, seed=seed)
-    return {path.name: checksums(path) for path in _LOCATE[section.data_set](folder)}
-
-
-def _write(name: str, split: Labelled, chunks: Path, to: Path) -> None:
+def _write(name: str, split: LabelledSplit, chunks: Path, to: Path) -> None:
     """Write a split as an image set, over chunks of which an interrupted run may have left some."""
     count, side = len(split.labels), split.images.shape[1]
     digits = max(6 if name == "extra" else 5, len(str(count - 1)))  # so that the order of keys is upstream's

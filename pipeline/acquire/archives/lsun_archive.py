@@ -1,14 +1,15 @@
-"""Take one of LSUN's archives by its name, from upstream or from a mirror, with no profile or with one."""
+"""Download one of LSUN's archives by its name, from upstream or from a mirror, with a profile or without."""
 
 from pathlib import Path
 from typing import Any
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig, published, removed_note
+from pipeline.acquire.archives.find_archive import published, removed_note
+from pipeline.acquire.config import AcquireConfig
 from pipeline.acquire.download.download import download
 from pipeline.core.errors import BadParameters
-from pipeline.datasets import lsun
-from pipeline.datasets.raw_folder import PUBLISHED
+from pipeline.datasets.pictures import lsun
+from pipeline.datasets.pictures.raw_folder import PUBLISHED
 
 
 def named_section(
@@ -40,19 +41,19 @@ def named_section(
         archive=name,
         checksum="upstream" if known and known.checksum and not any_checksum else "any",
         keep_archive=True,
-        count=1,  # for the miniature only, as the next
+        count=1,  # of drawn pictures; not used for this source, and neither is the next
         planted_share=0.0,
     )
 
 
 def acquire_from(
-    folder: str | None, section: AcquireConfig, *, archives: Path, to: Path, seed: int, workers: int, connections: int
+    folder: str | None, section: AcquireConfig, *, archives: Path, to: Path, connections: int
 ) -> dict[str, Any]:
-    """Fetch the section's archive if it is not there, then make the raw folder `to`; see `source.acquire`.
+    """Download the section's archive if it is not there, then make the raw folder `to`; see `acquire.acquire`.
 
     Args:
         folder: address of the folder, upstream's or a mirror's, that holds the archive; None for upstream's.
-        connections: how many at once, at most.
+        connections: most connections at a time.
 
     Raises:
         BadParameters: the section draws its archive, so that there is nothing to fetch, or demands what upstream does
@@ -76,4 +77,4 @@ def acquire_from(
             md5=known.md5 if known else None,
             connections=connections,
         )
-    return acquire("lsun", section, archives=archives, to=to, seed=seed, workers=workers, fetched=fetched)
+    return acquire(section, archives=archives, to=to, fetched=fetched)

@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from pipeline.acquire.download.disk import Checksums, checksums, require_room
+from pipeline.acquire.download.checksums import Checksums, checksums
 from pipeline.acquire.download.http_client import TIMEOUT, shown
 from pipeline.acquire.download.partial_file import Part, lock_partial_file
 from pipeline.acquire.download.retry import INTENDED, TRIES, Attempts
 from pipeline.core import progress
+from pipeline.core.disk import require_free_space
 from pipeline.core.errors import ChecksumMismatch, CorruptData, DownloadFailed
 
 __all__ = ["CONNECTIONS", "TRIES", "download"]
@@ -100,7 +101,7 @@ def _copy(source: Path, part: Part) -> None:
         part.discard()
         raise DownloadFailed(f"{source}: no such file; correct the address")
     length = source.stat().st_size
-    require_room(part.path.parent, length, f"copying {source.name}")
+    require_free_space(part.path.parent, length, f"copying {source.name}")
     part.start_over(None)
     with source.open("rb") as original, progress.bar(f"copying {source.name}", length, "bytes") as advance:
         while block := original.read(_BLOCK):

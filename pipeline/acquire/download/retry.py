@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import requests
 
 from pipeline.acquire.download import range_download
-from pipeline.acquire.download.disk import require_room
 from pipeline.acquire.download.http_client import (
     Changed,
     NoRanges,
@@ -20,6 +19,7 @@ from pipeline.acquire.download.http_client import (
 )
 from pipeline.acquire.download.partial_file import Part, Version
 from pipeline.core import progress
+from pipeline.core.disk import require_free_space
 from pipeline.core.errors import DownloadFailed
 
 TRIES = 8
@@ -96,7 +96,7 @@ class Attempts:
             if not (answer.response.status_code == 206 or answer.version.same_as(known)):
                 part.start_over(answer.version)
             rest = max(0, (total or self.length or 0) - part.received)
-            require_room(part.path.parent, rest, f"fetching {part.path.stem}")
+            require_free_space(part.path.parent, rest, f"fetching {part.path.stem}")
             several = (
                 self.connections > 1 and answer.ranges and rest >= range_download.LARGE and answer.start == part.prefix
             )

@@ -9,20 +9,15 @@ from typing import Any
 
 import pydantic
 
-from pipeline.acquire.archives.find_archive import (
-    AcquireConfig,
-    check_shape,
-    missing,
-    published,
-    removed_note,
-    warn_of_link,
-)
-from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, require_files
-from pipeline.acquire.archives.unpack import unpacked_bytes
-from pipeline.acquire.download.disk import existing_parent, free_bytes, require_room
+from pipeline.acquire.archives.find_archive import check_shape, missing, published, removed_note, warn_of_link
+from pipeline.acquire.archives.labelled_sets import require_files
+from pipeline.acquire.config import AcquireConfig, BenchmarkConfig
 from pipeline.core import engine, params
+from pipeline.core.disk import existing_parent, free_bytes, require_free_space
 from pipeline.core.errors import PipelineError
-from pipeline.datasets.raw_folder import Several, read_as
+from pipeline.datasets.pictures.imagenet32 import has_batches
+from pipeline.datasets.pictures.raw_folder import files_of
+from pipeline.readers.zipped_lmdb import unpacked_bytes
 
 FEATURES_NOTE = """\
 One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `benchmarks` of params.yaml is empty.
@@ -75,7 +70,7 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     elif archive.is_file():
         length, unpacked = archive.stat().st_size, unpacked_bytes(archive)
     elif archive.is_dir():
-        length = _folder_bytes(archive)
+        length = sum(file.bytes for file in files_of(archive))
     elif section.source == "upstream" and known and known.url:
         part = archive.with_name(f"{archive.name}.part")
         length = unpacked = known.bytes or 0
@@ -85,24 +80,15 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     if section.source == "miniature":
         pictures = section.count
     else:
-        each = _PICKLED_BYTES if archive.exists() and read_as(archive).kind == "pickles" else _PICTURE_BYTES
+        each = _PICKLED_BYTES if has_batches(archive) else _PICTURE_BYTES
         pictures = known.entries if known and known.entries and known.bytes == length else length // each
     # Finished chunks and the shards made of them lie side by side until the image set is published.
     written = unpacked + 2 * pictures * side * side * 3
     if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
-        require_room(work, fetched + written, f"the set {name}")
+        require_free_space(work, fetched + written, f"the set {name}")
     else:
-        require_room(archives, fetched, f"the archive of {name}")
-        require_room(work, written, f"the set {name}")
-
-
-def _folder_bytes(folder: Path) -> int:
-    """Bytes of the LMDB in a folder, or of all its pictures, parquet files or pickles where it has none."""
-    found = read_as(folder)
-    if found.file:
-        return found.file.stat().st_size
-    assert isinstance(found.source, Several), "all else is one file"
-    return sum(file.bytes for file in found.source.files())
+        require_free_space(archives, fetched, f"the archive of {name}")
+        require_free_space(work, written, f"the set {name}")
 
 
 def check_benchmark(profile: Path, name: str, archives: Path) -> None:

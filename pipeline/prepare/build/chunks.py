@@ -32,8 +32,7 @@ def cut(entries: Sequence[Entry], chunk_keys: int) -> list[Chunk]:
 
 
 def make_image_set(
-    source: Source,
-    entries: Sequence[Entry],
+    open_entries: Callable[[Path], tuple[Source, Sequence[Entry]]],
     convert: Convert,
     *,
     side: int,
@@ -46,13 +45,13 @@ def make_image_set(
     """Convert all entries of a source and publish them as the image set `to`.
 
     Args:
-        entries: the source's, in key order. Of several with one key the first counts, the others are skipped with
-            the reason `repeated_key`.
-        convert: picklable; its result may depend on its arguments alone.
+        open_entries: given a folder for temporary files, opens the source and lists its entries in key order. Of
+            several with one key the first counts, the others are skipped with the reason `repeated_key`.
+        convert: picklable; its result depends on its arguments alone.
         side: height and width that `convert` gives.
         chunk_keys: keys in a chunk.
-        max_bad: largest share of sources that may be bad.
-        work_digest: of all that decides a chunk's bytes; finished chunks of the same digest are taken over.
+        max_bad: largest share of source pictures that may be bad.
+        work_digest: of everything that decides a chunk's bytes; finished chunks of the same digest are used again.
         to: the image set.
         workers: processes.
 
@@ -63,10 +62,11 @@ def make_image_set(
         PipelineError: too many sources are bad; the finished chunks are kept.
         CorruptData: the source itself cannot be read.
     """
-    chunks = cut(entries, chunk_keys)
     with workspace(to, work_digest) as work:
         if work is None:
             return image_set.ImageSet(to).counts
+        source, entries = open_entries(work.scratch)
+        chunks = cut(entries, chunk_keys)
         to_do = [chunk for chunk in chunks if not image_set.chunk_done(work.scratch, chunk[0])]
         if done := len(chunks) - len(to_do):
             progress.say(f"{done} of {len(chunks)} chunks were done before")

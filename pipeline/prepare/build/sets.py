@@ -1,4 +1,4 @@
-"""What all prepare stages share: a raw folder to an image set, given how one picture is converted."""
+"""What all prepare stages share: from a source of pictures to an image set, given how one picture is converted."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -6,11 +6,19 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.core import files, params, progress
-from pipeline.datasets import imagenet, lsun, photos
-from pipeline.datasets.raw_folder import PUBLISHED, DataSet, Description, Several, open_source
+from pipeline.core.errors import CorruptData
+from pipeline.datasets.pictures import imagenet, imagenet32, lsun, photos
+from pipeline.datasets.pictures.raw_folder import (
+    PUBLISHED,
+    DataSet,
+    Description,
+    files_of,
+    locate,
+    open_archive,
+)
 from pipeline.prepare.build.chunks import Convert, make_image_set
 from pipeline.prepare.decode import MOST_PIXELS
-from pipeline.readers.base import Source
+from pipeline.readers.base import Entry, Source
 
 _LIBRARIES = ("pillow", "simplejpeg", "opencv-python-headless", "numpy", "numba")
 _ENTRIES = {"lsun": lsun.entries, "imagenet": imagenet.entries, "faces": photos.entries}
@@ -20,10 +28,10 @@ class PrepareConfig(params.Section):
     """What the sections `prepare.SET` have in common.
 
     Attributes:
-        side: height and width of the set's pictures.
+        side: height and width of the set's pictures, in pixels.
         chunk_keys: source keys in a chunk, the unit of work and of resume.
-        max_bad: largest share of sources that may be unreadable.
-        max_pixels: sources with more are refused before they are decoded.
+        max_bad: largest share of source pictures that may be unreadable (0..1).
+        max_pixels: a source picture with more pixels is refused before it is decoded.
     """
 
     side: int = Field(gt=0, le=1024)
@@ -38,57 +46,67 @@ def make_set(
     convert: Convert,
     *,
     code: str,
-    raw: Path,
-    archives: Path,
+    source: Path,
+    archives: Path | None,
     to: Path,
     workers: int,
 ) -> dict[str, int]:
-    """Make the image set `to` of a raw folder; see `chunks.make_image_set` for results and errors.
+    """Make the image set `to` of a source; see `chunks.make_image_set` for results and errors.
 
     Args:
-        section: all that decides what `convert` gives, and how the work is cut.
+        data_set: decides how pictures are labelled.
+        section: everything that decides what `convert` gives, and how the work is cut into chunks.
         convert: picklable; see `chunks.Convert`.
         code: digest of the code that decides what `convert` gives.
-        raw: the raw folder that the download made.
-        archives: the set's folder of archives, for pictures that are read in place.
+        source: an archive, a folder of pictures, or the raw folder that a download command made.
+        archives: see `raw_folder.locate`.
     """
-    source, described = open_source(raw, archives)
-    entries = _ENTRIES[data_set](source, archives)
-    _compare_count(described, len(entries))
-    if described.stand_in:
-        progress.warn(f"{described.archive}: a stand-in: {described.stand_in}")
+    path, beside, described = locate(source, archives)
+
+    def open_entries(scratch: Path) -> tuple[Source, list[Entry]]:
+        opened = open_archive(path, unpack_to=scratch / "unpacked")
+        entries = _ENTRIES[data_set](opened.source, beside)
+        if not entries:
+            raise CorruptData(f"--source {source}: holds no pictures; look into it, or name another source")
+        if opened.kind == "pickles":
+            progress.warn(f"{path.name}: a stand-in: {imagenet32.STAND_IN}")
+        if described:
+            _compare_count(described, len(entries))
+        return opened.source, entries
+
     return make_image_set(
-        source,
-        entries,
+        open_entries,
         convert,
         side=section.side,
         chunk_keys=section.chunk_keys,
         max_bad=section.max_bad,
-        work_digest=_work_digest(data_set, section, source, described, code),
+        work_digest=_work_digest(data_set, section, path, described, code),
         to=to,
         workers=workers,
     )
 
 
-def _work_digest(data_set: DataSet, section: PrepareConfig, source: Source, described: Description, code: str) -> str:
-    """Digest of all that decides a chunk's bytes: sources, parameters, code, and the libraries that decode and scale.
+def _work_digest(
+    data_set: DataSet, section: PrepareConfig, path: Path, described: Description | None, code: str
+) -> str:
+    """Digest of everything that decides a chunk's bytes: source, parameters, code, and the libraries that decode.
 
-    `described` knows the files of a folder by their lengths alone, so the times of their last changes count as well.
+    Files count by name, length and time of last change: hashing ImageNet's 148 GB first would take an hour.
     """
     return files.digest(
         {
             "code": code,
             "libraries": [version(name) for name in _LIBRARIES],
             "set": data_set,
-            "sha256": described.sha256,
-            "changed": [file.changed for file in source.files()] if isinstance(source, Several) else [],
+            "source": described.sha256 if described else str(path.absolute()),
+            "files": files_of(path),
             **section.model_dump(exclude={"max_bad"}),  # a higher limit must not cost the finished chunks
         }
     )
 
 
 def _compare_count(described: Description, found: int) -> None:
-    """Warn when upstream's own archive, known by its checksum, does not give the number of pictures it is known for."""
+    """Warn when an archive with upstream's checksum does not give the number of pictures that upstream states."""
     known = PUBLISHED.get(described.archive)
     if described.upstream and known and known.entries and known.entries != found:
-        progress.warn(f"{described.archive}: {found:,} pictures, but upstream's archive is known for {known.entries:,}")
+        progress.warn(f"{described.archive}: {found:,} pictures, but upstream's archive holds {known.entries:,}")

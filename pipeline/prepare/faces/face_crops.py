@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.core.code_dependencies import code_digest
-from pipeline.datasets.raw_folder import DataSet
+from pipeline.datasets.pictures.raw_folder import locate
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
 from pipeline.prepare.build.chunks import Made
 from pipeline.prepare.build.sets import make_set
@@ -36,28 +36,29 @@ class FacesConfig(Detection):
 
 
 def make_faces(
-    data_set: DataSet, section: FacesConfig, *, raw: Path, archives: Path, to: Path, workers: int
+    section: FacesConfig, *, source: Path, archives: Path | None = None, to: Path, workers: int
 ) -> dict[str, int]:
-    """Make the image set `to` of a raw folder of photographs; see `sets.make_set`.
+    """Make the image set `to` of a source of photographs; see `sets.make_set` for arguments and errors.
 
-    A face is a picture keyed `photo#000`, `photo#001` from left to right, with its box. What else is raised: see
-    `detectors.check_model`.
+    A face is a picture keyed `photo#000`, `photo#001` from left to right, with its box. The file of a detector's
+    network lies beside the archive; see `detectors.check_model` for its errors.
     """
-    check_model(section, archives)
-    convert = functools.partial(to_faces, section, archives)
+    models = locate(source, archives).beside
+    check_model(section, models)
+    convert = functools.partial(to_faces, section, models)
     return make_set(
-        data_set, section, convert, code=code_digest(__name__), raw=raw, archives=archives, to=to, workers=workers
+        "faces", section, convert, code=code_digest(__name__), source=source, archives=archives, to=to, workers=workers
     )
 
 
-def to_faces(section: FacesConfig, archives: Path, entry: Entry, data: bytes) -> list[Made]:
+def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> list[Made]:
     """The faces of one photo, uint8 (side, side, 3) each; those left out, and a photo without any, with the reason."""
     decoded = decode(data, max_pixels=section.max_pixels)
     if isinstance(decoded, Problem):
         return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
     made: list[Made] = []
     sha256 = hashlib.sha256(data).hexdigest()
-    for number, box in enumerate(detector(section, archives)(decoded.image)):
+    for number, box in enumerate(detector(section, models)(decoded.image)):
         key = f"{entry.key}#{number:03d}"
         if box.side < section.smallest:
             detail = f"{box.side} pixels wide, smallest is {section.smallest}"

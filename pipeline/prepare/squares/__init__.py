@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.code_dependencies import code_digest
-from pipeline.datasets.raw_folder import DataSet
+from pipeline.datasets.pictures.raw_folder import DataSet
 from pipeline.imageset.format.image_set import Picture, Skipped
 from pipeline.prepare.build.chunks import Made
 from pipeline.prepare.build.sets import PrepareConfig, make_set
@@ -32,12 +32,12 @@ class SquaresConfig(PrepareConfig):
 
 
 def make_squares(
-    data_set: DataSet, section: SquaresConfig, *, raw: Path, archives: Path, to: Path, workers: int
+    data_set: DataSet, section: SquaresConfig, *, source: Path, archives: Path | None = None, to: Path, workers: int
 ) -> dict[str, int]:
-    """Make the image set `to` of a raw folder; see `sets.make_set`."""
+    """Make the image set `to` of a source; see `sets.make_set`."""
     convert = functools.partial(to_square, section)
     return make_set(
-        data_set, section, convert, code=code_digest(__name__), raw=raw, archives=archives, to=to, workers=workers
+        data_set, section, convert, code=code_digest(__name__), source=source, archives=archives, to=to, workers=workers
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.core.errors import PipelineError
-from pipeline.datasets.raw_folder import open_source
+from pipeline.datasets.pictures.raw_folder import open_source
 from pipeline.readers.base import Place, Read, UnreadableEntry
 from pipeline.review.duplicates.result import Pictures
 
@@ -72,7 +72,7 @@ class Sources:
         return read(places[key]) if key in places else None
 
     def _places(self, raw: Path, archives: Path) -> tuple[dict[str, Place], Read]:
-        source, _ = open_source(raw, archives)
+        source = open_source(raw, archives)
         keys = self.pictures.keys
         photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")
         shown = {*keys.to_pylist(), *photos.to_pylist()}

@@ -14,11 +14,11 @@ import pytest
 from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.archives.find_archive import AcquireConfig
 from pipeline.core.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput
-from pipeline.datasets import raw_folder
-from pipeline.datasets.imagenet import ARCHIVES as IMAGENET
-from pipeline.datasets.lsun import ARCHIVES as LSUN
+from pipeline.datasets.pictures import raw_folder
+from pipeline.datasets.pictures.imagenet import ARCHIVES as IMAGENET
+from pipeline.datasets.pictures.lsun import ARCHIVES as LSUN
+from pipeline.datasets.pictures.raw_folder import open_source
 from pipeline.datasets.published import Published
-from pipeline.datasets.raw_folder import open_source
 
 LSUN_ZIP, IMAGENET_TAR = "bedroom_train_lmdb.zip", "ILSVRC2012_img_train.tar"
 Run = Callable[..., tuple[dict[str, Any], dict[str, bytes]]]

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.acquire.archives import labelled_sets
 from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, acquire_benchmark
-from pipeline.acquire.download import disk
+from pipeline.core import disk
 from pipeline.core.errors import (
     BadParameters,
     ChecksumMismatch,
@@ -21,7 +21,7 @@ from pipeline.core.errors import (
     MissingInput,
     PipelineError,
 )
-from pipeline.datasets import cifar10, mnist, svhn
+from pipeline.datasets.labelled import cifar10, mnist, svhn
 from pipeline.datasets.published import Published
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.miniature.labelled_archives import draw_cifar10, draw_mnist, draw_svhn

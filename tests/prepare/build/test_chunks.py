@@ -30,8 +30,7 @@ def make(tmp_path):
     def make(to="set", workers=1, chunk_keys=5, max_bad=0.5, convert=flat, digest="d", entries=None):
         source = Folder(tmp_path / "source")
         counts = make_image_set(
-            source,
-            source.entries() if entries is None else entries,
+            lambda _: (source, source.entries() if entries is None else entries),
             convert,
             side=4,
             chunk_keys=chunk_keys,

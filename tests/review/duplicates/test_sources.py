@@ -14,7 +14,7 @@ import requests
 from PIL import Image
 
 from pipeline.core import files
-from pipeline.datasets.raw_folder import Description
+from pipeline.datasets.pictures.raw_folder import Description
 from pipeline.imageset.format.image_set import ImageSet, Picture, join_chunks, write_chunk
 from pipeline.readers.folder_reader import Folder
 from pipeline.review.duplicates.locate import Folders, locate

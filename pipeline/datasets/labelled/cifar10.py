@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets.labelled import Labelled, label
+from pipeline.datasets.labelled.splits import LabelledSplit, label
 from pipeline.datasets.published import Published
 from pipeline.readers.pickled_batches import numbers_of, pictures_of, read_mapping
 
@@ -50,7 +50,7 @@ def locate(folder: Path) -> list[Path]:
     return [folder / ARCHIVE]
 
 
-def read(folder: Path) -> dict[str, Labelled]:
+def read(folder: Path) -> dict[str, LabelledSplit]:
     """The splits `train` and `test`.
 
     Args:
@@ -133,10 +133,10 @@ def _classes(value: Any, where: str) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _batch(batch: dict[str, Any], classes: Sequence[str], where: str) -> Labelled:
+def _batch(batch: dict[str, Any], classes: Sequence[str], where: str) -> LabelledSplit:
     return label(pictures_of(batch, where), numbers_of(batch, where), classes, where)
 
 
-def _join(batches: Sequence[Labelled]) -> Labelled:
+def _join(batches: Sequence[LabelledSplit]) -> LabelledSplit:
     images = np.concatenate([batch.images for batch in batches])
-    return Labelled(images, [name for batch in batches for name in batch.labels], batches[0].classes)
+    return LabelledSplit(images, [name for batch in batches for name in batch.labels], batches[0].classes)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import CorruptData
-from pipeline.datasets import imagenet32
-from pipeline.datasets.imagenet32 import Imagenet32
-from pipeline.datasets.raw_folder import read_as
+from pipeline.datasets.pictures import imagenet32
+from pipeline.datasets.pictures.imagenet32 import Imagenet32
+from pipeline.datasets.pictures.raw_folder import read_as
 
 
 def batch(seed: int, numbers: list[Any], **changes: Any) -> bytes:
@@ -68,7 +68,7 @@ def test_every_pixel_in_upstreams_order(write: Callable[[dict[str, bytes]], Path
         for entry, row in zip(entries, rows, strict=True):
             with Image.open(io.BytesIO(read(entry.place))) as picture:
                 assert np.array_equal(np.asarray(picture), row.reshape(3, 32, 32).transpose(1, 2, 0))
-        assert len(imagenet32._held) == 1, "one batch at a time: each takes 400 MB"
+        assert len(imagenet32._cached_batch) == 1, "one batch at a time: each takes 400 MB"
 
 
 def test_what_is_for_testing_is_not_trained_on(write: Callable[[dict[str, bytes]], Path]) -> None:

@@ -1,9 +1,8 @@
 """Downsampled ImageNet as Chrabaszcz, Loshchilov and Hutter published it (arXiv 1707.08819): pickles of 32×32 pictures.
 
-A stand-in where the originals are not to be had, and marked as one: its pictures were squashed to a square, with
-Pillow's box filter, while the DCGAN paper cut out the centre. `train_data_batch_1` to `10` hold 1,281,167 pictures,
-`val_data` 50,000, in the layout of `batches` with classes counted from 1; whatever else is in the dictionary, such as
-the `mean`, is not used.
+A stand-in for ImageNet, marked as one in `source.json`: its pictures were squashed to a square with Pillow's box
+filter, while the DCGAN paper cut out the centre. `train_data_batch_1` to `10` hold 1,281,167 pictures, `val_data`
+50,000, in the layout of `readers.pickled_batches` with classes counted from 1. Other keys are not used.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ from pipeline.readers.base import Entry, File, Place, Read, in_key_order
 from pipeline.readers.pickled_batches import SIDE, numbers_of, pictures_of, read_mapping
 
 STAND_IN = "squashed to 32×32 instead of centre-cropped"
-"""What these pictures are not, for whoever reads `source.json` or the warning."""
+"""How these pictures differ from ImageNet's; stands in `source.json` and in a warning."""
 
 CLASSES = 1_000
 
@@ -34,32 +33,34 @@ ARCHIVES = {
     "Imagenet32_train.zip": Published(None, _WHERE, entries=1_281_167),
     "Imagenet32_val.zip": Published(None, _WHERE, entries=50_000),
 }
-"""What is known of each archive, by file name; neither lengths nor checksums are published."""
+"""What is published about each archive, by file name; neither lengths nor checksums are."""
 
 _NAMES = {f"train_data_batch_{number}": f"train_data_batch_{number:02d}" for number in range(1, 11)} | {
     "val_data": "val_data"
 }
-"""What the pickles are called, and what the keys call them."""
+"""Names of the pickles, and their names in the keys of pictures."""
 
 _LONGEST = 1 << 29
-"""Bytes of a pickle above which it is damaged, or a bomb; a real one has 394 MB."""
+"""Largest pickle that is read, in bytes; a real one has 394 MB."""
 
 _HEADER = b"P6\n%d %d\n255\n" % (SIDE, SIDE)
 
 
 def has_batches(path: Path) -> bool:
-    """Whether a folder, or a zip by its directory, holds one of the pickles.
+    """Whether a folder, or a zip by its directory, holds one of the pickles; False for any other file.
 
     Raises:
-        CorruptData: it is no zip.
+        CorruptData: a file that is called a zip is none.
     """
     if path.is_dir():
         return any((path / name).is_file() for name in _NAMES)
-    return any(map(is_batch_name, zip_reader.opened(path).namelist()))
+    if path.suffix.lower() != ".zip" or not path.exists():
+        return False
+    return any(map(_is_batch_name, zip_reader.opened(path).namelist()))
 
 
-def is_batch_name(name: str) -> bool:
-    """Whether a file, or a zip's member, is one of the pickles by its name, whatever folder it is in."""
+def _is_batch_name(name: str) -> bool:
+    """Whether a file, or a member of a zip, has the name of one of the pickles, in any folder."""
     return PurePosixPath(name).name in _NAMES
 
 
@@ -77,9 +78,9 @@ class Imagenet32:
     path: Path
 
     def files(self) -> list[File]:
-        """What the file system tells of each pickle, or of the zip."""
+        """The pickles, or the zip that holds them."""
         paths = [self.path / name for name in self._batches().values()] if self.path.is_dir() else [self.path]
-        return [File(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        return [File.of(path) for path in paths]
 
     def entries(self) -> list[Entry]:
         """All pictures, by reading one pickle after another; only their labels are kept.
@@ -110,11 +111,11 @@ class Imagenet32:
             assert isinstance(place, tuple)
             number, row = place
             key = (*version, names[number])
-            if key not in _held:
-                _held.clear()  # first: two of them would be 800 MB
+            if key not in _cached_batch:
+                _cached_batch.clear()  # first: two of them would be 800 MB
                 where = f"{self.path}: {names[number]}"
-                _held[key] = pictures_of(read_mapping(self._read(names[number]), where), where)
-            picture: npt.NDArray[np.uint8] = _held[key][row]
+                _cached_batch[key] = pictures_of(read_mapping(self._read(names[number]), where), where)
+            picture: npt.NDArray[np.uint8] = _cached_batch[key][row]
             return _HEADER + picture.tobytes()
 
         yield read
@@ -125,7 +126,7 @@ class Imagenet32:
             names = [name for name in _NAMES if (self.path / name).is_file()]
         else:
             names = zip_reader.opened(self.path).namelist()
-        found = {_NAMES[PurePosixPath(name).name]: name for name in names if is_batch_name(name)}
+        found = {_NAMES[PurePosixPath(name).name]: name for name in names if _is_batch_name(name)}
         if len(found) > 1:
             found.pop("val_data", None)
         return dict(sorted(found.items()))
@@ -148,5 +149,5 @@ class Imagenet32:
 
 
 _TEXT = [str(number) for number in range(CLASSES + 1)]
-_held: dict[tuple[object, ...], npt.NDArray[np.uint8]] = {}
-"""At most one batch, some 400 MB, in each process."""
+_cached_batch: dict[tuple[object, ...], npt.NDArray[np.uint8]] = {}
+"""The batch that this process read last, about 400 MB."""

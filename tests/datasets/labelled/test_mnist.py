@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets import mnist
+from pipeline.datasets.labelled import mnist
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 GREY = np.random.default_rng(1).integers(0, 256, (7, 28, 28), dtype=np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets import cifar10
+from pipeline.datasets.labelled import cifar10
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 Batches = dict[str, Any]

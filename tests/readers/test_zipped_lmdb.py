@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from pipeline.acquire.archives.unpack import unpack_lmdb, unpacked_bytes
-from pipeline.acquire.download import disk
+from pipeline.core import disk
 from pipeline.core.errors import CorruptData, PipelineError
 from pipeline.readers.lmdb_reader import Lmdb
+from pipeline.readers.zipped_lmdb import unpack_lmdb, unpacked_bytes
 
 
 @pytest.fixture

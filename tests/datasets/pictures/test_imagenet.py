@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from pipeline.core.errors import CorruptData
-from pipeline.datasets import imagenet
+from pipeline.datasets.pictures import imagenet
 from pipeline.readers.tar_reader import Tar
 
 SYNSETS = ["n01440764", "n01443537", "n02084071"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets import svhn
+from pipeline.datasets.labelled import svhn
 from pipeline.readers.matlab_reader import read_arrays
 
 X = np.random.default_rng(1).integers(0, 256, (32, 32, 3, 12), dtype=np.uint8)

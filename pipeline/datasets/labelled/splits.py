@@ -16,7 +16,7 @@ MOST_PICTURES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSplit:
     """The pictures of one split, in upstream's order.
 
     Attributes:
@@ -32,7 +32,7 @@ class Labelled:
 
 def label(
     images: npt.NDArray[np.uint8], numbers: npt.NDArray[np.int64], classes: Sequence[str], where: Path | str
-) -> Labelled:
+) -> LabelledSplit:
     """Pictures with the names of their classes.
 
     Args:
@@ -53,4 +53,4 @@ def label(
         raise CorruptData(
             f"{where}: labels of {low} to {high}, expected 0 to {len(classes) - 1}; download or copy it again"
         )
-    return Labelled(images, [classes[number] for number in numbers.tolist()], tuple(classes))
+    return LabelledSplit(images, [classes[number] for number in numbers.tolist()], tuple(classes))

@@ -8,7 +8,7 @@ import pytest
 from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.archives.find_archive import AcquireConfig
 from pipeline.core.errors import CorruptData
-from pipeline.datasets import photos
+from pipeline.datasets.pictures import photos
 from pipeline.readers.zip_reader import Zip
 
 

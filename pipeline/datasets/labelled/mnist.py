@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets.labelled import DIGITS, MOST_PICTURES, Labelled, label
+from pipeline.datasets.labelled.splits import DIGITS, MOST_PICTURES, LabelledSplit, label
 from pipeline.datasets.published import Published
 
 SIDE = 28
@@ -42,7 +42,7 @@ def locate(folder: Path) -> list[Path]:
     return [path.with_suffix("") if path.with_suffix("").exists() and not path.exists() else path for path in packed]
 
 
-def read(folder: Path) -> dict[str, Labelled]:
+def read(folder: Path) -> dict[str, LabelledSplit]:
     """The splits `train` and `test`.
 
     Raises:
@@ -53,7 +53,7 @@ def read(folder: Path) -> dict[str, Labelled]:
     return {split: _read_split(*paths[2 * place : 2 * place + 2]) for place, split in enumerate(STEMS)}
 
 
-def _read_split(images_path: Path, labels_path: Path) -> Labelled:
+def _read_split(images_path: Path, labels_path: Path) -> LabelledSplit:
     grey = _read_idx(images_path, IMAGES_MAGIC, (SIDE, SIDE))
     numbers = _read_idx(labels_path, LABELS_MAGIC, ())
     images = np.broadcast_to(grey[..., None], (*grey.shape, 3))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.datasets.labelled import DIGITS, MOST_PICTURES, Labelled, label
+from pipeline.datasets.labelled.splits import DIGITS, MOST_PICTURES, LabelledSplit, label
 from pipeline.datasets.published import Published
 from pipeline.readers.matlab_reader import read_arrays
 
@@ -46,7 +46,7 @@ def locate(folder: Path) -> list[Path]:
     return [path for path in paths if path.name != file_name("extra") or path.exists()]
 
 
-def read(folder: Path) -> dict[str, Labelled]:
+def read(folder: Path) -> dict[str, LabelledSplit]:
     """The splits `train` and `test`, and `extra` where it is there.
 
     Raises:
@@ -56,7 +56,7 @@ def read(folder: Path) -> dict[str, Labelled]:
     return {path.name.removesuffix("_32x32.mat"): _read_split(path) for path in locate(folder)}
 
 
-def _read_split(path: Path) -> Labelled:
+def _read_split(path: Path) -> LabelledSplit:
     if not path.is_file():
         raise MissingInput(f"{path}: no such file; download it again")
     arrays = read_arrays(path, ["X", "y"], most_bytes=MOST_PICTURES * SIDE * SIDE * 3)

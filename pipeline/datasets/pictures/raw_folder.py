@@ -1,0 +1,126 @@
+"""Where the pictures of a set come from: an archive, a folder of pictures, or a raw folder that describes one of them.
+
+A raw folder is what a download command makes: `source.json`, and the pictures themselves where they are not read from
+the archive.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pipeline.core import files
+from pipeline.core.errors import BadParameters, CorruptData
+from pipeline.datasets.pictures import imagenet, imagenet32, lsun, photos
+from pipeline.datasets.pictures.imagenet32 import Imagenet32
+from pipeline.readers.base import File, Source
+from pipeline.readers.container import Container, open_container
+
+DataSet = Literal["lsun", "imagenet", "faces"]
+Place = Literal["raw", "archives"]
+
+PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES | imagenet32.ARCHIVES | photos.ARCHIVES
+"""What the owners of each data set publish about its archives, by file name."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """The content of `source.json`.
+
+    Attributes:
+        source, archive: as in `acquire.config.AcquireConfig`.
+        bytes, sha256: of the archive's file; for an LMDB that is read in place, of its `data.mdb`; for a folder of
+            pictures, their total length and the digest of the list of (key, length) in key order.
+        count: entries found, broken and repeated ones included.
+        upstream: whether the checksum is that of upstream's archive.
+        place: `raw` where the pictures are in the raw folder, `archives` where they are read from the archive.
+        kind: as in `readers.container.Container`, or `pickles` (of downsampled ImageNet).
+        stand_in: what the pictures are instead of the data set's own, such as `drawn rooms`; None where they are its
+            own.
+    """
+
+    source: str
+    archive: str
+    bytes: int
+    sha256: str
+    count: int
+    upstream: bool
+    place: Place
+    kind: str
+    stand_in: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, without `stand_in` where it is None."""
+        return {name: value for name, value in asdict(self).items() if name != "stand_in" or value}
+
+
+class Located(NamedTuple):
+    """Where pictures are.
+
+    Attributes:
+        path: the archive or folder that they are read from; see `open_archive`.
+        beside: the folder for what lies beside an archive: labels, lists, a network's file.
+        description: what a raw folder says; None where there is no raw folder.
+    """
+
+    path: Path
+    beside: Path
+    description: Description | None
+
+
+def open_archive(path: Path, *, unpack_to: Path | None = None) -> Container:
+    """Open an archive or a folder, as `readers.container.open_container` does; also downsampled ImageNet's pickles.
+
+    Raises:
+        MissingInput, CorruptData, BadParameters: see `open_container`.
+    """
+    if imagenet32.has_batches(path):
+        return Container("pickles", Imagenet32(path), None if path.is_dir() else path)
+    return open_container(path, unpack_to=unpack_to)
+
+
+def files_of(path: Path) -> list[File]:
+    """The files that the pictures of an archive or a folder are read from; nothing is read or unpacked."""
+    return [File.of(path)] if path.is_file() else open_archive(path).source.files()
+
+
+def locate(source: Path, archives: Path | None = None) -> Located:
+    """Find the pictures of a source.
+
+    Args:
+        source: an archive, a folder of pictures, or a raw folder.
+        archives: the folder of the archive that a raw folder names, and of what lies beside it; without it, the folder
+            that holds `source`.
+
+    Raises:
+        MissingInput: the archive that a raw folder names is not there.
+        CorruptData: `source.json` is of another version, or the archive has changed since it was written.
+        BadParameters: a raw folder names an archive, and `archives` is None.
+    """
+    if not (source / "source.json").is_file():
+        return Located(source, archives or source.absolute().parent, None)
+    try:
+        described = Description(**files.read_json(source / "source.json"))
+    except TypeError:
+        raise CorruptData(f"{source}/source.json: not of this version; run the download again") from None
+    if described.place == "raw":
+        path = source if described.kind == "lmdb" else source / described.archive
+        return Located(path, archives or source.absolute().parent, described)
+    if archives is None:
+        raise BadParameters(
+            f"--archives: missing; {source}/source.json names the archive {described.archive}: give the folder that "
+            "holds it, or name the archive itself as the source"
+        )
+    path = archives / described.archive
+    found = open_archive(path)
+    length = found.file.stat().st_size if found.file else described.bytes
+    if (found.kind, length) != (described.kind, described.bytes):
+        raise CorruptData(
+            f"{path}: a {found.kind} of {length:,} bytes, but {source}/source.json describes a {described.kind} of "
+            f"{described.bytes:,}; run the download again"
+        )
+    return Located(path, archives, described)
+
+
+def open_source(raw: Path, archives: Path | None) -> Source:
+    """The pictures that a raw folder describes, or those of an archive or folder; see `locate` for errors."""
+    return open_archive(locate(raw, archives).path).source
