@@ -86,11 +86,17 @@ def main() -> None:
             (folder / "archives").mkdir()
             write_archive(folder / "archives" / ARCHIVE, count)
             common = ["--set", "imagenet", "--params", default_profile(), "--archives", folder / "archives"]
-            common += ["-j", options.workers]
             rows = {
-                "download-imagenet": measure("download_imagenet", *common, "--seed", 1, "--to", folder / "raw"),
+                "download-imagenet": measure("download_imagenet", *common, "--to", folder / "raw"),
                 "downsample-imagenet": measure(
-                    "downsample_imagenet", *common, "--raw", folder / "raw", "--to", folder / "set"
+                    "downsample_imagenet",
+                    *common,
+                    "--source",
+                    folder / "raw",
+                    "--to",
+                    folder / "set",
+                    "-j",
+                    options.workers,
                 ),
             }
             counts = json.loads((folder / "set" / "imageset.json").read_text())["counts"]

@@ -185,7 +185,7 @@ def workers(pictures: Sequence[bytes], copies: int, rounds: int) -> dict[str, An
             | {"sha256": "0" * 64, "count": count, "upstream": False, "place": "archives", "kind": "tar"},
         )
         command = [sys.executable, "-m", "stages.downsample_imagenet", "--set", "imagenet", "--quiet"]
-        command += ["--raw", str(raw), "--archives", str(archives), "--params", "profiles/workstation.yaml"]
+        command += ["--source", str(raw), "--archives", str(archives), "--params", "profiles/workstation.yaml"]
         for number in range(rounds):
             for many in (1, 2):
                 start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""MATLAB files of version 5, arrays of numbers only ("MAT-File Format", The MathWorks: level 5).
+"""MATLAB files of version 5: numbers, text, cell and struct arrays ("MAT-File Format", The MathWorks: level 5).
 
 A header of 128 bytes, then elements: a tag with type and length, then the data, padded to 8 bytes. A variable is an
-element of elements: flags, dimensions, name, numbers; or the same inside a zlib stream. Read here, and not by scipy,
-whose reader ends the process on some damaged files.
+element of elements: flags, dimensions, name, values; or the same inside a zlib stream. The values of cells and structs
+are variables without a name. scipy's reader is not used, because some damaged files make it end the process.
 """
 
 import io
@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +25,21 @@ _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8
 """How numbers are stored, by the type of their element."""
 
 _CLASSES = {
-    **{1: "cell", 2: "object", 3: "object", 4: "char", 5: "sparse", 6: "double", 7: "single", 8: "int8", 9: "uint8"},
+    **{1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 6: "double", 7: "single", 8: "int8", 9: "uint8"},
     **{10: "int16", 11: "uint16", 12: "int32", 13: "uint32", 14: "int64", 15: "uint64", 16: "function", 17: "opaque"},
 }
-_FIRST_NUMBER = 6
+_FIRST_NUMBER, _LAST_NUMBER = 6, 15
 _COMPLEX = 0x0800
 _LONGEST_NAME = 1 << 10
 _MOST_AXES = 32
+_DEEPEST = 8
+"""Cells and structs inside each other; ImageNet's have one level."""
+
 _BLOCK = 1 << 20
+
+
+Value = npt.NDArray[Any] | str | list[Any]
+"""What a variable holds; see `read_variables`."""
 
 
 class _Damaged(Exception):
@@ -47,10 +54,19 @@ class _Tag(NamedTuple):
     small: bytes | None
 
 
+class _Head(NamedTuple):
+    """Name, class and shape of a variable; `is_number`: whether it is an array of real numbers."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    is_number: bool
+
+
 class _Plain:
     """The bytes of an element that is not compressed."""
 
-    def __init__(self, file: io.BufferedReader, length: int) -> None:
+    def __init__(self, file: BinaryIO, length: int) -> None:
         self._file, self._left = file, length
 
     def fill(self, buffer: memoryview) -> None:
@@ -59,7 +75,7 @@ class _Plain:
         if self._left < 0:
             raise _Damaged("an element is longer than what it stands in")
         while buffer:
-            count = self._file.readinto(buffer)
+            count = self._file.readinto(buffer)  # type: ignore[attr-defined]
             if not count:
                 raise _Damaged("it ends in the middle of an element")
             buffer = buffer[count:]
@@ -71,7 +87,7 @@ class _Plain:
 class _Inflated:
     """The bytes of an element inside a zlib stream of `length` bytes."""
 
-    def __init__(self, file: io.BufferedReader, length: int) -> None:
+    def __init__(self, file: BinaryIO, length: int) -> None:
         self._file, self._left = file, length
         self._stream = zlib.decompressobj()
 
@@ -107,12 +123,12 @@ _Reader = _Plain | _Inflated
 
 
 def read_arrays(path: Path, names: Sequence[str], *, most_bytes: int) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of the given names.
+    """The numeric arrays of the given names.
 
     Args:
         path: the file.
-        names: variables to read; others are passed over, and one that is not there is left out.
-        most_bytes: length of one of them above which it is refused before memory is taken for it.
+        names: variables to read; others are skipped, and one that is not there is left out of the result.
+        most_bytes: longest array that is read; a longer one is refused before memory is taken for it.
 
     Returns:
         Integer or float arrays in MATLAB's shape and order (the first axis changes fastest), of the type they are
@@ -121,28 +137,54 @@ def read_arrays(path: Path, names: Sequence[str], *, most_bytes: int) -> dict[st
     Raises:
         CorruptData: the file is cut off, damaged, of another version, or one of the variables holds something else.
     """
-    found: dict[str, npt.NDArray[Any]] = {}
+    with path.open("rb") as file:
+        found = _read(file, str(path), names, most_bytes, numbers_only=True)
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+
+
+def read_variables(data: bytes, where: str, names: Sequence[str], *, most_bytes: int) -> dict[str, Value]:
+    """The variables of the given names, of any class but sparse arrays, objects and complex numbers.
+
+    Args:
+        data: content of the file.
+        where: the file's name, for messages.
+        names: as for `read_arrays`.
+        most_bytes: longest variable that is read.
+
+    Returns:
+        A numeric array as `read_arrays` gives it, the text of a char array, a list of the values of a cell array, a
+        list of dictionaries for a struct array; lists are in MATLAB's order, without their shape.
+
+    Raises:
+        CorruptData: as for `read_arrays`.
+    """
+    return _read(io.BytesIO(data), where, names, most_bytes, numbers_only=False)
+
+
+def _read(file: BinaryIO, where: str, names: Sequence[str], most_bytes: int, *, numbers_only: bool) -> dict[str, Value]:
+    found: dict[str, Value] = {}
     try:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
-            file.seek(0)
-            order = _byte_order(file.read(_HEADER))
-            while file.tell() < end:
-                # Tags of compressed variables are not aligned, and neither is what follows them.
-                kind, length, _ = _tag(_Plain(file, 8), order)
-                next_element = file.tell() + length
-                if next_element > end:
-                    raise _Damaged(f"an element of {length:,} bytes begins {end - file.tell():,} bytes before the end")
-                if kind in (_MATRIX, _COMPRESSED):
-                    reader = _Inflated(file, length) if kind == _COMPRESSED else _Plain(file, length)
-                    name, array = _variable(reader, order, names, most_bytes)
-                    if name in found:
-                        raise _Damaged(f"it holds two variables {name}")
-                    if array is not None:
-                        found[name] = array
-                file.seek(next_element)
+        end = file.seek(0, 2)
+        file.seek(0)
+        order = _byte_order(file.read(_HEADER))
+        while file.tell() < end:
+            # Tags of compressed variables are not aligned, and neither is what follows them.
+            kind, length, _ = _tag(_Plain(file, 8), order)
+            next_element = file.tell() + length
+            if next_element > end:
+                raise _Damaged(f"an element of {length:,} bytes begins {end - file.tell():,} bytes before the end")
+            if kind in (_MATRIX, _COMPRESSED):
+                reader = _Inflated(file, length) if kind == _COMPRESSED else _Plain(file, length)
+                if isinstance(reader, _Inflated) and _tag(reader, order).kind != _MATRIX:
+                    raise _Damaged("a compressed element that is no variable")
+                name, value = _variable(reader, order, names, most_bytes, numbers_only)
+                if name in found:
+                    raise _Damaged(f"it holds two variables {name}")
+                if value is not None:
+                    found[name] = value
+            file.seek(next_element)
     except (_Damaged, zlib.error) as error:
-        raise CorruptData(f"{path}: truncated, or no MATLAB file as expected: {error}; get it again") from None
+        raise CorruptData(f"{where}: truncated, or no MATLAB file as expected: {error}; get it again") from None
     return found
 
 
@@ -187,30 +229,86 @@ def _data(reader: _Reader, tag: _Tag, most: int) -> bytes | npt.NDArray[np.uint8
 
 
 def _variable(
-    reader: _Reader, order: str, names: Sequence[str], most_bytes: int
-) -> tuple[str, npt.NDArray[Any] | None]:
-    """Name and array of a variable; None for one that is not asked for."""
-    if isinstance(reader, _Inflated) and _tag(reader, order).kind != _MATRIX:
-        raise _Damaged("a compressed element that is no variable")
+    reader: _Reader, order: str, names: Sequence[str], most_bytes: int, numbers_only: bool
+) -> tuple[str, Value | None]:
+    """Name and value of a variable; None for one that is not asked for."""
+    head = _head(reader, order)
+    if head.name not in names:
+        return head.name, None
+    if numbers_only and not head.is_number:
+        raise _Damaged(f"{head.name} is of class {head.kind}, expected real numbers")
+    value = _value(reader, order, head, most_bytes, 0)
+    reader.finish()
+    return head.name, value
+
+
+def _head(reader: _Reader, order: str) -> _Head:
+    """What stands before a variable's values."""
     flags = _part(reader, order, _UINT32, 8)
     dimensions = _part(reader, order, _INT32, 4 * _MOST_AXES)
     name = _part(reader, order, _INT8, _LONGEST_NAME).decode("latin1")
-    if name not in names:
-        return name, None
     (flag,) = struct.unpack_from(f"{order}I", flags.ljust(4, b"\0"))
-    kind = _CLASSES.get(flag & 0xFF, "unknown")
-    if flag & 0xFF < _FIRST_NUMBER or flag & 0xFF > 15 or flag & _COMPLEX:
-        raise _Damaged(f"{name} is of class {'complex ' if flag & _COMPLEX else ''}{kind}, expected real numbers")
     shape = tuple(np.frombuffer(dimensions[: len(dimensions) // 4 * 4], f"{order}i4").tolist())
+    if len(shape) < 2 or min(shape) < 0:
+        raise _Damaged(f"{name} announces the shape {shape}")
+    number, is_complex = flag & 0xFF, bool(flag & _COMPLEX)
+    kind = ("complex " if is_complex else "") + _CLASSES.get(number, "unknown")
+    return _Head(name, kind, shape, _FIRST_NUMBER <= number <= _LAST_NUMBER and not is_complex)
+
+
+def _value(reader: _Reader, order: str, head: _Head, most_bytes: int, depth: int) -> Value:
+    """The values of a variable, of which at most `most_bytes` are read."""
+    if head.is_number:
+        return _numbers(reader, order, head, most_bytes)
+    if head.kind == "char":
+        return _text(reader, order, head, most_bytes)
+    if head.kind not in ("cell", "struct"):
+        raise _Damaged(f"{head.name} is of class {head.kind}, expected numbers, text, cells or structs")
+    fields = _field_names(reader, order, head) if head.kind == "struct" else [""]
+    rows: list[dict[str, Value]] = []
+    for _ in range(math.prod(head.shape) if fields else 0):
+        row: dict[str, Value] = {}
+        for field in fields:
+            tag = _tag(reader, order)
+            most_bytes -= 8 + tag.length
+            if tag.kind != _MATRIX or most_bytes < 0 or depth == _DEEPEST:
+                raise _Damaged(f"{head.name} holds an element of type {tag.kind} and {tag.length:,} bytes")
+            inner = _Plain(io.BytesIO(_take(reader, tag.length).tobytes()), tag.length)
+            # An element without any data is an empty array.
+            row[field] = _value(inner, order, _head(inner, order), tag.length, depth + 1) if tag.length else np.empty(0)
+        rows.append(row)
+    return rows if head.kind == "struct" else [row[""] for row in rows]
+
+
+def _field_names(reader: _Reader, order: str, head: _Head) -> list[str]:
+    width = int.from_bytes(_part(reader, order, _INT32, 4), "little" if order == "<" else "big")
+    data = _part(reader, order, _INT8, _LONGEST_NAME * 64)
+    if not 0 < width <= _LONGEST_NAME or len(data) % width:
+        raise _Damaged(f"{head.name} has field names of {width} bytes in {len(data)}")
+    return [data[at : at + width].partition(b"\0")[0].decode("latin1") for at in range(0, len(data), width)]
+
+
+def _numbers(reader: _Reader, order: str, head: _Head, most_bytes: int) -> npt.NDArray[Any]:
     tag = _tag(reader, order)
     if tag.kind not in _STORED:
-        raise _Damaged(f"{name} holds elements of type {tag.kind}, expected numbers")
+        raise _Damaged(f"{head.name} holds elements of type {tag.kind}, expected numbers")
     dtype = np.dtype(order + _STORED[tag.kind])
-    if len(shape) < 2 or min(shape) < 0 or math.prod(shape) * dtype.itemsize != tag.length:
-        raise _Damaged(f"{name} announces the shape {shape} and {tag.length:,} bytes of type {dtype.name}")
-    array = np.ndarray(shape, dtype, _data(reader, tag, most_bytes), order="F")
-    reader.finish()
-    return name, array
+    if math.prod(head.shape) * dtype.itemsize != tag.length:
+        raise _Damaged(f"{head.name} announces the shape {head.shape} and {tag.length:,} bytes of type {dtype.name}")
+    return np.ndarray(head.shape, dtype, _data(reader, tag, most_bytes), order="F")
+
+
+def _text(reader: _Reader, order: str, head: _Head, most_bytes: int) -> str:
+    tag = _tag(reader, order)
+    encoding = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}.get(tag.kind)
+    if encoding is None or sum(side > 1 for side in head.shape) > 1:
+        raise _Damaged(f"{head.name} holds elements of type {tag.kind} in the shape {head.shape}, expected text")
+    if encoding == "utf-16":
+        encoding += "-le" if order == "<" else "-be"
+    try:
+        return bytes(_data(reader, tag, most_bytes)).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _Damaged(f"{head.name} holds no text ({error})") from None
 
 
 def _part(reader: _Reader, order: str, kind: int, most: int) -> bytes:

@@ -17,7 +17,7 @@ from PIL import Image
 from torchvision.datasets import LSUN
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import BadParameters, CorruptData
 from pipeline.export.export import export
 from pipeline.export.key_paths import path_of, suffix_of
@@ -38,9 +38,11 @@ def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
     section = AcquireConfig(
         source="archive", archive="mine", checksum="any", keep_archive=True, count=1, planted_share=0.0
     )
-    acquire("imagenet", section, archives=source.parent, to=tmp_path / "raw", seed=0, workers=1)
+    acquire(section, archives=source.parent, to=tmp_path / "raw")
     squares = SquaresConfig(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6)
-    make_squares("imagenet", squares, raw=tmp_path / "raw", archives=source.parent, to=tmp_path / "images", workers=1)
+    make_squares(
+        "imagenet", squares, source=tmp_path / "raw", archives=source.parent, to=tmp_path / "images", workers=1
+    )
     np.save(tmp_path / "kept.npy", np.array(KEPT))
     return {
         "images_folder": tmp_path / "images",

@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import PipelineError
-from pipeline.datasets.pictures.raw_folder import Description
-from pipeline.imageset.format.image_set import ImageSet, Skipped
+from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.build import sets
 from pipeline.prepare.decode import decode
 from pipeline.prepare.resize import resize
-from pipeline.prepare.squares import SquaresConfig, make_squares, to_square
-from pipeline.readers.base import Entry
-from pipeline.readers.tar_reader import Tar
+from pipeline.prepare.squares import SquaresConfig, make_squares
 
 SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_pixels": 100_000}
 
@@ -29,12 +26,12 @@ SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_p
 def raw(tmp_path):
     """A function that makes the raw folder of the archive `name` in `tmp_path/archives`."""
 
-    def raw(data_set, name):
+    def raw(name):
         section = AcquireConfig(
             source="archive", archive=name, checksum="any", keep_archive=True, count=1, planted_share=0.0
         )
-        acquire(data_set, section, archives=tmp_path / "archives", to=tmp_path / "raw", seed=1, workers=1)
-        return {"raw": tmp_path / "raw", "archives": tmp_path / "archives", "to": tmp_path / "set"}
+        acquire(section, archives=tmp_path / "archives", to=tmp_path / "raw")
+        return {"source": tmp_path / "raw", "archives": tmp_path / "archives", "to": tmp_path / "set"}
 
     return raw
 
@@ -43,7 +40,7 @@ def test_lsun_from_zip_to_set(raw, tmp_path, write_lsun_zip, encode):
     """WebP under hexadecimal keys; no labels; digests and sizes are the encoded sources'."""
     records = {b"%040x" % n: encode(n, (80, 64), file_format="WEBP") for n in range(10)}
     write_lsun_zip(tmp_path / "archives" / "bedroom_train_lmdb.zip", records)
-    counts = make_squares("lsun", SquaresConfig(**SECTION), **raw("lsun", "bedroom_train_lmdb.zip"), workers=1)
+    counts = make_squares("lsun", SquaresConfig(**SECTION), **raw("bedroom_train_lmdb.zip"), workers=1)
     assert counts == {"sources": 10, "pictures": 10, "bad": 0, "filtered": 0}
     made = ImageSet(tmp_path / "set")
     for row, (key, data) in zip(made.index.to_pylist(), sorted(records.items()), strict=True):
@@ -66,7 +63,7 @@ def test_imagenet_with_its_oddities(raw, tmp_path, write_imagenet_tar, encode):
         "7.JPEG": encode(7, shape=(400, 400)),
     }
     write_imagenet_tar(tmp_path / "archives" / "train.tar", {"n00000002": odd, "n00000001": {"8.JPEG": encode(8)}})
-    counts = make_squares("imagenet", SquaresConfig(**SECTION), **raw("imagenet", "train.tar"), workers=1)
+    counts = make_squares("imagenet", SquaresConfig(**SECTION), **raw("train.tar"), workers=1)
     assert counts == {"sources": 8, "pictures": 5, "bad": 3, "filtered": 0}
     made = ImageSet(tmp_path / "set")
     assert made.keys == ["n00000001/8.JPEG", *(f"n00000002/{number}.JPEG" for number in range(1, 5))]
@@ -85,7 +82,7 @@ def test_folder_and_tar_give_the_same_set(raw, tmp_path, write_imagenet_tar, enc
             (tmp_path / "archives" / "train" / synset / name).write_bytes(data)
     made = []
     for name in ("train.tar", "train"):
-        make_squares("imagenet", SquaresConfig(**SECTION), **raw("imagenet", name), workers=1)
+        make_squares("imagenet", SquaresConfig(**SECTION), **raw(name), workers=1)
         made.append({path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()})
     assert made[0] == made[1]
 
@@ -102,7 +99,7 @@ def test_a_replaced_picture_of_equal_length_is_seen(
     for name, number in (("1.bmp", 1), ("2.bmp", 2)):
         (folder / name).write_bytes(encode(number, file_format="BMP"))
     (folder / "3.bmp").write_bytes(b"not a picture")
-    places = raw("lsun", "sample")
+    places = raw("sample")
     with pytest.raises(PipelineError, match="may be bad"):
         make_squares("lsun", SquaresConfig(**{**SECTION, "max_bad": 0.0, "chunk_keys": 1}), **places, workers=1)
     shutil.copytree(tmp_path / ".set.partial", tmp_path / ".other.partial")
@@ -123,36 +120,9 @@ def test_a_replaced_picture_of_equal_length_is_seen(
 @pytest.mark.parametrize("library", ["pillow", "simplejpeg", "opencv-python-headless", "numpy", "numba"])
 def test_another_library_starts_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     """Chunks of two versions of a decoder are never joined to one set."""
-    described = Description("archive", "x.tar", 1, "", 1, False, "archives", "tar")
-    found = [sets._work_digest("lsun", SquaresConfig(**SECTION), Tar(tmp_path / "x.tar"), described) for _ in range(2)]
+    (tmp_path / "x.tar").write_bytes(b"")
+    arguments = ("lsun", SquaresConfig(**SECTION), tmp_path / "x.tar", None, "code")
+    found = [sets._work_digest(*arguments) for _ in range(2)]
     monkeypatch.setattr(sets, "version", lambda name: "0" if name == library else version(name))
-    found.append(sets._work_digest("lsun", SquaresConfig(**SECTION), Tar(tmp_path / "x.tar"), described))
+    found.append(sets._work_digest(*arguments))
     assert found[0] == found[1] != found[2]
-
-
-@pytest.mark.parametrize("method", ["area", "exact", "cv2-bilinear"])
-def test_only_the_mean_may_use_a_smaller_decoding(encode, method):
-    """The released code's sampling of whole pictures is not mixed with a smaller inverse DCT."""
-    data = encode(9, shape=(300, 280))
-    ((image, picture),) = to_square(SquaresConfig(**{**SECTION, "resize": method}), Entry("k", None, b""), data)
-    whole = decode(data, max_pixels=10**6).image
-    assert (picture.source_width, picture.source_height) == (300, 280)
-    difference = np.abs(image.astype(int) - resize(whole, side=32, method="area" if method == "exact" else method))
-    assert 0 < difference.mean() < 1 if method == "area" else difference.max() == 0
-
-
-def test_a_reason_is_kept_for_the_list():
-    """What decoding says becomes a line of the skipped list."""
-    made = to_square(SquaresConfig(**SECTION), Entry("k", None, b""), b"text")
-    assert made == [Skipped("k", "bad", "not_an_image", "4 bytes that begin with b'text'")]
-
-
-@pytest.mark.parametrize(
-    ("upstream", "found", "warned"), [(True, 1, True), (True, 3_033_042, False), (False, 1, False)]
-)
-def test_upstreams_count_is_compared(capsys, upstream, found, warned):
-    """Only an archive that is upstream's by its checksum is expected to hold upstream's number of pictures."""
-    name = "bedroom_train_lmdb.zip"
-    described = Description("archive", name, 1, "", found, upstream, "raw", "lmdb")
-    sets._compare_count(described, found)
-    assert ("known for 3,033,042" in capsys.readouterr().err) == warned

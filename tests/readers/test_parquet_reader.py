@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import CorruptData
 from pipeline.datasets.pictures import imagenet
 from pipeline.datasets.pictures.raw_folder import open_source
@@ -93,16 +93,16 @@ def test_from_parquet_to_set(tmp_path, encode, name):
         **{"source": "archive", "checksum": "any", "keep_archive": True, "count": 1, "planted_share": 0.0},
         archive=(archives / name).name,
     )
-    described = acquire("imagenet", section, archives=(archives / name).parent, to=tmp_path / "raw", seed=1, workers=1)
+    described = acquire(section, archives=(archives / name).parent, to=tmp_path / "raw")
     assert (described["kind"], described["count"], described["place"]) == ("parquet", 7, "archives")
-    source, _ = open_source(tmp_path / "raw", (archives / name).parent)
+    source = open_source(tmp_path / "raw", (archives / name).parent)
     assert len(source.entries()) == 7 and where.exists()
     squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.0, max_pixels=10**6)
     made = []
     for workers in (1, 2):
         to = tmp_path / f"set{workers}"
         make_squares(
-            "imagenet", squares, raw=tmp_path / "raw", archives=(archives / name).parent, to=to, workers=workers
+            "imagenet", squares, source=tmp_path / "raw", archives=(archives / name).parent, to=to, workers=workers
         )
         made.append({path.name: path.read_bytes() for path in to.iterdir()})
     assert made[0] == made[1]

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import CorruptData
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
@@ -64,10 +64,12 @@ def test_a_damaged_member_loses_itself_alone(tmp_path, encode, capsys):
     section = AcquireConfig(
         source="archive", archive="photos.zip", checksum="any", keep_archive=True, count=1, planted_share=0.0
     )
-    described = acquire("lsun", section, archives=path.parent, to=tmp_path / "raw", seed=1, workers=1)
+    described = acquire(section, archives=path.parent, to=tmp_path / "raw")
     assert (described["kind"], described["place"], described["count"]) == ("zip", "archives", 5)
     squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.5, max_pixels=10**6)
-    counts = make_squares("lsun", squares, raw=tmp_path / "raw", archives=path.parent, to=tmp_path / "set", workers=2)
+    counts = make_squares(
+        "lsun", squares, source=tmp_path / "raw", archives=path.parent, to=tmp_path / "set", workers=2
+    )
     assert counts == {"sources": 5, "pictures": 3, "bad": 1, "filtered": 1}
     reasons = {row["key"]: row["reason"] for row in ImageSet(tmp_path / "set").skipped.to_pylist()}
     assert reasons == {"0.jpg": "repeated_key", "2.jpg": "unreadable"}

@@ -6,19 +6,18 @@ import pytest
 
 
 @pytest.fixture
-def raw(run_stage, tmp_path):
-    """A folder with a raw folder of drawn photographs."""
-    (tmp_path / "archives").mkdir()
-    options = ["--set", "faces", "--params", "profiles/miniature.yaml", "--archives", tmp_path / "archives"]
-    done = run_stage("download_faces", *options, "--seed", 1, "--to", tmp_path / "raw")
+def drawn(run_stage, tmp_path):
+    """Options that name an archive of drawn photographs."""
+    options = ["--set", "faces", "--params", "profiles/miniature.yaml"]
+    done = run_stage("draw_miniature", *options, "--seed", 1, "--to", tmp_path / "drawn")
     assert done.returncode == 0, done.stderr
-    return [*options, "--raw", tmp_path / "raw", "--to", tmp_path / "set"]
+    return [*options, "--source", tmp_path / "drawn" / "photos.zip", "--to", tmp_path / "set"]
 
 
 @pytest.mark.long
-def test_the_summary_adds_up(run_stage, raw):
+def test_the_summary_adds_up(run_stage, drawn):
     """Faces and photos are counted apart; the last line says what to do next."""
-    done = run_stage("crop_faces", *raw, "--json")
+    done = run_stage("crop_faces", *drawn, "--json")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     assert counts["sources"] == 1000 and counts["bad"] == 1 and counts["pictures"] > 1000
@@ -29,8 +28,8 @@ def test_the_summary_adds_up(run_stage, raw):
 def test_a_section_of_another_kind_is_one_line(run_stage, tmp_path):
     """The section of a set of scenes lacks what faces need."""
     done = run_stage(
-        *("crop_faces", "--set", "lsun", "--params", "profiles/miniature.yaml", "--archives", tmp_path),
-        *("--raw", tmp_path, "--to", tmp_path / "set"),
+        *("crop_faces", "--set", "lsun", "--params", "profiles/miniature.yaml"),
+        *("--source", tmp_path, "--to", tmp_path / "set"),
     )
     assert done.returncode == 1
     assert done.stderr == (

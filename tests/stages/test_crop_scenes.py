@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from pipeline.core import files
 from pipeline.imageset.format.image_set import ImageSet
+from tests.conftest import folder_bytes
 
 
 @pytest.fixture
@@ -13,9 +15,9 @@ def raw(run_stage, tmp_path, write_lsun_zip, encode):
     records = {b"%040x" % n: encode(n, file_format="WEBP") for n in range(70)}
     write_lsun_zip(tmp_path / "archives" / "bedroom_train_lmdb.zip", records)
     common = ["--set", "lsun", "--archives", tmp_path / "archives"]
-    options = ["--params", "profiles/workstation.yaml", "--seed", 1, "--to", tmp_path / "raw"]
+    options = ["--params", "profiles/workstation.yaml", "--to", tmp_path / "raw"]
     assert run_stage("download_lsun", *common, *options).returncode == 0
-    return [*common, "--raw", tmp_path / "raw"]
+    return [*common, "--source", tmp_path / "raw"]
 
 
 def test_rooms_to_an_image_set(run_stage, tmp_path, raw):
@@ -28,9 +30,32 @@ def test_rooms_to_an_image_set(run_stage, tmp_path, raw):
     assert "70 of 70 pictures cut to 64×64" in done.stderr and "originals untouched; next:" in done.stderr
 
 
-def test_it_needs_the_raw_folder(run_stage, tmp_path):
-    """Run out of order: one line that names the missing file."""
-    options = ["--set", "lsun", "--params", "profiles/miniature.yaml", "--archives", tmp_path, "--to", tmp_path / "set"]
-    done = run_stage("crop_scenes", "--raw", tmp_path / "raw", *options)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "source.json: no such file; run the command that makes it first" in done.stderr
+def test_what_is_wrong_with_a_source_is_one_line(run_stage, tmp_path, raw, encode):
+    """A path that is not there; a raw folder whose archive lies elsewhere; a folder without pictures."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "archives" / "sample").mkdir()
+    (tmp_path / "archives" / "sample" / "1.jpg").write_bytes(encode(1))
+    described = {"source": "archive", "archive": "sample", "bytes": 1, "sha256": "", "count": 1, "upstream": False}
+    (tmp_path / "read-in-place").mkdir()
+    files.write_json(tmp_path / "read-in-place" / "source.json", described | {"place": "archives", "kind": "folder"})
+    for source, said in (
+        ("nowhere", "no such file or folder; correct the path"),
+        ("read-in-place", "--archives: missing; "),
+        ("empty", "holds no pictures"),
+    ):
+        done = run_stage("crop_scenes", "--source", tmp_path / source, "--to", tmp_path / "set")
+        assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+        assert said in done.stderr and not (tmp_path / "set").exists()
+
+
+def test_published_archives_need_no_download_step(run_stage, tmp_path, raw):
+    """LSUN's zip is unpacked on the way, and gives the same set as its raw folder; no profile is needed."""
+    archive = tmp_path / "archives" / "bedroom_train_lmdb.zip"
+    made = []
+    for name, options in (("by-hand", ["--source", archive]), ("described", raw)):
+        done = run_stage("crop_scenes", *options, "--to", tmp_path / name)
+        assert done.returncode == 0 and "70 of 70 pictures cut to 64×64" in done.stderr, done.stderr
+        made.append(folder_bytes(tmp_path / name))
+    assert made[0] == made[1]
+    assert sorted(path.name for path in (tmp_path / "archives").iterdir()) == [archive.name]
+    assert not list(tmp_path.glob(".*.partial"))

@@ -100,7 +100,7 @@ def test_no_damage_ends_the_work(tmp_path: Path, run_stage: Callable[..., Any]) 
     )
     profile = (ROOT / "profiles" / "workstation.yaml").read_text().replace("max_bad: 0.01", "max_bad: 1.0")
     (tmp_path / "profile.yaml").write_text(profile)
-    options = ["--set", "lsun", "--raw", raw, "--archives", archives, "--params", tmp_path / "profile.yaml"]
+    options = ["--set", "lsun", "--source", raw, "--archives", archives, "--params", tmp_path / "profile.yaml"]
     counts = []
     for workers in (1, 2):
         done = run_stage("crop_scenes", *options, "--to", tmp_path / f"set-{workers}", "-j", workers, "--json")

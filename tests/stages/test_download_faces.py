@@ -13,7 +13,7 @@ def test_a_missing_archive_says_what_belongs_there(run_stage, tmp_path):
         values = f"source: archive, archive: {archive}, checksum: any, keep_archive: true, count: 1, planted_share: 0.0"
         profile.write_text(f"acquire:\n  faces: {{{values}}}\n")
         done = run_stage(
-            *("download_faces", "--set", "faces", "--params", profile, "--seed", 1),
+            *("download_faces", "--set", "faces", "--params", profile),
             *("--archives", tmp_path / "archives", "--to", tmp_path / "raw"),
         )
         assert done.returncode == 1 and done.stdout == ""
@@ -28,7 +28,7 @@ def test_a_zip_of_photos_is_read_in_place(run_stage, tmp_path, encode):
         archive.writestr("a/1.jpg", encode(1))
         archive.writestr("read.me", b"not a picture")
     done = run_stage(
-        *("download_faces", "--set", "faces", "--params", "profiles/workstation.yaml", "--seed", 1),
+        *("download_faces", "--set", "faces", "--params", "profiles/workstation.yaml"),
         *("--archives", tmp_path / "archives", "--to", tmp_path / "raw"),
     )
     assert done.returncode == 0, done.stderr

@@ -44,9 +44,9 @@ def options(run_stage, tmp_path, write_imagenet_tar, encode):
     write_imagenet_tar(tmp_path / "archives" / "train.tar", synsets)
     (tmp_path / "profile.yaml").write_text(PROFILE)
     common = ["--set", "imagenet", "--params", tmp_path / "profile.yaml", "--archives", tmp_path / "archives"]
-    done = run_stage("download_imagenet", *common, "--seed", 1, "--to", tmp_path / "raw")
+    done = run_stage("download_imagenet", *common, "--to", tmp_path / "raw")
     assert done.returncode == 0, done.stderr
-    return [*common, "--raw", tmp_path / "raw"]
+    return [*common, "--source", tmp_path / "raw"]
 
 
 def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path, options):
@@ -70,6 +70,21 @@ def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path,
     assert (int(count), int(total)) == (len(survived), CHUNKS)
     assert folder_bytes(tmp_path / "killed") == folder_bytes(tmp_path / "j1")
     assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_one_line_without_any_preparation(tmp_path: Path, options: list[object]) -> None:
+    """`dcgan downsample-imagenet --source ILSVRC2012_img_train.tar --to sets/imagenet` in a folder of the user's own:
+    the set that the download step and the profile give, but for the numbers, which are the workstation profile's."""
+    (tmp_path / "archives" / "train.tar").rename(tmp_path / "ILSVRC2012_img_train.tar")
+    command = [sys.executable, "-m", "stages", "downsample-imagenet", "--source", "ILSVRC2012_img_train.tar"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, "--to", "sets/imagenet"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "319 of 320 pictures cut to 32×32" in done.stderr, done.stderr
+    images = ImageSet(tmp_path / "sets" / "imagenet")
+    assert images.stored_side == 32 and images.index.column("label")[0].as_py() == "n00000000"
+    assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["imagenet"]
 
 
 def test_ctrl_c_is_one_line_and_loses_nothing(tmp_path, options):
@@ -107,10 +122,10 @@ def test_a_stand_in_keeps_its_pixels_and_says_what_it_is(run_stage, tmp_path):
     (tmp_path / "profile.yaml").write_text(PROFILE)
     common = ["--set", "imagenet", "--params", tmp_path / "profile.yaml", "--archives", tmp_path / "archives"]
     stand_in = "squashed to 32×32 instead of centre-cropped"
-    done = run_stage("download_imagenet", *common, "--seed", 1, "--to", tmp_path / "raw")
+    done = run_stage("download_imagenet", *common, "--to", tmp_path / "raw")
     assert done.returncode == 0 and done.stderr.count(f"warning: {tmp_path}/archives/train.tar: a stand-in") == 1
     assert files.read_json(tmp_path / "raw" / "source.json")["stand_in"] == stand_in
-    done = run_stage("downsample_imagenet", *common, "--raw", tmp_path / "raw", "--to", tmp_path / "set", "-j", 2)
+    done = run_stage("downsample_imagenet", *common, "--source", tmp_path / "raw", "--to", tmp_path / "set", "-j", 2)
     assert done.returncode == 0 and done.stderr.count(stand_in) == 1, done.stderr
     images = ImageSet(tmp_path / "set")
     assert np.array_equal(images.read(np.arange(5)), data.reshape(5, 3, 32, 32).transpose(0, 2, 3, 1))

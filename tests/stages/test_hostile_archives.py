@@ -73,17 +73,17 @@ class Commands:
         """Run `download-lsun` on an archive."""
         profile = f"acquire: {{mine: {{{SECTION.format(archive=archive.name)}}}}}\nprepare: {{mine: {{{PREPARE}}}}}\n"
         (self.folder / "profile.yaml").write_text(profile)
-        return self.run("download_lsun", *self.common(), "--seed", 1, "--to", self.raw)
+        return self.run("download_lsun", *self.common(), "--to", self.raw)
 
     def common(self) -> list[object]:
-        return ["--set", "mine", "--params", self.folder / "profile.yaml", "--archives", self.archives, "-j", 1]
+        return ["--set", "mine", "--params", self.folder / "profile.yaml", "--archives", self.archives]
 
     def pictures(self, archive: Path) -> tuple[list[str], dict[str, str]]:
         """What `download-lsun` and `crop-scenes` make of an archive: keys of pictures, and of skipped ones with the
         reason."""
         status, said = self.download(archive)
         assert status == 0, said
-        status, said = self.run("crop_scenes", *self.common(), "--raw", self.raw, "--to", self.set)
+        status, said = self.run("crop_scenes", *self.common(), "-j", 1, "--source", self.raw, "--to", self.set)
         assert status == 0, said
         images = ImageSet(self.set)
         return images.keys, {row["key"]: row["reason"] for row in images.skipped.to_pylist()}
@@ -276,7 +276,9 @@ def test_a_truncated_lmdb(commands: Commands, encode: Callable[..., bytes], writ
     if moment == "before":
         assert "data.mdb: truncated" in commands.refused(folder)
         return
-    status, said = commands.run("crop_scenes", *commands.common(), "--raw", commands.raw, "--to", commands.set)
+    status, said = commands.run(
+        "crop_scenes", *commands.common(), "-j", 1, "--source", commands.raw, "--to", commands.set
+    )
     assert status == 1 and said.count("\n") == 1 and "run the download again" in said
     assert not commands.set.exists()
 
@@ -296,7 +298,7 @@ def benchmark(commands: Commands, archive: bytes) -> str:
     (commands.archives / cifar10.ARCHIVE).write_bytes(archive)
     section = "data_set: cifar10, source: archive, checksum: any, train: 10, test: 10"
     (commands.folder / "profile.yaml").write_text(f"acquire: {{mine: {{{section}}}}}")
-    options = [*commands.common()[:-2], "--seed", 1, "--to", commands.raw]
+    options = [*commands.common(), "--to", commands.raw]
     return commands.one_line(*commands.run("download_benchmarks", *options))
 
 

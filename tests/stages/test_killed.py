@@ -45,7 +45,7 @@ class Stage(NamedTuple):
 STAGES = {
     "download_lsun": Stage("lsun", None, 1),
     "crop_scenes": Stage("lsun", "download_lsun", 1),
-    "crop_faces": Stage("faces", "download_faces", 2),
+    "crop_faces": Stage("faces", "draw_miniature", 2),
     "downsample_imagenet": Stage("imagenet", "download_imagenet", 2),
 }
 
@@ -98,9 +98,14 @@ class Killer:
         shutil.rmtree(calm.parent)
 
     def start(self, module: str, to: Path) -> "subprocess.Popen[bytes]":
-        options: list[object] = ["--set", self.stage.name, "--params", self.folder / "profile.yaml"]
-        options += ["--archives", self.folder / "archives", "--to", to, "-j", self.stage.workers]
-        options += ["--seed", 1] if module.startswith("download") else ["--raw", self.folder / "raw"]
+        options: list[object] = ["--set", self.stage.name, "--params", self.folder / "profile.yaml", "--to", to]
+        if module.startswith("draw"):
+            options += ["--seed", 1]
+        else:
+            options += ["--archives", self.folder / "archives"]
+        if not module.startswith(("draw", "download")):
+            source = self.folder / "raw" / ("photos.zip" if self.stage.name == "faces" else "")
+            options += ["--source", source, "-j", self.stage.workers]
         command = [sys.executable, "-m", f"stages.{module}", *map(str, options)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -101,10 +101,10 @@ def test_every_kind_of_archive_becomes_an_image_set(
     profile.write_text(profile.read_text().replace("archive: pictures #", f"archive: {archive} #"))
     before = sorted((path, path.stat().st_mtime_ns) for path in archives.rglob("*"))
     common = ["--set", "mine", "--params", profile, "--archives", archives]
-    done = run_stage("download_lsun", *common, "--seed", 1, "--to", tmp_path / "raw")
+    done = run_stage("download_lsun", *common, "--to", tmp_path / "raw")
     assert done.returncode == 0, done.stderr
     assert files.read_json(tmp_path / "raw" / "source.json")["place"] == "archives"
-    done = run_stage("crop_scenes", *common, "--raw", tmp_path / "raw", "--to", tmp_path / "set", "-j", 1)
+    done = run_stage("crop_scenes", *common, "--source", tmp_path / "raw", "--to", tmp_path / "set", "-j", 1)
     assert done.returncode == 0 and "2 of 2 pictures cut to 64×64" in done.stderr, done.stderr
     images = ImageSet(tmp_path / "set")
     assert dict(zip(images.keys, images.index.column("label").to_pylist(), strict=True)) == expected

@@ -64,7 +64,7 @@ def acquire(
     """
     stand_in = None
     if section.source == "miniature":
-        archives, stand_in = check_drawn(drawn)
+        archives, stand_in = check_drawn(drawn, "draw-miniature")
     archive = archives / section.archive
     if not archive.exists() and (kept := _unpacked_before(archive, to)):
         return kept
@@ -91,19 +91,22 @@ def describe_source(source: Path, *, to: Path) -> dict[str, Any]:
     return _make_raw_folder("archive", source, measure(source), to, upstream=False)
 
 
-def check_drawn(drawn: Path | None) -> tuple[Path, str]:
-    """The folder that draw-miniature or draw-benchmarks made, and what it drew.
+def check_drawn(drawn: Path | None, command: str) -> tuple[Path, str]:
+    """The folder of drawn archives that a command made, and what it drew.
+
+    Args:
+        command: the command, for messages.
 
     Raises:
         BadParameters: `drawn` is None.
         MissingInput: nothing has been drawn there.
     """
     if drawn is None:
-        raise BadParameters("--drawn: missing; source: miniature expects the folder that dcgan draw-miniature made")
+        raise BadParameters(f"--drawn: missing; source: miniature expects the folder that dcgan {command} made")
     note = drawn / DRAWN_NOTE
     stand_in = files.read_json(note)["stand_in"] if note.is_file() else None
     if stand_in is None:
-        raise MissingInput(f"--drawn {drawn}: holds no drawn archive; run dcgan draw-miniature with this profile first")
+        raise MissingInput(f"--drawn {drawn}: holds no drawn archive; run dcgan {command} with this profile first")
     return drawn, str(stand_in)
 
 

@@ -68,7 +68,7 @@ def acquire_benchmark(
     """
     stand_in: dict[str, str] = {}
     if section.source == "miniature":
-        archives, drawn_as = check_drawn(drawn)
+        archives, drawn_as = check_drawn(drawn, "draw-benchmarks")
         stand_in = {"stand_in": drawn_as}
     sums = find_files(section, archives)
     identity = {"set": section.data_set, "source": section.source, "files": {n: asdict(s) for n, s in sums.items()}}

@@ -1,22 +1,21 @@
 """ImageNet (ILSVRC2012): its archives, which need an account, and how pictures are keyed and labelled.
 
 The training archive is a tar of one tar for each of 1,000 synsets. A key is `n01440764/n01440764_10026.JPEG`, whether
-the picture comes from the archive or from an unpacked tree of one folder a synset. The validation archive is flat; what
-its pictures show stands in the development kit, which is read where it lies beside.
+the picture comes from the archive or from an unpacked tree of one folder a synset. The validation archive is flat; its
+labels are in the development kit, which is read if it lies beside the archive.
 """
 
-import io
 import re
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-
-import scipy.io
+from typing import Any
 
 from pipeline.core import progress
 from pipeline.core.errors import CorruptData
 from pipeline.datasets.published import Published
 from pipeline.readers.base import Entry, Source
+from pipeline.readers.matlab_reader import read_variables
 
 _WHERE = "https://image-net.org/download-images (register, then ILSVRC2012: Training images, Task 1 & 2)"
 DEVELOPMENT_KIT = "ILSVRC2012_devkit_t12.tar.gz"
@@ -27,15 +26,15 @@ ARCHIVES = {
     ),
     "ILSVRC2012_img_val.tar": Published(6_744_924_160, _WHERE, md5="29b22e2961454d5413ddabcf34fc5622", entries=50_000),
 }
-"""What is known of each archive, by file name."""
+"""What is published about each archive, by file name."""
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 _LONGEST = 1 << 24
-"""Bytes of the kit's members; the longer of the two has 0.2 MB."""
+"""Bytes that are read of each member of the kit; the longer of the two has 0.2 MB."""
 
 
 def entries(source: Source, beside: Path) -> list[Entry]:
-    """The pictures of an ImageNet source, in key order, each labelled with its synset: the folder it stands in.
+    """The pictures of an ImageNet source, in key order, each labelled with its synset, which is the name of its folder.
 
     A source with labels of its own keeps them. Pictures of the validation archive get theirs from the development kit
     in the folder `beside`; without it they have none.
@@ -53,7 +52,7 @@ def entries(source: Source, beside: Path) -> list[Entry]:
             progress.warn(
                 f"{kit}: not there, so the validation pictures have no labels (md5 fa75699e90414af021442c21a62c3abf)"
             )
-    for number, entry in enumerate(found):  # in place: a second list of a million entries takes 100 MB
+    for number, entry in enumerate(found):  # changed in place: a second list of a million entries takes 100 MB
         if not entry.label:
             found[number] = entry._replace(label=_label(entry.key, labels))
     return found
@@ -81,11 +80,11 @@ def _validation_labels(kit: Path) -> list[str]:
                 file = archive.extractfile(member) if name in wanted and member.isreg() else None
                 if file is not None:
                     members[name] = file.read(_LONGEST)
-        synsets = scipy.io.loadmat(io.BytesIO(members["meta.mat"]), squeeze_me=True)["synsets"]
-        names = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
+        meta = read_variables(members["meta.mat"], f"{kit}: meta.mat", ["synsets"], most_bytes=_LONGEST)
+        names = {int(row["ILSVRC2012_ID"].item()): str(row["WNID"]) for row in list[Any](meta["synsets"])}
         numbers = members["ILSVRC2012_validation_ground_truth.txt"].split()
         return [names[int(number)] for number in numbers]
-    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError, ValueError, TypeError, IndexError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CorruptData(
             f"{kit}: not the development kit ({type(error).__name__}: {error}); download it again"
         ) from None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.archives.acquire import acquire, describe_source
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput
 from pipeline.datasets.pictures import raw_folder
 from pipeline.datasets.pictures.imagenet import ARCHIVES as IMAGENET
 from pipeline.datasets.pictures.lsun import ARCHIVES as LSUN
-from pipeline.datasets.pictures.raw_folder import open_source
+from pipeline.datasets.pictures.raw_folder import locate, open_source
 from pipeline.datasets.published import Published
+from pipeline.miniature.draw_set import draw_set
+from tests.conftest import folder_bytes
 
 LSUN_ZIP, IMAGENET_TAR = "bedroom_train_lmdb.zip", "ILSVRC2012_img_train.tar"
 Run = Callable[..., tuple[dict[str, Any], dict[str, bytes]]]
@@ -42,10 +45,12 @@ def run(tmp_path):
             }
         )
         raw = tmp_path / "raw"
-        described = acquire(data_set, section, archives=tmp_path / "archives", to=raw, seed=1, workers=1)
+        drawn = tmp_path / "drawn" if section.source == "miniature" else None
+        described = acquire(section, archives=tmp_path / "archives", to=raw, drawn=drawn)
         assert described == json.loads((raw / "source.json").read_text())
-        source, again = open_source(raw, tmp_path / "archives")
-        assert again.as_json() == described
+        source = open_source(raw, tmp_path / "archives")
+        again = locate(raw, tmp_path / "archives").description
+        assert again is not None and again.as_json() == described
         entries = source.entries()
         with source.open() as read:
             pictures = {entry.key: read(entry.place) for entry in entries}
@@ -176,16 +181,41 @@ def test_imagenet_tar_is_read_in_place(run, tmp_path, write_imagenet_tar, encode
     assert files_in(tmp_path / "raw") == ["source.json"]
 
 
-@pytest.mark.parametrize(("data_set", "name"), [("lsun", LSUN_ZIP), ("imagenet", IMAGENET_TAR)])
-def test_miniature_goes_the_same_way(run, tmp_path, data_set, name):
-    """The drawn archive is unpacked and read as a real one; the truth lies beside it; the archives stay untouched."""
-    described, pictures = run(data_set, source="miniature", count=60)
+@pytest.mark.parametrize(
+    ("data_set", "name", "stand_in"),
+    [("lsun", LSUN_ZIP, "drawn rooms"), ("imagenet", IMAGENET_TAR, "drawn textures")],
+)
+def test_a_drawn_archive_goes_the_same_way(run: Run, tmp_path: Path, data_set: str, name: str, stand_in: str) -> None:
+    """It is unpacked and read like upstream's; source.json says what was drawn; the tables of truth are copied."""
+    section = AcquireConfig(
+        source="miniature", archive=name, checksum="any", keep_archive=False, count=60, planted_share=0.1
+    )
+    draw_set(section, to=tmp_path / "drawn", seed=1, workers=1)
+    before = folder_bytes(tmp_path / "drawn")
+    described, pictures = run(data_set, source="miniature", count=60, keep_archive=False)
     assert (described["source"], described["archive"], described["place"]) == ("miniature", name, "raw")
+    assert (described["stand_in"], described["upstream"]) == (stand_in, False)
     assert len(pictures) == 60
-    assert {"planted.csv", "source.json"} < set(files_in(tmp_path / "raw"))
-    assert not list((tmp_path / "archives").iterdir())
-    with pytest.raises(BadParameters, match="archive: mine: the miniature draws"):
-        run(data_set, source="miniature", archive="mine")
+    own = {LSUN_ZIP: {"data.mdb", "windows.csv"}, IMAGENET_TAR: {IMAGENET_TAR}}[name]
+    assert set(files_in(tmp_path / "raw")) == {"planted.csv", "source.json", *own}
+    assert folder_bytes(tmp_path / "drawn") == before and not list((tmp_path / "archives").iterdir())
+    drawn = folder_bytes(tmp_path / "raw")
+    run(data_set, source="miniature", count=60)
+    assert folder_bytes(tmp_path / "raw") == drawn
+
+
+def test_without_a_drawn_archive_the_command_to_run_is_named(run: Run, tmp_path: Path) -> None:
+    """Nothing is drawn in passing: neither without the folder, nor after a run for another source."""
+    with pytest.raises(MissingInput, match=r"--drawn .*drawn: holds no drawn archive; run dcgan draw-miniature"):
+        run(source="miniature")
+    section = AcquireConfig(
+        source="archive", archive=LSUN_ZIP, checksum="any", keep_archive=True, count=1, planted_share=0.0
+    )
+    draw_set(section, to=tmp_path / "drawn", seed=1, workers=1)
+    with pytest.raises(MissingInput, match="holds no drawn archive"):
+        run(source="miniature")
+    with pytest.raises(BadParameters, match="--drawn: missing"):
+        acquire(section.model_copy(update={"source": "miniature"}), archives=tmp_path, to=tmp_path / "raw")
 
 
 @pytest.mark.parametrize(("data_set", "known"), [("lsun", LSUN[LSUN_ZIP]), ("imagenet", IMAGENET[IMAGENET_TAR])])
@@ -279,18 +309,35 @@ def test_other_kinds_are_never_removed(run, tmp_path, write_imagenet_tar, encode
     assert files_in(tmp_path / "archives") == [name]
 
 
-def test_the_wrong_kind_of_archive(run, tmp_path, write_lsun_zip, records):
-    """What is no tar, a zip for ImageNet, an empty folder."""
+def test_what_holds_no_pictures(run: Run, tmp_path: Path) -> None:
+    """A file that is no tar, a zip of texts, an empty folder."""
     (tmp_path / "archives" / "x.tar").write_bytes(b"text " * 300)
     with pytest.raises(CorruptData, match="no tar header"):
         run(archive="x.tar")
-    write_lsun_zip(tmp_path / "archives" / "x.zip", records)
-    with pytest.raises(CorruptData, match="a lmdb; this set is read from tar or folder"):
-        run("imagenet", archive="x.zip")
+    with zipfile.ZipFile(tmp_path / "archives" / "x.zip", "w") as archive:
+        archive.writestr("read.me", b"x")
+    with pytest.raises(CorruptData, match="holds no pictures"):
+        run(archive="x.zip")
     (tmp_path / "archives" / "empty").mkdir()
     with pytest.raises(CorruptData, match="holds no pictures"):
         run(archive="empty")
     assert not (tmp_path / "raw").exists()
+
+
+def test_any_source_is_described_without_a_profile(
+    tmp_path: Path, encode: Callable[..., bytes], write_lsun_zip: Callable[..., Path], records: dict[bytes, bytes]
+) -> None:
+    """`dcgan dedup` takes pictures from anywhere: hidden names and LSUN zips as well."""
+    (tmp_path / ".mine").mkdir()
+    (tmp_path / ".mine" / "1.jpg").write_bytes(encode(1))
+    described = describe_source(tmp_path / ".mine", to=tmp_path / "raw")
+    assert (described["archive"], described["kind"], described["count"]) == (".mine", "folder", 1)
+    archive = write_lsun_zip(tmp_path / LSUN_ZIP, records)
+    described = describe_source(archive, to=tmp_path / "raw")
+    assert (described["kind"], described["place"], described["count"]) == ("lmdb", "raw", 5)
+    assert archive.exists()
+    with pytest.raises(MissingInput, match="no such file or folder"):
+        describe_source(tmp_path / "nowhere", to=tmp_path / "raw")
 
 
 def test_an_archive_that_changed_since_is_noticed(run, tmp_path, write_imagenet_tar, encode):
@@ -301,7 +348,7 @@ def test_an_archive_that_changed_since_is_noticed(run, tmp_path, write_imagenet_
     with pytest.raises(CorruptData, match="run the download again"):
         open_source(tmp_path / "raw", tmp_path / "archives")
     (tmp_path / "archives" / IMAGENET_TAR).unlink()
-    with pytest.raises(MissingInput, match="no longer there"):
+    with pytest.raises(MissingInput, match="no such file or folder"):
         open_source(tmp_path / "raw", tmp_path / "archives")
     (tmp_path / "raw" / "source.json").write_text('{"other": 1}')
     with pytest.raises(CorruptData, match="not of this version"):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pipeline.acquire.archives import labelled_sets
-from pipeline.acquire.archives.labelled_sets import BenchmarkConfig, acquire_benchmark
+from pipeline.acquire.archives.labelled_sets import acquire_benchmark
+from pipeline.acquire.config import BenchmarkConfig
 from pipeline.core import disk
 from pipeline.core.errors import (
     BadParameters,
@@ -24,6 +25,7 @@ from pipeline.core.errors import (
 from pipeline.datasets.labelled import cifar10, mnist, svhn
 from pipeline.datasets.published import Published
 from pipeline.imageset.format.image_set import ImageSet
+from pipeline.miniature.draw_benchmark import draw_benchmark
 from pipeline.miniature.labelled_archives import draw_cifar10, draw_mnist, draw_svhn
 from tests.conftest import folder_bytes
 
@@ -47,7 +49,10 @@ def run(tmp_path: Path, archives: Path) -> Run:
 
     def run(data_set: str = "mnist", **changes: Any) -> dict[str, Any]:
         values = {"data_set": data_set, "source": "archive", "checksum": "any", "train": 20, "test": 10, **changes}
-        described = acquire_benchmark(BenchmarkConfig(**values), archives=archives, to=tmp_path / "out", seed=1)
+        section = BenchmarkConfig(**values)
+        if section.source == "miniature":
+            draw_benchmark(section, to=tmp_path / "drawn", seed=1)
+        described = acquire_benchmark(section, archives=archives, to=tmp_path / "out", drawn=tmp_path / "drawn")
         assert described == json.loads((tmp_path / "out" / "source.json").read_text())
         assert not list(tmp_path.glob(".*.partial"))
         return described
@@ -101,6 +106,8 @@ def test_the_miniature_goes_the_same_way(run: Run, tmp_path: Path, archives: Pat
     """Drawn files are read as real ones, and give the pictures that they would give as archives."""
     described = run(data_set, source="miniature")
     assert described["source"] == "miniature" and not described["upstream"]
+    words = {"cifar10": "drawn textures", "svhn": "drawn house numbers", "mnist": "drawn digits"}
+    assert described["stand_in"] == words[data_set]
     assert described["count"] == {"train": 20, "test": 10}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["source.json", "test", "train"]
     assert not list(archives.iterdir())

@@ -12,9 +12,9 @@ from collections import deque
 import pytest
 import rich.console
 
-from pipeline.acquire.download import disk, range_download, retry
+from pipeline.acquire.download import range_download, retry
 from pipeline.acquire.download.download import TRIES, download
-from pipeline.core import progress
+from pipeline.core import disk, progress
 from pipeline.core.errors import Busy, ChecksumMismatch, CorruptData, DownloadFailed, PipelineError
 from tests.acquire.scripted_server import PAGE, Behaviour, serving, zip_of
 

@@ -98,7 +98,7 @@ def test_the_other_byte_order(tmp_path: Path) -> None:
         ({"X": X, "y": Y + 1j}, "y is of class complex double"),
         ({"X": X, "y": "text"}, "y is of class char, expected real numbers"),
         ({"X": np.array([X, 1], object), "y": Y}, "X is of class cell"),
-        ({"X": {"a": X}, "y": Y}, "X is of class object"),
+        ({"X": {"a": X}, "y": Y}, "X is of class struct"),
         ({"y": Y}, "has no variable X, expected X and y"),
         ({"x": X, "Y": Y}, "has no variable X nor y"),
     ],

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import CorruptData
 from pipeline.datasets.pictures import photos
 from pipeline.readers.zip_reader import Zip
@@ -44,7 +44,7 @@ def test_the_table_goes_to_the_raw_folder(celeba, tmp_path):
         **{"source": "archive", "archive": "img_align_celeba.zip", "checksum": "any", "keep_archive": True},
         **{"count": 1, "planted_share": 0.0},
     )
-    acquire("faces", section, archives=celeba, to=tmp_path / "raw", seed=1, workers=1)
+    acquire(section, archives=celeba, to=tmp_path / "raw")
     rows = pq.read_table(tmp_path / "raw" / "attributes.parquet").to_pylist()
     assert rows[0] == {
         **{"file": "000001.jpg", "identity": "2880", "partition": "train"},

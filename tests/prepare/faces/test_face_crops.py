@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.acquire.archives.acquire import acquire
-from pipeline.acquire.archives.find_archive import AcquireConfig
+from pipeline.acquire.config import AcquireConfig
 from pipeline.imageset.format.image_set import ImageSet, Skipped
+from pipeline.miniature.draw_set import draw_set
 from pipeline.prepare.decode import decode
 from pipeline.prepare.faces.detectors import Box, detector
 from pipeline.prepare.faces.face_crops import FacesConfig, crop, make_faces, to_faces
@@ -31,18 +31,18 @@ COUNT = 150
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):
-    """A raw folder of drawn photographs, with the truth about their faces."""
+    """A folder with an archive of drawn photographs, and the truth about their faces."""
     folder = tmp_path_factory.mktemp("faces")
     section = AcquireConfig(
         source="miniature", archive="photos.zip", checksum="any", keep_archive=True, count=COUNT, planted_share=0.1
     )
-    acquire("faces", section, archives=folder / "archives", to=folder / "raw", seed=5, workers=2)
+    draw_set(section, to=folder / "drawn", seed=5, workers=2)
     return folder
 
 
 def make(archives, to, workers=1, **changes):
     section = FacesConfig(**VALUES | changes)
-    return make_faces("faces", section, raw=archives / "raw", archives=archives / "archives", to=to, workers=workers)
+    return make_faces(section, source=archives / "drawn" / "photos.zip", to=to, workers=workers)
 
 
 def overlap(a, b):
@@ -55,7 +55,7 @@ def test_the_truth_is_found(archives, tmp_path):
     """Of the faces drawn large enough, at least 97 in 100 are found where they are, under their own keys."""
     make(archives, tmp_path / "set")
     made = ImageSet(tmp_path / "set")
-    with (archives / "raw" / "faces.csv").open(newline="") as file:
+    with (archives / "drawn" / "faces.csv").open(newline="") as file:
         truth = {r["key"]: tuple(int(r[n]) for n in ("x0", "y0", "x1", "y1")) for r in csv.DictReader(file)}
     large = {key: box for key, box in truth.items() if box[2] - box[0] >= 64}
     found = {row["key"]: row["box"] for row in made.index.to_pylist()}
@@ -100,11 +100,11 @@ def test_workers_and_chunks_do_not_change_a_byte(archives, tmp_path):
 
 def test_a_turned_photo_is_turned_back(archives):
     """EXIF orientation is applied before a face is looked for, and boxes are in the picture as a person sees it."""
-    with (archives / "raw" / "faces.csv").open(newline="") as file:
+    with (archives / "drawn" / "faces.csv").open(newline="") as file:
         key = next(row["key"] for row in csv.DictReader(file) if int(row["x1"]) - int(row["x0"]) >= 90)
     from pipeline.readers.zip_reader import Zip
 
-    source = Zip(archives / "raw" / "photos.zip")
+    source = Zip(archives / "drawn" / "photos.zip")
     with source.open() as read:
         data = next(read(e.place) for e in source.entries() if e.key == key.rpartition("#")[0])
     upright = Image.fromarray(decode(data, max_pixels=10**7).image)
