@@ -35,6 +35,23 @@ def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
     Raises:
         UnknownImport: a module is not there, or a name that is imported from one is not.
     """
+    folders = {_file(module, root).parent.relative_to(root).as_posix() for module in _reached(modules, root)}
+    return sorted(folder for folder in folders if folder.startswith("pipeline/") and folder != EXEMPT)
+
+
+@functools.cache
+def source_digest(module: str) -> str:
+    """SHA-256 (64 hex characters) of a module of `pipeline` and of all that it imports from there, `core` left out."""
+    total = hashlib.sha256()
+    for name in sorted(_reached([module], ROOT)):
+        if name == module or not name.startswith(EXEMPT.replace("/", ".")):
+            total.update(name.encode() + b"\0")
+            total.update(hashlib.sha256(_file(name, ROOT).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _reached(modules: Iterable[str], root: Path) -> set[str]:
+    """Modules, and all that imports lead to from them."""
     seen: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -42,8 +59,7 @@ def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
         if module not in seen:
             seen.add(module)
             waiting += _imports(module, root)
-    folders = {_file(module, root).parent.relative_to(root).as_posix() for module in seen}
-    return sorted(folder for folder in folders if folder.startswith("pipeline/") and folder != EXEMPT)
+    return seen
 
 
 def code_digest(*modules: str) -> str:

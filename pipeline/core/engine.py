@@ -99,11 +99,14 @@ def map_threads(function: Callable[[T], R], chunks: Iterable[T], *, workers: int
         yield from pool.map(function, chunks)
 
 
-def run_in_subprocess(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
+def run_in_subprocess(
+    function: Callable[..., R], *arguments: Any, meanwhile: Callable[[], object] | None = None, **named: Any
+) -> R:
     """Call a function in a process of its own, so that the memory of what it imports and makes is given back.
 
     Args:
         function: a picklable function; its arguments and result are picklable too.
+        meanwhile: called in this process while the other one works.
 
     Raises:
         PipelineError: the process was ended from outside (most often for lack of memory).
@@ -112,7 +115,10 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any, **named: Any)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker) as pool:
         try:
-            return pool.submit(_as_quietly, progress.is_quiet(), partial(function, *arguments, **named)).result()
+            future = pool.submit(_as_quietly, progress.is_quiet(), partial(function, *arguments, **named))
+            if meanwhile:
+                meanwhile()
+            return future.result()
         except BrokenProcessPool:
             raise _ended("a process") from None
         except KeyboardInterrupt:

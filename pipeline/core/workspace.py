@@ -1,4 +1,7 @@
-"""Making folders so that nothing half-made ever stands under its final name, and finished work is not lost."""
+"""Output folders: written under a temporary name, published by one rename, locked and resumable.
+
+A folder that is published holds the file `MARK`. A later run may replace a folder with this mark, and no other one.
+"""
 
 import contextlib
 import fcntl
@@ -14,40 +17,27 @@ from pipeline.core import files
 from pipeline.core.code_dependencies import all_code_digest
 from pipeline.core.errors import BadParameters, Busy, CorruptData, MissingInput
 
-DESCRIPTIONS = (
-    *(
-        "source.json",
-        "drawn.json",
-        "imageset.json",
-        "autoencoder.json",
-        "codes.json",
-        "pairs.json",
-        "recall.json",
-        "export.json",
-        "manifest.parquet",
-        "metrics.json",
-    ),
-    *("model.json", "samples.json", "walk.json", "report.json"),
-    "raw-images",
-)
-"""Files (and a folder, in the steps of `dedup`) that tell a folder which a command has made from somebody's own."""
+MARK = ".made-by-dcgan"
+"""File in each published folder. DVC stages that list single files of their output folder list it too."""
+
+_MARK_CONTENT = {"made_by": "dcgan-pipeline", "schema_version": 1}
 
 PATIENCE_SECONDS = 60.0
-"""How long a second process waits for the first one's lock before it gives up."""
+"""How long a process waits for the lock of another one before it gives up."""
 
 _RECORD = ".unfinished"
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder `.NAME.partial` beside the output NAME, held under an exclusive lock.
+    """The working folder `.NAME.partial` beside the output folder NAME, under an exclusive lock.
 
     Attributes:
-        output: NAME, where the result goes.
+        output: NAME, where the result is published.
         folder: the working folder.
-        digest: of the work, its parameters and inputs.
+        digest: of the work: its parameters, inputs and code.
         scratch: folder for finished chunks and checkpoints; kept when the work is interrupted.
-        result: folder to fill with the output itself; empty at the start of every try.
+        result: folder for the content of the output; empty when the block starts.
     """
 
     output: Path
@@ -63,9 +53,13 @@ class Workspace:
         return self.folder / "result"
 
     def publish(self) -> None:
-        """Put `result` under the output's name, in one rename, drop the rest, and note it if this is a step of more."""
+        """Rename `result` to the output's name, with the mark in it, and delete the rest of the working folder.
+
+        Within `resumable_steps`, also record that this step is finished.
+        """
         record = _record(self.output)
-        record.unlink(missing_ok=True)  # first: what it says must never be said of another output
+        record.unlink(missing_ok=True)  # first, because it must never describe another output
+        write_mark(self.result)
         for path in self.result.rglob("*"):
             if path.is_file():
                 files.sync(path)
@@ -73,35 +67,42 @@ class Workspace:
             self.output.replace(self.folder / "replaced")
         self.result.replace(self.output)
         if record.parent.is_dir():
-            files.write_text(record, _mark(self.digest))
-        _drop(self.folder)
+            files.write_text(record, _step_digest(self.digest))
+        _delete(self.folder)
+
+
+def write_mark(folder: Path) -> None:
+    """Mark a folder as an output of this project, which later runs may replace; the mark is the same everywhere."""
+    files.write_json(folder / MARK, _MARK_CONTENT)
 
 
 @contextlib.contextmanager
 def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     """Hold the working folder of `output` while the block runs.
 
-    The same `work_digest` (parameters and inputs) resumes what an interrupted run left in `scratch`; another one starts
-    over. Yields None when the very same work is published already: by another process while this one waited, or as a
-    step of what is `unfinished`.
+    With the same `work_digest` as an interrupted run, `scratch` is as that run left it; with another one it is empty.
+
+    Yields:
+        The workspace; None when this work is published already: by another process while this one waited for the lock,
+        or as a step recorded by `resumable_steps`.
 
     Raises:
-        BadParameters: `output` is a file, or a folder with other things in it, which publishing would delete.
-        Busy: another process has held the folder for more than a minute.
+        BadParameters: `output` is a file, or a folder that is neither empty nor marked; publishing would delete it.
+        Busy: another process has held the lock for more than `PATIENCE_SECONDS`.
     """
-    output = Path(os.path.abspath(output))  # noqa: PTH100  (no link is to be resolved; "." has no name)
-    _refuse_to_replace_others(output)
+    output = Path(os.path.abspath(output))  # noqa: PTH100  (links must stay unresolved, and "." needs a name)
+    _refuse_unmarked(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f".{output.name}.partial")
     lock, waited_for = _lock(folder)
     try:
         published_meanwhile = waited_for == work_digest and not (folder / "digest").exists()
         if output.exists() and (published_meanwhile or _is_finished_step(output, work_digest)):
-            _drop(folder)
+            _delete(folder)
             yield None
             return
         work = Workspace(output, folder, work_digest)
-        if not output.exists() and (folder / "replaced").exists():  # ended between the two renames of `publish`
+        if not output.exists() and (folder / "replaced").exists():  # interrupted between the two renames of `publish`
             (folder / "replaced").replace(output)
         if _read(folder / "digest") != work_digest:
             shutil.rmtree(work.scratch, ignore_errors=True)
@@ -118,14 +119,14 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
 
 @contextlib.contextmanager
 def resumable_steps(folder: Path) -> Iterator[None]:
-    """Hold together work of several steps, each with an output right below `folder`, until the block ends.
+    """Record which outputs directly below `folder` are published, so that an interrupted block continues after them.
 
-    What a block published before it was interrupted (kill -9, Ctrl-C, a full disk) the next one takes over, if it is to
-    do the same work with the same code. After a block that has ended, and after one that found something missing or
-    damaged, which may be what was taken over, all is made anew.
+    A later block takes over a recorded output when its work digest and all code are the same. The record is deleted
+    when the block ends, and when it fails because something is missing or damaged, since that may be a recorded output.
     """
     record = folder / _RECORD
     record.mkdir(parents=True, exist_ok=True)
+    write_mark(folder)
     try:
         yield
     except (CorruptData, MissingInput):
@@ -134,27 +135,32 @@ def resumable_steps(folder: Path) -> Iterator[None]:
     shutil.rmtree(record, ignore_errors=True)
 
 
-def _refuse_to_replace_others(output: Path) -> None:
+def _refuse_unmarked(output: Path) -> None:
     if not output.exists():
         return
     if not output.is_dir():
         raise BadParameters(f"--to {output}: is a file; name a folder")
-    names = {path.name for path in output.iterdir()}
-    if names and not names & set(DESCRIPTIONS):
+    names = [path.name for path in output.iterdir()]
+    if names and MARK not in names:
         raise BadParameters(
-            f"--to {output}: holds things that no command of this project has made ({min(names)}); name a new folder"
+            f"--to {output}: holds {min(names)} but not the mark of a folder made by this project ({MARK}); name a new "
+            "folder. If version 0.1 made this one, which wrote no mark, delete it first"
         )
 
 
 def _lock(folder: Path) -> tuple[int, str | None]:
-    """Lock `folder`; also the digest of the work that was waited for, or None when nobody held it."""
+    """Lock `folder`.
+
+    Returns:
+        The open lock file, and the work digest of the process that held it before; None if none did.
+    """
     waited_for: str | None = None
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         folder.mkdir(exist_ok=True)
         try:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the holder has just published and dropped the folder
+        except FileNotFoundError:  # the holder has just published and deleted the folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -164,12 +170,12 @@ def _lock(folder: Path) -> tuple[int, str | None]:
             waited_for = _read(folder / "digest") or waited_for
             if time.monotonic() > deadline:
                 raise Busy(
-                    f"{folder}: process {holder} has been working on it for over {PATIENCE_SECONDS:.0f} s; "
+                    f"{folder}: process {holder} has held it for over {PATIENCE_SECONDS:.0f} s; "
                     f"wait for it, or end it (kill {holder}) and run this again: finished work is kept"
                 ) from None
             time.sleep(0.1)
             continue
-        # The holder may have published, and so deleted the file that was waited for: then it is not the one in place.
+        # The holder may have published and thereby deleted the locked file: then another file is in its place.
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(lock).st_ino == (folder / "lock").stat().st_ino:
                 os.ftruncate(lock, 0)
@@ -178,25 +184,25 @@ def _lock(folder: Path) -> tuple[int, str | None]:
         os.close(lock)
 
 
-def _drop(folder: Path) -> None:
-    """Delete a held folder. It is renamed first, so that a waiting process never finds it half gone."""
+def _delete(folder: Path) -> None:
+    """Delete a locked folder. It is renamed first, so that a waiting process never finds it half deleted."""
     trash = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     folder.replace(trash)
-    shutil.rmtree(trash, ignore_errors=True)  # the next holder may be sweeping it up as well
+    shutil.rmtree(trash, ignore_errors=True)  # the next holder may be deleting it as well
 
 
 def _record(output: Path) -> Path:
     return output.parent / _RECORD / output.name
 
 
-def _mark(work_digest: str) -> str:
-    """What is recorded of a step: the work, and all code, which is only digested where there is a record."""
+def _step_digest(work_digest: str) -> str:
+    """The record of a finished step: a digest of its work and of all code."""
     return files.digest([work_digest, all_code_digest()])
 
 
 def _is_finished_step(output: Path, work_digest: str) -> bool:
     noted = _read(_record(output))
-    return noted is not None and noted == _mark(work_digest)
+    return noted is not None and noted == _step_digest(work_digest)
 
 
 def _read(path: Path) -> str | None:

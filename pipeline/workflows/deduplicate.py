@@ -6,6 +6,7 @@ it was interrupted. What people read lies on top: links to `steps/`, where the d
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.dedup.encoder.codes import hash_images
 from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.dedup.search.find_pairs import find_pairs
-from pipeline.dedup.search.pair_search import PairSearchConfig, check_side
+from pipeline.dedup.search.pair_search import PairSearchConfig, check_side, compile_ahead
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
 
@@ -270,7 +271,9 @@ def _learn(images: Path, options: Options, to: Path) -> Path:
     batch = min(section.batch, count)
     epochs = max(1, round(STEPS_OF_TRAINING * batch / count))
     section = section.model_copy(update={"batch": batch, "epochs": min(epochs, MOST_EPOCHS)})
-    engine.run_in_subprocess(_train, images, section, options.seed, to)
+    searches = options.given is None and options.pairs.mode == "near"
+    compiling = partial(compile_ahead, options.pairs) if searches else None
+    engine.run_in_subprocess(_train, images, section, options.seed, to, meanwhile=compiling)
     return to
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import compiled
+from pipeline.core.jit import entry_point
 from pipeline.dedup.encoder.encoder_input import to_32
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
@@ -56,7 +56,7 @@ def sharpness(images: Images) -> npt.NDArray[np.int64]:
     return energy
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], int64[::1])")
 def _sharpness(pictures: Images, energy: Rows) -> None:
     grey = np.empty((32, 32), np.int32)
     for i in range(len(pictures)):

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from pipeline.core import engine, files, progress
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.core.jit import compiled
+from pipeline.core.jit import entry_point
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.encoder_input import INPUTS, Bytes, flatten, normalise, to_32
 from pipeline.dedup.encoder.letterbox import strip_frame
@@ -116,7 +116,7 @@ def sums(values: Bytes, weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
     return total
 
 
-@compiled
+@entry_point("(uint8[:,::1], int8[:,::1], int32[:,::1])")
 def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int32]) -> None:
     """Two rows and four units at a time, so that each byte that was read is used more than once.
 

@@ -6,7 +6,7 @@ All of it is whole numbers, or single operations that every processor rounds ali
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.resize import area_average
 
@@ -44,7 +44,7 @@ def cut(pictures: Images, box: Box) -> Images:
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], int64, int64, int64, int64, uint8[:,:,:,::1])")
 def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
     for i in range(len(pictures)):
         resample(pictures[i], top, left, height, width, out[i])
@@ -89,7 +89,7 @@ def blur(pictures: Images) -> Images:
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], uint8[:,:,:,::1])")
 def _blur_all(pictures: Images, out: Images) -> None:
     sums = np.empty((8, 8), np.int64)
     for i in range(len(pictures)):
@@ -127,7 +127,7 @@ def normalise(pictures: Images) -> Bytes:
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], uint8[:,::1])")
 def _normalise(pictures: Images, out: Bytes) -> None:
     planes = np.empty((3, 1024), np.int32)  # light less its mean, blue and red less light: in 1/1,024,000 of a level
     for i in range(len(pictures)):

@@ -7,7 +7,7 @@ a picture is encoded, and what may be a bar is cut off in one view of it, and wh
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 from pipeline.dedup.encoder.encoder_input import resample
 from pipeline.imageset.format.image_set import Images
 
@@ -37,7 +37,7 @@ def strip_bars(pictures: Images) -> Images:
     Args:
         pictures: uint8 (n, 32, 32, 3).
     """
-    return _strip(np.ascontiguousarray(pictures), False)
+    return _strip(pictures, False)
 
 
 def strip_frame(pictures: Images) -> Images:
@@ -51,7 +51,7 @@ def strip_frame(pictures: Images) -> Images:
     Args:
         pictures: uint8 (n, 32, 32, 3).
     """
-    return _strip(np.ascontiguousarray(pictures), True)
+    return _strip(pictures, True)
 
 
 def without_bars(pictures: Images) -> npt.NDArray[np.int64]:
@@ -59,17 +59,21 @@ def without_bars(pictures: Images) -> npt.NDArray[np.int64]:
     return _boxes(np.ascontiguousarray(pictures), False)
 
 
-@compiled
 def _strip(pictures: Images, certain_alone: bool) -> Images:
+    pictures = np.ascontiguousarray(pictures)
     out = pictures.copy()
-    boxes = _boxes(pictures, certain_alone)
-    for i in range(len(pictures)):
-        if boxes[i, 2] < 32 or boxes[i, 3] < 32:
-            resample(pictures[i], boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3], out[i])
+    _cut_off(pictures, _boxes(pictures, certain_alone), out)
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], int64[:,::1], uint8[:,:,:,::1])")
+def _cut_off(pictures: Images, boxes: npt.NDArray[np.int64], out: Images) -> None:
+    for i in range(len(pictures)):
+        if boxes[i, 2] < 32 or boxes[i, 3] < 32:
+            resample(pictures[i], boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3], out[i])
+
+
+@entry_point("(uint8[:,:,:,::1], boolean)")
 def _boxes(pictures: Images, certain_alone: bool) -> npt.NDArray[np.int64]:
     out = np.empty((len(pictures), 4), np.int64)
     bars, ends = np.empty((2, 2), np.int64), np.empty(2, np.int64)
@@ -77,18 +81,18 @@ def _boxes(pictures: Images, certain_alone: bool) -> npt.NDArray[np.int64]:
     for i in range(len(pictures)):
         for axis in range(2):
             ends[axis] = _pair(pictures[i], axis, line, colours, bars[axis])
-        framed = ends.min() >= _END_OF_FRAME
+        framed = min(ends[0], ends[1]) >= _END_OF_FRAME
         for axis in range(2):
             if not framed and ends[axis] < _END_OF_LETTERBOX:
                 for far in range(2):
                     bars[axis, far] = 0
-                    if not certain_alone and _is_even(pictures[i], axis, far, _ALONE, line, colours[far]):
-                        bars[axis, far] = _bar(pictures[i], axis, far, _ALONE, line, colours[far])[0]
-        height, width = 32 - bars[0].sum(), 32 - bars[1].sum()
+                    if not certain_alone and _is_even(pictures[i], axis, far, False, line, colours[far]):
+                        bars[axis, far] = _bar(pictures[i], axis, far, False, line, colours[far])[0]
+        height, width = 32 - bars[0, 0] - bars[0, 1], 32 - bars[1, 0] - bars[1, 1]
         if height < 12 or width < 12:
-            bars[:] = 0
-            height = width = 32
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = bars[0, 0], bars[1, 0], height, width
+            out[i, 0], out[i, 1], out[i, 2], out[i, 3] = 0, 0, 32, 32
+        else:
+            out[i, 0], out[i, 1], out[i, 2], out[i, 3] = bars[0, 0], bars[1, 0], height, width
     return out
 
 
@@ -96,19 +100,22 @@ def _boxes(pictures: Images, certain_alone: bool) -> npt.NDArray[np.int64]:
 def _pair(picture: Images, axis: int, line: Line, colours: Line, bars: npt.NDArray[np.int64]) -> int:
     """How many lines two opposite bars take, into `bars`; and how many pixels lie off where they end: 0 for no pair."""
     for far in range(2):
-        if not _is_even(picture, axis, far, _OF_A_PAIR, line, colours[far]):
+        if not _is_even(picture, axis, far, True, line, colours[far]):
             return 0
     for plane in range(3):
         if abs(colours[0, plane] - colours[1, plane]) > _OF_A_PAIR[plane]:
             return 0
-    bars[0], end = _bar(picture, axis, 0, _OF_A_PAIR, line, colours[0])
-    bars[1], other = _bar(picture, axis, 1, _OF_A_PAIR, line, colours[1])
-    return min(end, other) if abs(bars[0] - bars[1]) <= 1 else 0
+    least = 32
+    for far in range(2):
+        bars[far], end = _bar(picture, axis, far, True, line, colours[far])
+        least = min(least, end)
+    return least if abs(bars[0] - bars[1]) <= 1 else 0
 
 
 @compiled
-def _is_even(picture: Images, axis: int, far: int, bounds: Bounds, line: Line, colour: Line) -> bool:
+def _is_even(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> bool:
     """Whether the outermost line is one of a bar; its medians go into `colour`."""
+    bounds = _OF_A_PAIR if paired else _ALONE
     _read(picture, axis, far, 0, line)
     pairs = 0  # a bar's pixels differ by twice the bound at most: a quick no for nearly all pictures
     for place in range(16):
@@ -121,14 +128,16 @@ def _is_even(picture: Images, axis: int, far: int, bounds: Bounds, line: Line, c
 
 
 @compiled
-def _bar(picture: Images, axis: int, far: int, bounds: Bounds, line: Line, colour: Line) -> tuple[int, int]:
+def _bar(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> tuple[int, int]:
     """How many lines a bar takes, the mixed one included, and how many pixels lie off that one or the next."""
-    for number in range(1, _WIDEST_BAR + 1):
+    bounds = _OF_A_PAIR if paired else _ALONE
+    end = 0
+    for number in range(1, _WIDEST_BAR + 2):
         _read(picture, axis, far, number, line)
-        end = _off(line, colour, bounds)
+        off = _off(line, colour, bounds)
         if end > bounds[3]:
-            _read(picture, axis, far, number + 1, line)
-            return number + 1, max(end, _off(line, colour, bounds))
+            return number, max(end, off)
+        end = off
     return 0, 0
 
 
@@ -137,8 +146,8 @@ def _read(picture: Images, axis: int, far: int, number: int, line: Line) -> None
     """Light, and blue and red less light, of a line across an axis (0: top to bottom), counted from one of its ends."""
     at = 31 - number if far else number
     for place in range(32):
-        pixel = picture[at, place] if axis == 0 else picture[place, at]
-        r, g, b = np.int32(pixel[0]), np.int32(pixel[1]), np.int32(pixel[2])
+        y, x = (at, place) if axis == 0 else (place, at)
+        r, g, b = np.int32(picture[y, x, 0]), np.int32(picture[y, x, 1]), np.int32(picture[y, x, 2])
         luma = np.int32(299 * r + 587 * g + 114 * b)
         line[0, place], line[1, place], line[2, place] = luma, 1000 * b - luma, 1000 * r - luma
 

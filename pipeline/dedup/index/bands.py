@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 
 BITS = 128
 WIDEST = 24
@@ -159,7 +159,7 @@ def ones(word: np.uint64) -> np.uint64:
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-@compiled
+@entry_point("(uint64[:,::1], uint64[:,::1], uint64[:,::1], int64[::1])")
 def _close(a: Words, b: Words, masks: Words, flips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """How many pairs of a and b are within each band's allowance."""
     counts = np.zeros(len(masks), np.int64)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.core import engine
 from pipeline.core.errors import BadParameters
-from pipeline.core.jit import compiled
+from pipeline.core.jit import entry_point
 from pipeline.dedup.encoder.codes import Codes
 from pipeline.dedup.index.bands import BITS, Words, choose, ones, patterns, word_masks
 from pipeline.imageset.format.image_set import Rows
@@ -180,7 +180,7 @@ Sorted = tuple[Words, npt.NDArray[np.uint32], npt.NDArray[np.int32], npt.NDArray
 """Codes, their keys and their numbers, all in the order of the keys; and where in them each key's bucket begins."""
 
 
-@compiled
+@entry_point("(uint64[:,::1], int64[::1])")
 def _sorted(words: Words, bits: Rows) -> Sorted:
     count = len(words)
     keys = np.empty(count, np.uint32)
@@ -206,7 +206,11 @@ def _sorted(words: Words, bits: Rows) -> Sorted:
     return in_order, keys_in_order, rows, offsets
 
 
-@compiled
+@entry_point(
+    "({0}, {0}, int64, int64, boolean, uint32[::1], uint64[:,::1], int64[::1], int64, uint64[::1], int64)".format(
+        "Tuple((uint64[:,::1], uint32[::1], int32[::1], int32[::1]))"
+    )
+)
 def _compare(
     lefts: Sorted,
     rights: Sorted,

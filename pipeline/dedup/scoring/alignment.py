@@ -64,20 +64,14 @@ def source_of(affine: npt.NDArray[np.float64], y: int, x: int, side: int = 32) -
 
 
 @compiled
-def align(source: Plane, target: Plane) -> tuple[npt.NDArray[np.float64], float]:
-    """`align_from` where nothing is known of the map."""
-    return align_from(source, target, np.zeros(6))
-
-
-@compiled
-def align_from(source: Plane, target: Plane, start: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+def align(source: Plane, target: Plane, start: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
     """The map that lays a source's light over a target's, whatever brightness and contrast of the two.
 
     Stretch and turn are held below 0.2 and shifts below 5 pixels of 32.
 
     Args:
         source, target: both side×side.
-        start: the map to start from, float64 (6,).
+        start: the map to start from, float64 (6,); zeros where nothing is known of it.
 
     Returns:
         float64 (6,), and the normalised cross-correlation of the two, smoothed, where they overlap: -1..1, and -2 where
@@ -113,7 +107,7 @@ def align_from(source: Plane, target: Plane, start: npt.NDArray[np.float64]) -> 
         correlation = (sum_ab - sum_a * sum_b / n) / np.sqrt(var_a * var_b)
         if correlation > highest:
             highest = correlation
-            best[:] = affine
+            best = affine.copy()
         elif step > 3 and correlation < highest - 0.02:
             break
         if step < last and _move(affine, warped, b, inside, sum_a / n, sum_b / n, np.sqrt(var_b / var_a)) and step:

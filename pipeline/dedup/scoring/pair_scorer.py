@@ -9,13 +9,14 @@ alike though one of them is mirrored.
 
 import functools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core import files
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 from pipeline.dedup.encoder.letterbox import strip_bars
 from pipeline.dedup.scoring.alignment import Plane, align, smooth, source_of, value_at
 from pipeline.dedup.scoring.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
@@ -82,9 +83,43 @@ def score(left: Images, right: Images) -> Floats:
 
 def measure(left: Images, right: Images) -> Floats:
     """The measurements that `FEATURES` names: float64 (n, 38) of aligned pictures uint8 (n, 32, 32, 3)."""
+    bare_left, bare_right = strip_bars(left), strip_bars(right)
+    laid = lay_over(left, bare_left, right, bare_right)
+    stripped = laid.stripped[:, None, None, None]
+    pictures = np.where(stripped, bare_left, left), np.where(stripped, bare_right, right)
     out = np.empty((len(left), len(FEATURES)))
-    _measure_all(left, strip_bars(left), right, strip_bars(right), out)
+    _measure_all(*pictures, laid.affine, laid.correlation, _ROWS, _BAND, out)
     return out
+
+
+@dataclass(frozen=True)
+class Overlays:
+    """How pictures are best laid over each other.
+
+    Attributes:
+        stripped: bool (n,), whether they agree better without bars.
+        affine: float64 (n, 6), the map; see `alignment`.
+        correlation: float64 (n,), their normalised cross-correlation under that map; see `align`.
+    """
+
+    stripped: npt.NDArray[np.bool_]
+    affine: Floats
+    correlation: Floats
+
+
+def lay_over(left: Images, bare_left: Images, right: Images, bare_right: Images) -> Overlays:
+    """Align pairs of pictures, with bars or without.
+
+    Args:
+        left, right: uint8 (n, 32, 32, 3).
+        bare_left, bare_right: the same without bars; see `strip_bars`.
+    """
+    count = len(left)
+    found = Overlays(np.empty(count, np.bool_), np.empty((count, 6)), np.empty(count))
+    left, bare_left = np.ascontiguousarray(left), np.ascontiguousarray(bare_left)
+    right, bare_right = np.ascontiguousarray(right), np.ascontiguousarray(bare_right)
+    _lay_over(left, bare_left, right, bare_right, found.stripped, found.affine, found.correlation)
+    return found
 
 
 LEAST_DETAIL = 1.5
@@ -100,15 +135,14 @@ def detail(pictures: Images) -> Floats:
         pictures: uint8 (n, 32, 32, 3).
     """
     out = np.empty(len(pictures))
-    _detail_all(pictures, out)
+    _detail_all(np.ascontiguousarray(pictures), out)
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], float64[::1])")
 def _detail_all(pictures: Images, out: Floats) -> None:
     for i in range(len(pictures)):
-        luma = luma_of(pictures[i])
-        fine = luma - smooth(smooth(smooth(luma)))
+        fine = _fine(luma_of(pictures[i]))
         total = 0.0
         for y in range(3, 29):
             for x in range(3, 29):
@@ -117,27 +151,54 @@ def _detail_all(pictures: Images, out: Floats) -> None:
 
 
 @compiled
-def _measure_all(left: Images, bare_left: Images, right: Images, bare_right: Images, out: Floats) -> None:
+def _fine(plane: Plane) -> Plane:
+    """What three smoothings take away from a plane."""
+    coarse = plane
+    for _ in range(3):
+        coarse = smooth(coarse)
+    out = np.empty(plane.shape)
+    for y in range(plane.shape[0]):
+        for x in range(plane.shape[1]):
+            out[y, x] = plane[y, x] - coarse[y, x]
+    return out
+
+
+@entry_point(
+    "(uint8[:,:,:,::1], uint8[:,:,:,::1], uint8[:,:,:,::1], uint8[:,:,:,::1], "
+    "boolean[::1], float64[:,::1], float64[::1])"
+)
+def _lay_over(
+    left: Images,
+    bare_left: Images,
+    right: Images,
+    bare_right: Images,
+    stripped: npt.NDArray[np.bool_],
+    affines: Floats,
+    correlations: Floats,
+) -> None:
+    start = np.zeros(6)
     for i in range(len(left)):
-        bare, affine, correlation = lay_over(left[i], bare_left[i], right[i], bare_right[i])
-        a, b = (bare_left[i], bare_right[i]) if bare else (left[i], right[i])
-        _measure(a, b, affine, correlation, out[i])
+        barred_left, barred_right = _differ(left[i], bare_left[i]), _differ(right[i], bare_right[i])
+        # Bars in one picture alone were added to it, or both have them and those of the other are hard to see.
+        for bare in range(barred_left and barred_right, 1 + (barred_left or barred_right)):
+            a, b = (bare_left[i], bare_right[i]) if bare else (left[i], right[i])
+            affine, correlation = align(luma_of(a), luma_of(b), start)
+            if bare and not (barred_left and barred_right) and correlation <= correlations[i]:
+                continue
+            stripped[i], correlations[i] = bare == 1, correlation
+            for k in range(6):
+                affines[i, k] = affine[k]
 
 
 @compiled
-def lay_over(left: Images, bare_left: Images, right: Images, bare_right: Images) -> tuple[bool, Floats, float]:
-    """Whether two pictures uint8 (32, 32, 3) are better compared without bars, and what `align` says of them then."""
-    barred = (left != bare_left).any(), (right != bare_right).any()
-    if barred[0] and barred[1]:
-        affine, correlation = align(luma_of(bare_left), luma_of(bare_right))
-        return True, affine, correlation
-    affine, correlation = align(luma_of(left), luma_of(right))
-    if barred[0] or barred[1]:
-        # The bars are an addition to one, or part of both and hard to see in one of them.
-        bare_affine, bare_correlation = align(luma_of(bare_left), luma_of(bare_right))
-        if bare_correlation > correlation:
-            return True, bare_affine, bare_correlation
-    return False, affine, correlation
+def _differ(a: Images, b: Images) -> bool:
+    """Whether two pictures of one shape differ in any value."""
+    for y in range(a.shape[0]):
+        for x in range(a.shape[1]):
+            for c in range(a.shape[2]):
+                if a[y, x, c] != b[y, x, c]:
+                    return True
+    return False
 
 
 @compiled
@@ -151,16 +212,44 @@ def luma_of(picture: Images) -> Plane:
     return out
 
 
+@entry_point(
+    "(uint8[:,:,:,::1], uint8[:,:,:,::1], float64[:,::1], float64[::1], float64[:,::1], int64[:,::1], float64[:,::1])"
+)
+def _measure_all(
+    left: Images,
+    right: Images,
+    affines: Floats,
+    aligned: Floats,
+    rows: Floats,
+    band_of: npt.NDArray[np.int64],
+    out: Floats,
+) -> None:
+    for i in range(len(left)):
+        _measure(left[i], right[i], affines[i], aligned[i], rows, band_of, out[i])
+
+
 @compiled
-def _measure(left: Images, right: Images, affine: Floats, correlation: float, out: Floats) -> None:
+def _measure(
+    left: Images,
+    right: Images,
+    affine: Floats,
+    correlation: float,
+    rows: Floats,
+    band_of: npt.NDArray[np.int64],
+    out: Floats,
+) -> None:
     planes, inside = _overlay(left, right, affine)
-    overlap = inside.sum() / 1024
+    overlap = 0.0
+    for y in range(32):
+        for x in range(32):
+            overlap += inside[y, x]
+    overlap /= 1024
     correlations, energies = np.zeros((3, 6)), np.zeros((2, 3, 6))
     for channel in range(3):
-        a, b = frequencies(planes[0, channel], inside, _ROWS), frequencies(planes[1, channel], inside, _ROWS)
+        a, b = frequencies(planes[0, channel], inside, rows), frequencies(planes[1, channel], inside, rows)
         for y in range(a.shape[0]):
             for x in range(a.shape[0]):
-                band = _BAND[y, x]
+                band = band_of[y, x]
                 if band >= 0:
                     energies[0, channel, band] += a[y, x] * a[y, x]
                     energies[1, channel, band] += b[y, x] * b[y, x]
@@ -230,7 +319,7 @@ def _by_cell(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[float, 
 
     Detail in one place alone, an aeroplane in the sky, is little to know a picture by.
     """
-    fine_a, fine_b = a - smooth(smooth(smooth(a))), b - smooth(smooth(smooth(b)))
+    fine_a, fine_b = _fine(a), _fine(b)
     total = squares = weighed = agreed = 0.0
     for cell in range(64):
         n = 0

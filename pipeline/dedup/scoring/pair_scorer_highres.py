@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core import files
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 from pipeline.dedup.encoder.encoder_input import SIDE, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars, without_bars
 from pipeline.dedup.scoring import pair_scorer
-from pipeline.dedup.scoring.alignment import Plane, align_from, smooth, source_of
+from pipeline.dedup.scoring.alignment import Plane, align, smooth, source_of
 from pipeline.dedup.scoring.pair_scorer import lay_over, luma_of
 from pipeline.dedup.scoring.spectrum import bands_between, cosine_rows, evidence, fisher, frequencies, tamed
 from pipeline.imageset.format.image_set import Images, ImageSet
@@ -139,30 +139,35 @@ def measure(left: Images, right: Images, small_left: Images, small_right: Images
         float64 (n, 17).
     """
     out = np.empty((len(left), len(FEATURES)))
-    bare = strip_bars(small_left), strip_bars(small_right)
+    laid = lay_over(small_left, strip_bars(small_left), small_right, strip_bars(small_right))
     boxes = without_bars(small_left), without_bars(small_right)
-    tables = _tables(left.shape[1])
-    _measure_all((left, right), (small_left, small_right), bare, boxes, *tables, out)
+    rows, band_of, pairs = _tables(left.shape[1])
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    _measure_all(left, right, *boxes, laid.stripped, laid.affine, rows, band_of, pairs, out)
     return out
 
 
-@compiled
+@entry_point(
+    "(uint8[:,:,:,::1], uint8[:,:,:,::1], int64[:,::1], int64[:,::1], boolean[::1], "
+    "float64[:,::1], float64[:,::1], int64[:,::1], int64[::1], float64[:,::1])"
+)
 def _measure_all(
-    large: tuple[Images, Images],
-    small: tuple[Images, Images],
-    bare: tuple[Images, Images],
-    boxes: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    large_left: Images,
+    large_right: Images,
+    left_boxes: npt.NDArray[np.int64],
+    right_boxes: npt.NDArray[np.int64],
+    stripped: npt.NDArray[np.bool_],
+    affines: Floats,
     rows: Floats,
     band_of: npt.NDArray[np.int64],
     pairs: npt.NDArray[np.int64],
     out: Floats,
 ) -> None:
     for i in range(len(out)):
-        stripped, affine, _ = lay_over(small[0][i], bare[0][i], small[1][i], bare[1][i])
-        left, right = luma_of(large[0][i]), luma_of(large[1][i])
-        if stripped:
-            left, right = _cut(left, boxes[0][i]), _cut(right, boxes[1][i])
-        _measure(left, right, affine, rows, band_of, pairs, out[i])
+        left, right = luma_of(large_left[i]), luma_of(large_right[i])
+        if stripped[i]:
+            left, right = _cut(left, left_boxes[i]), _cut(right, right_boxes[i])
+        _measure(left, right, affines[i], rows, band_of, pairs, out[i])
 
 
 @compiled
@@ -179,14 +184,18 @@ def _measure(
     start = affine.copy()
     start[4] *= side / 32
     start[5] *= side / 32
-    found, _ = align_from(left, right, start)
+    found, _ = align(left, right, start)
     warped, inside = np.empty((side, side)), np.empty((side, side), np.bool_)
     for y in range(side):
         for x in range(side):
             at_y, at_x, inside[y, x] = source_of(found, y, x, side)
             warped[y, x] = _cubic_at(left, at_y, at_x)
     a, b = _fine(warped, inside), _fine(right, inside)
-    overlap = max(inside.sum() / (side * side), 1e-3)
+    overlap = 0.0
+    for y in range(side):
+        for x in range(side):
+            overlap += inside[y, x]
+    overlap = max(overlap / (side * side), 1e-3)
     bands = len(pairs)
     agreed, energies = np.zeros(bands), np.zeros((2, bands))
     left_waves, right_waves = frequencies(a, inside, rows), frequencies(b, inside, rows)

@@ -48,10 +48,17 @@ def frequencies(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) -> Fl
         float64 (count, count).
     """
     size, side = rows.shape
-    count = max(inside.sum(), 1)
-    mean = plane.sum() / count  # it is 0 outside
+    count, total = 0, 0.0
+    for y in range(side):
+        for x in range(side):
+            count += inside[y, x]
+            total += plane[y, x]  # it is 0 outside
+    mean = total / max(count, 1)
     columns, out = np.zeros((size, side)), np.zeros((size, size))
-    turned = np.ascontiguousarray(rows.T)  # read in the order in which it lies
+    turned = np.empty((side, size))  # the rows as columns, to read memory in order
+    for x in range(side):
+        for m in range(size):
+            turned[x, m] = rows[m, x]
     centred = np.empty(side)
     for y in range(side):
         for x in range(side):

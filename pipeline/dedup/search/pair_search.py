@@ -16,12 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.core import engine, params, progress
+from pipeline.core import engine, jit, params, progress
 from pipeline.core.errors import BadParameters
-from pipeline.dedup.encoder.codes import BITS, Codes, load_encoder
-from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.encoder.codes import BITS, Codes, encode, load_encoder
+from pipeline.dedup.encoder.encoder_input import SIDE, to_32
+from pipeline.dedup.encoder.letterbox import strip_bars
+from pipeline.dedup.index.bands import choose
 from pipeline.dedup.index.candidate_pairs import find_candidates
 from pipeline.dedup.index.exact_match import apply_predicates, is_flat
+from pipeline.dedup.index.hamming_index import pairs_within
 from pipeline.dedup.index.views import VIEWS, encode_views
 from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.decoys import chance
@@ -64,6 +67,12 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
             f"compare_side {wanted}: the pictures of {images.folder} are stored at {side}×{side}, expected at least "
             f"{wanted}×{wanted}; make the set with a larger side, or set compare_side to 32"
         )
+
+
+def compile_ahead(parameters: PairSearchConfig) -> None:
+    """Compile what a search calls; see `jit.compile_ahead`."""
+    closer = [pair_scorer_highres.score] if parameters.compare_side > SIDE else []
+    jit.compile_ahead(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, *closer)
 
 
 class PairSearch:
@@ -117,6 +126,7 @@ class PairSearch:
 
     def run(self) -> dict[str, pa.Table]:
         """The pairs, the near misses and the decoys."""
+        compile_ahead(self.parameters)
         # A mirrored picture is a copy where that is asked for: there, one upside down is none.
         decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
         turns: list[Turn] = ["as it is", "mirrored"] if self.parameters.mirrored else ["as it is"]
@@ -144,9 +154,9 @@ class PairSearch:
                 parts.append((self.sets[side].folder, turn, rows[start : start + _ENCODED]))
                 places.append((number, start))
         codes = [np.empty((len(VIEWS), len(self.rows[side]), BITS // 8), np.uint8) for side, _ in wanted]
-        encode = partial(_encode_rows, self.encoder_file)
+        encode_part = partial(_encode_rows, self.encoder_file)
         with progress.bar("encode views", sum(one.shape[1] for one in codes)) as advance:
-            made = engine.map_chunks(encode, parts, workers=self.workers)
+            made = engine.map_chunks(encode_part, parts, workers=self.workers)
             for (number, start), part in zip(places, made, strict=True):
                 codes[number][:, start : start + part.shape[1]] = part
                 advance(part.shape[1])

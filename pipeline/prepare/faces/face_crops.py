@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from pipeline.core import jit
 from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.pictures.raw_folder import locate
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
@@ -45,6 +46,7 @@ def make_faces(
     """
     models = locate(source, archives).beside
     check_model(section, models)
+    jit.compile_ahead(resize)
     convert = functools.partial(to_faces, section, models)
     return make_set(
         "faces", section, convert, code=code_digest(__name__), source=source, archives=archives, to=to, workers=workers

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.jit import compiled
+from pipeline.core.jit import compiled, entry_point
 
 Image = npt.NDArray[np.uint8]
 Images = npt.NDArray[np.uint8]
@@ -47,11 +47,11 @@ def area_average(images: Images, side: int) -> Images:
     if images.shape[1:3] == (side, side):
         return images
     out = np.empty((len(images), side, side, 3), np.uint8)
-    _area(np.ascontiguousarray(images), out)
+    _area(np.require(images, np.uint8, ["C", "W"]), out)
     return out
 
 
-@compiled
+@entry_point("(uint8[:,:,:,::1], uint8[:,:,:,::1])")
 def _area(images: Images, out: Images) -> None:
     """Sums of whole numbers; those of a line are held as int32, those of a square as doubles, exact below 2**53.
 

@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from pipeline.core import jit
 from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.pictures.raw_folder import DataSet
 from pipeline.imageset.format.image_set import Picture, Skipped
@@ -35,6 +36,8 @@ def make_squares(
     data_set: DataSet, section: SquaresConfig, *, source: Path, archives: Path | None = None, to: Path, workers: int
 ) -> dict[str, int]:
     """Make the image set `to` of a source; see `sets.make_set`."""
+    if section.resize != "cv2-bilinear":
+        jit.compile_ahead(resize)
     convert = functools.partial(to_square, section)
     return make_set(
         data_set, section, convert, code=code_digest(__name__), source=source, archives=archives, to=to, workers=workers

@@ -36,7 +36,7 @@ def warp(plane: np.ndarray, affine: np.ndarray) -> np.ndarray:
 def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
     """Also under another brightness and contrast; to a third of a pixel everywhere."""
     target = 0.7 * warp(plane, np.array(affine, float)) + 40
-    found, correlation = align(plane, target)
+    found, correlation = align(plane, target, np.zeros(6))
     assert correlation > 0.99
     corners = [(0, 0), (0, 31), (31, 0), (31, 31), (16, 16)]
     for y, x in corners:
@@ -46,7 +46,7 @@ def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
 
 def test_what_has_no_contrast_is_not_laid_over(plane: np.ndarray) -> None:
     """An even picture agrees with nothing."""
-    affine, correlation = align(np.full((32, 32), 80.0), plane)
+    affine, correlation = align(np.full((32, 32), 80.0), plane, np.zeros(6))
     assert correlation == -2 and not affine.any()
 
 
