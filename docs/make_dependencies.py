@@ -1,13 +1,32 @@
 """Write each stage's code dependencies, which its imports give, into dvc.yaml; with `--check`, compare them only."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
 from pipeline.core.code_dependencies import packages_of
 from pipeline.core.params import read_yaml
+from pipeline.models.registry import FAMILIES
 
 PIPELINE = Path(__file__).parents[1] / "dvc.yaml"
+
+
+def dependencies(stage: str, command: str) -> list[str]:
+    """The packages that a stage depends on.
+
+    They are those of its imports and, where it loads models by the name of their family, those of the family whose
+    model its command is given.
+
+    Args:
+        stage: name, as in dvc.yaml.
+        command: its `cmd`.
+    """
+    packages = packages_of(f"stages.{stage}")
+    if "pipeline/models/registry" not in packages:
+        return packages
+    families = re.findall(r"--model models/\$\{profile\}/([a-z_0-9]+)/", command)
+    return packages_of(f"stages.{stage}", *(FAMILIES[family] for family in families))
 
 
 def with_dependencies(text: str, stages: dict[str, list[str]]) -> str:
@@ -38,7 +57,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something would change")
     check = parser.parse_args().check
     before = PIPELINE.read_text()
-    after = with_dependencies(before, {name: packages_of(f"stages.{name}") for name in read_yaml(PIPELINE)["stages"]})
+    stages = read_yaml(PIPELINE)["stages"]
+    after = with_dependencies(before, {name: dependencies(name, entry["cmd"]) for name, entry in stages.items()})
     if after != before and not check:
         PIPELINE.write_text(after)
     return int(check and after != before)

@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def evaluate_features(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model, of a family with features.")],
     images: ImagesOption,
     kept: Annotated[Path, typer.Option(help="Row numbers the model was trained on: kept.npy of remove-duplicates.")],
     benchmark: Annotated[Path, typer.Option(help="Folder that download-benchmarks made.")],

@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def review_samples(
-    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model, of any family.")],
     to: Annotated[Path, typer.Option("--to", "-o", help="Folder of boxes.csv and exemplars.csv, as audit/MODEL.")],
     count: Annotated[int, typer.Option(min=1, max=2000, help="Samples to draw boxes on.")] = 150,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samples.")] = 0,

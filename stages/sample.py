@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def sample(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model, of any family.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -23,11 +23,11 @@ def sample(
 ) -> None:
     """Draw pictures from a trained generator: a grid and single files."""
     from pipeline.core.params import load_section
-    from pipeline.models.dcgan import sampling
+    from pipeline.figures import samples
 
     with stage("sample", quiet, as_json) as report:
-        parameters = load_section(params, f"dcgan.{name}.sample", sampling.SampleConfig)
-        summary = sampling.sample(model, parameters, name=name, seed=seed, to=to)
+        parameters = load_section(params, f"figures.{name}.samples", samples.SamplesConfig)
+        summary = samples.sample(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
             f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them as files of their own; "

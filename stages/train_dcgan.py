@@ -1,8 +1,7 @@
 """Train a DCGAN on the pictures that stayed."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,14 +20,6 @@ from stages.common import (
 app = typer.Typer(add_completion=False)
 
 
-class Device(StrEnum):
-    """What to train on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 @app.command()
 def train_dcgan(
     name: SetOption,
@@ -38,8 +29,12 @@ def train_dcgan(
     to: ToOption,
     params: ParamsOption,
     device: Annotated[
-        Device, typer.Option(help="Where to train; auto takes a CUDA device if there is one.")
-    ] = Device.auto,
+        Literal["auto", "cpu", "cuda"] | None,
+        typer.Option(
+            help="What to train on; auto: a CUDA device if torch sees one, else the CPU.",
+            show_default="what the profile says",
+        ),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -50,8 +45,8 @@ def train_dcgan(
     from pipeline.models.dcgan.config import DcganConfig
 
     with stage("train-dcgan", quiet, as_json) as report:
-        parameters = load_section(params, f"dcgan.{name}.training", DcganConfig)
-        summary = train.train(images, kept, parameters, name=name, seed=seed, to=to, device=device)
+        config = load_section(params, f"dcgan.{name}.training", DcganConfig)
+        summary = train.train(images, kept, config, name=name, seed=seed, to=to, device=device)
         last = summary["last"]
         report(
             summary,

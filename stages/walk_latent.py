@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def walk_latent(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Model folder that train-dcgan made.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model, of a family with a latent space.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -26,7 +26,7 @@ def walk_latent(
     from pipeline.figures import latent_walk
 
     with stage("walk-latent", quiet, as_json) as report:
-        parameters = load_section(params, f"explore.{name}.walk", latent_walk.LatentWalkConfig)
+        parameters = load_section(params, f"figures.{name}.latent_walk", latent_walk.LatentWalkConfig)
         summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.code_dependencies import packages_of
+from docs.make_dependencies import dependencies
 from pipeline.core.params import ROOMS, read_yaml
+from pipeline.models.registry import FAMILIES
 from stages.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,23 @@ def test_code_dependencies_are_those_of_the_imports() -> None:
     """A stage reruns when code that decides its bytes changes, and at no other change of code."""
     for stage, entry in PIPELINE.items():
         listed = [dependency for dependency in entry["deps"] if dependency.startswith("pipeline/")]
-        assert listed == packages_of(f"stages.{stage}"), f"{stage}: run `make docs`"
+        assert listed == dependencies(stage, entry["cmd"]), f"{stage}: run `make docs`"
+
+
+def test_a_stage_depends_on_the_family_of_its_own_model_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that loads models by name depends on the family in its command: not on all, and not on none."""
+    monkeypatch.setitem(FAMILIES, "other", "pipeline.imageset.append")
+    for stage in ("sample", "walk_latent", "evaluate_features"):
+        command = PIPELINE[stage]["cmd"]
+        assert "pipeline/models/dcgan" in dependencies(stage, command)
+        assert "pipeline/imageset/append" not in dependencies(stage, command)
+        changed = dependencies(stage, command.replace("/dcgan/", "/other/"))
+        assert "pipeline/models/dcgan" not in changed and "pipeline/imageset/append" in changed
+        with pytest.raises(KeyError, match="unknown"):
+            dependencies(stage, command.replace("/dcgan/", "/unknown/"))
+    for stage in ("train_dcgan", "write_report"):
+        others = {"pipeline/models/registry", "pipeline/models/base", "pipeline/figures/samples"}
+        assert not others & set(dependencies(stage, PIPELINE[stage]["cmd"]))
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

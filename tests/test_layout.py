@@ -16,13 +16,14 @@ from stages.__main__ import COMMANDS, app
 ROOT = Path(__file__).parents[1]
 ORDER = [
     *("core", "seeding", "intervals", "csv_text"),
-    *("imageset.format", "imageset.append", "imageset.image_grid"),
+    *("imageset.format", "imageset.append", "imageset.image_grid", "imageset.torch_dataset"),
     *("readers", "datasets.published", "datasets.labelled", "datasets.pictures"),
     *("acquire.config", "miniature", "acquire.download", "acquire.archives", "acquire.url_list", "acquire.preflight"),
     *("prepare.decode", "prepare.resize", "prepare.build", "prepare.squares", "prepare.faces"),
-    *("training.checkpoint", "training.loop"),
+    *("training.checkpoint", "training.loop", "training.runtime"),
     *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search", "dedup.decision", "dedup.recall"),
-    *("models.dcgan", "evaluate.linear_probe", "figures.latent_walk"),
+    *("models.base", "models.registry", "models.dcgan"),
+    *("evaluate.linear_probe", "figures.samples", "figures.latent_walk"),
     *("audit", "webapp", "review.duplicates", "review.samples", "export", "report", "workflows"),
 ]
 """The innermost packages of `pipeline/`, from left to right: each imports from packages to its left only."""

@@ -46,8 +46,8 @@ SMALLER: dict[str, Any] = {
     **{f"evaluate.{name}.selection_draws": 2 for name in BENCHMARKS},
     **{f"evaluate.{name}.folds": 2 for name in BENCHMARKS},
     **{f"evaluate.{name}.untrained": 1 for name in BENCHMARKS},
-    "explore.*.walk.rows": 2,
-    "explore.*.walk.columns": 2,
+    "figures.*.latent_walk.rows": 2,
+    "figures.*.latent_walk.columns": 2,
 }
 """Values that make the miniature a matter of seconds; still several chunks a set."""
 
@@ -170,7 +170,7 @@ CHANGES = {
     ),
     "dcgan.imagenet.sample.singles": ("sample@imagenet", "write_report"),
     "evaluate.svhn.draws": ("evaluate_features@imagenet-svhn", "write_report"),
-    "explore.lsun.walk.columns": ("walk_latent@lsun", "write_report"),
+    "figures.lsun.latent_walk.columns": ("walk_latent@lsun", "write_report"),
 }
 """A value of one set; the stage that must run when it changes, and those that may: that set's from there on."""
 
@@ -257,7 +257,7 @@ SECTIONS = {
     "audit.lsun": {"audit_duplicates@lsun"},
     "dcgan.lsun.training": {"train_dcgan@lsun"},
     "dcgan.lsun.sample": {"sample@lsun"},
-    "explore.lsun.walk": {"walk_latent@lsun"},
+    "figures.lsun.latent_walk": {"walk_latent@lsun"},
     "acquire.faces": {"doctor", "download_faces@faces"},
     "prepare.faces": {"crop_faces@faces"},
     "acquire.svhn": {"doctor", "download_benchmarks@svhn"},

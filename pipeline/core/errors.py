@@ -7,6 +7,7 @@
     │   └── ChecksumMismatch   its size or digest is not the expected one
     ├── DownloadFailed     the other side, the network or the disk gave up
     ├── Busy               another process is working on the same output
+    ├── Unsupported        a model's family does not offer what a command needs
     └── TrainingDiverged   a loss is no longer a finite number
 
 A message says which option or file, what was found against what was expected, and what to do next; the commands print
@@ -40,6 +41,10 @@ class DownloadFailed(PipelineError):
 
 class Busy(PipelineError):
     """Another process holds the same output and did not finish in time."""
+
+
+class Unsupported(PipelineError):
+    """A model is of a family that does not offer what the command needs."""
 
 
 class TrainingDiverged(PipelineError):

@@ -9,7 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.core.errors import BadParameters, MissingInput
 
-ROOMS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "explore")
+ROOMS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "figures")
 """The first level of a profile; the second is the set."""
 
 
@@ -122,7 +122,10 @@ def _explain(error: pydantic.ValidationError, path: str, section: type[Section])
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join([path, *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key, expected one of {', '.join(section.model_fields)}"
+        inner: Any = section
+        for part in problem["loc"][:-1]:  # a section within the section
+            inner = inner.model_fields[part].annotation
+        return f"{key}: unknown key, expected one of {', '.join(inner.model_fields)}"
     if problem["type"] == "missing":
         return f"{key}: missing key"
     return f"{key}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -231,9 +231,9 @@ def provenance(evaluation: Evaluation) -> list[tuple[str, ...]]:
         ),
         (
             f"{evaluation.name}, features",
-            f"{found.features:,} of {found.model.preset}, base width {found.model.base_width}, {found.model.epochs} "
-            f"epochs, {found.model.steps:,} steps on {found.model.pictures:,} pictures; {statistics}",
-            f"evaluate-features, seed {found.seed}, discriminator {found.model.discriminator_sha256[:16]}…",
+            f"{found.features:,} of {found.model.architecture}, {found.model.epochs} epochs, "
+            f"{found.model.steps:,} steps on {found.model.pictures:,} pictures; {statistics}",
+            f"evaluate-features, seed {found.seed}, network {found.model.network_sha256[:16]}…",
         ),
     ]
 

@@ -17,7 +17,7 @@ from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.report import data_uris, evaluations, records, tables
 from pipeline.report.evaluations import Evaluation
-from pipeline.report.plots import history_plot, read_history
+from pipeline.report.plots import LOSSES, history_plot, read_history
 
 INDEX = "index"
 """Name of the comparison's page."""
@@ -32,9 +32,9 @@ class Folders:
 
     Attributes:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
-        models: trained DCGANs: `model.json`, `history.tsv`, `samples/`.
+        models: trained models: `model.json`, `history.tsv`, `samples/`.
         samples: `grid.png`, `samples.json`.
-        walks: `walk.png`, `walk.json`.
+        walks: `walk.png`, `walk.json`; not of models without a latent space.
         features: a folder `SET-BENCHMARK` for each set that was evaluated and each benchmark: `metrics.json`,
             `features.svg`.
     """
@@ -123,13 +123,16 @@ def _environment() -> jinja2.Environment:
 
 def _read_set(name: str, folders: Folders) -> tables.Set:
     history = read_history(folders.models / name / "history.tsv")
+    model = records.read(folders.models / name / "model.json", records.ModelRecord, "train-dcgan")
     return tables.Set(
         name,
         records.read(folders.audit / name / "metrics.json", records.AuditRecord, "audit-duplicates"),
-        records.read(folders.models / name / "model.json", records.ModelRecord, "train-dcgan"),
+        model,
         records.read(folders.samples / name / "samples.json", records.SamplesRecord, "sample"),
-        records.read(folders.walks / name / "walk.json", records.WalkRecord, "walk-latent"),
-        (history["d_loss"][-1], history["g_loss"][-1]),
+        records.read(folders.walks / name / "walk.json", records.WalkRecord, "walk-latent")
+        if model.latent_shape
+        else None,
+        {column: values[-1] for column, values in history.items() if column in LOSSES},
     )
 
 
@@ -147,9 +150,8 @@ def _index(
             "gallery": _gallery(one.name, folders, to),
             "grid": data_uris.png(folders.samples / one.name / "grid.png", "sample"),
             "kept": data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
-            "walk": data_uris.first_rows(
-                folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"
-            ),
+            "walk": one.walk
+            and data_uris.first_rows(folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"),
         }
         for one in sets
     ]
@@ -186,7 +188,7 @@ def _page(
         epochs=[(epoch, data_uris.png(path, "train-dcgan")) for epoch, path in _chosen_epochs(model / "samples")],
         kept=data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
         grid=data_uris.png(folders.samples / one.name / "grid.png", "sample"),
-        walk=data_uris.png(folders.walks / one.name / "walk.png", "walk-latent"),
+        walk=one.walk and data_uris.png(folders.walks / one.name / "walk.png", "walk-latent"),
         gallery=_gallery(one.name, folders, to),
         evaluations=[(entry, data_uris.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
     )
@@ -204,6 +206,6 @@ def _chosen_epochs(folder: Path) -> list[tuple[int, Path]]:
     """The first epoch's sample grid, one a third of the way, and the last: how the samples came to be."""
     grids = sorted(folder.glob("epoch-*.png"))
     if not grids:
-        raise MissingInput(f"{folder}: no sample grids here; run train-dcgan again")
+        raise MissingInput(f"{folder}: no sample grids here; train the model again")
     chosen = sorted({0, len(grids) // 3, len(grids) - 1})
     return [(int(grids[number].stem.removeprefix("epoch-")), grids[number]) for number in chosen]

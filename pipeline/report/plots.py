@@ -13,46 +13,53 @@ from pipeline.core.errors import CorruptData, MissingInput
 History = dict[str, list[float]]
 """Columns of a `history.tsv`, a value for each epoch."""
 
+LOSSES = {"d_loss": "discriminator", "g_loss": "generator", "loss": "model"}
+"""Columns of losses that a family may have: name, and whose loss it is."""
+
+OUTPUTS = {"d_real": "of real pictures", "d_fake": "of generated ones"}
+"""Columns of a GAN's history: mean output of the discriminator."""
+
 
 def read_history(path: Path) -> History:
-    """The columns of a `history.tsv` that the report shows.
+    """The columns of a `history.tsv` that the report shows: `epoch`, and those of `LOSSES` and `OUTPUTS` that it has.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: a column is missing or holds no numbers, or there are no rows.
+        CorruptData: it has no epochs or no loss, a column holds no numbers, or there are no rows.
     """
     if not path.exists():
-        raise MissingInput(f"{path}: no training history here; run train-dcgan again")
+        raise MissingInput(f"{path}: no training history here; train the model again")
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         if not rows:
             raise ValueError("it has no rows")
-        return {name: [float(row[name]) for row in rows] for name in ("epoch", "d_loss", "g_loss", "d_real", "d_fake")}
+        shown = ["epoch", *(name for name in (*LOSSES, *OUTPUTS) if name in rows[0])]
+        if not set(shown) & set(LOSSES):
+            raise ValueError(f"it has none of {', '.join(LOSSES)}")
+        return {name: [float(row[name]) for row in rows] for name in shown}
     except (KeyError, ValueError, TypeError) as error:
-        raise CorruptData(f"{path}: not a training history ({error}); run train-dcgan again") from None
+        raise CorruptData(f"{path}: not a training history ({error}); train the model again") from None
 
 
 def history_plot(columns: History) -> Markup:
-    """Losses and mean outputs of the discriminator by epoch."""
+    """Losses, and for a GAN mean outputs of the discriminator, by epoch."""
     # A fixed salt for the ids and no date: the same history gives the same bytes.
     with rc_context({"svg.hashsalt": "dcgan-pipeline", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(7.2, 2.6), layout="constrained")
-        losses, outputs = figure.subplots(1, 2)
-        for axes, names, title in (
-            (losses, {"d_loss": "discriminator", "g_loss": "generator"}, "loss"),
-            (
-                outputs,
-                {"d_real": "of real pictures", "d_fake": "of generated ones"},
-                "mean output of the discriminator",
-            ),
-        ):
-            for (name, label), color in zip(names.items(), ("#1f6feb", "#d1570a"), strict=True):
+        plots = [
+            (title, {name: label for name, label in names.items() if name in columns})
+            for title, names in (("loss", LOSSES), ("mean output of the discriminator", OUTPUTS))
+        ]
+        plots = [(title, names) for title, names in plots if names]
+        for axes, (title, names) in zip(figure.subplots(1, len(plots), squeeze=False)[0], plots, strict=True):
+            for (name, label), color in zip(names.items(), ("#1f6feb", "#d1570a", "#1a7f37"), strict=False):
                 axes.plot(columns["epoch"], columns[name], color=color, label=label, linewidth=1.5)
             axes.set(title=title, xlabel="epoch")
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
-        outputs.set_ylim(0, 1)
+            if title != "loss":
+                axes.set_ylim(0, 1)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

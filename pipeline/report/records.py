@@ -71,20 +71,22 @@ class AuditRecord(Record):
     planted: Planted | None = None
 
 
-class Numerics(Record):
+class Runtime(Record):
     torch: str
     device: str
+    device_name: str
 
 
 class ModelRecord(Record):
-    """`model.json` of train-dcgan."""
+    """`model.json` of a training command; `latent_shape` is None for families without a latent space."""
 
-    preset: str
-    base_width: int
+    family: str
+    architecture: str
+    latent_shape: list[int] | None
     epochs: int
     steps: int
     seed: int
-    numerics: Numerics
+    runtime: Runtime
 
 
 class SamplesRecord(Record):
@@ -92,7 +94,7 @@ class SamplesRecord(Record):
 
     count: int
     seed: int
-    z_sha256: str
+    model_sha256: str
     batch_statistics: bool
 
 
@@ -129,14 +131,13 @@ class Benchmark(Record):
 
 
 class Tested(Record):
-    """The discriminator that was tested."""
+    """The network that was tested."""
 
-    preset: str
-    base_width: int
+    architecture: str
     epochs: int
     steps: int
     pictures: int
-    discriminator_sha256: str
+    network_sha256: str
 
 
 class Protocol(Record):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.report.plots import LOSSES
 from pipeline.report.records import AuditRecord, ModelRecord, SamplesRecord, Share, Smoothness, WalkRecord
 
 
@@ -26,15 +27,16 @@ class Set:
     """A set and what the commands before said of it.
 
     Attributes:
-        losses: of discriminator and generator, at the last epoch.
+        walk: None for a model without a latent space.
+        losses: at the last epoch, by name of the column in `history.tsv`.
     """
 
     name: str
     audit: AuditRecord
     model: ModelRecord
     samples: SamplesRecord
-    walk: WalkRecord
-    losses: tuple[float, float]
+    walk: WalkRecord | None
+    losses: dict[str, float]
 
 
 def share(value: float) -> str:
@@ -64,19 +66,28 @@ def comparison(sets: Sequence[Set]) -> Table:
                 "kept": lambda one: f"{one.audit.kept:,}",
             },
             "model": {
-                "preset": lambda one: one.model.preset,
-                "base width": lambda one: f"{one.model.base_width:,}",
+                "family": lambda one: one.model.family,
+                "networks": lambda one: one.model.architecture,
                 "epochs": lambda one: f"{one.model.epochs:,}",
                 "steps": lambda one: f"{one.model.steps:,}",
-                "loss of the discriminator, last epoch": lambda one: f"{one.losses[0]:.2f}",
-                "loss of the generator, last epoch": lambda one: f"{one.losses[1]:.2f}",
+                **{
+                    f"loss of the {whose}, last epoch": _loss(name)
+                    for name, whose in LOSSES.items()
+                    if any(name in one.losses for one in sets)
+                },
             },
             "latent walk": {
-                "mean change of a pixel in a step, grey levels": lambda one: f"{one.walk.smoothness.mean_step:.1f}",
-                "largest step, times the mean": lambda one: _ratio(one.walk.smoothness),
+                "mean change of a pixel in a step, grey levels": lambda one: (
+                    f"{one.walk.smoothness.mean_step:.1f}" if one.walk else "–"
+                ),
+                "largest step, times the mean": lambda one: _ratio(one.walk.smoothness) if one.walk else "–",
             },
         },
     )
+
+
+def _loss(name: str) -> Callable[[Set], str]:
+    return lambda one: f"{one.losses[name]:.2f}" if name in one.losses else "–"
 
 
 def removals(sets: Sequence[Set]) -> Table:
@@ -180,18 +191,19 @@ def provenance(one: Set) -> list[tuple[str, ...]]:
         ),
         (
             "generator",
-            f"{model.preset}, base width {model.base_width}, {model.epochs} epochs, {model.steps:,} steps",
-            f"train-dcgan, seed {model.seed}, torch {model.numerics.torch} on {model.numerics.device}",
+            f"{model.family}, {model.architecture}, {model.epochs} epochs, {model.steps:,} steps",
+            f"model.json, seed {model.seed}, torch {model.runtime.torch} on {model.runtime.device}, "
+            f"{model.runtime.device_name}",
         ),
         (
             "samples",
-            f"{samples.count:,} latents, SHA-256 {samples.z_sha256[:16]}…",
+            f"{samples.count:,} pictures of the model {samples.model_sha256[:16]}…",
             f"sample, seed {samples.seed}, {'batch' if samples.batch_statistics else 'running'} statistics",
         ),
-        (
-            "walk",
-            _walk(walk.smoothness),
-            f"walk-latent, seed {walk.seed}, straight lines between uniform anchors",
+        *(
+            [("walk", _walk(walk.smoothness), f"walk-latent, seed {walk.seed}, straight lines between draws of z")]
+            if walk
+            else []
         ),
     ]
 

@@ -268,9 +268,9 @@ def _own(to: Path, steps: Path) -> None:
 def _learn(images: Path, options: Options, to: Path) -> Path:
     count = len(ImageSet(images))
     section = options.autoencoder
-    batch = min(section.batch, count)
-    epochs = max(1, round(STEPS_OF_TRAINING * batch / count))
-    section = section.model_copy(update={"batch": batch, "epochs": min(epochs, MOST_EPOCHS)})
+    batch_size = min(section.batch_size, count)
+    epochs = max(1, round(STEPS_OF_TRAINING * batch_size / count))
+    section = section.model_copy(update={"batch_size": batch_size, "epochs": min(epochs, MOST_EPOCHS)})
     searches = options.given is None and options.pairs.mode == "near"
     compiling = partial(compile_ahead, options.pairs) if searches else None
     engine.run_in_subprocess(_train, images, section, options.seed, to, meanwhile=compiling)

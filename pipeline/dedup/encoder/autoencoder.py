@@ -25,7 +25,7 @@ class AutoencoderConfig(params.Section):
         description="when a bit is set; active: the unit is above 0; balanced: above its median over the set"
     )
     epochs: int = Field(gt=0, description="passes over the pictures")
-    batch: int = Field(gt=0, description="pictures a step")
+    batch_size: int = Field(gt=0, description="pictures of a step")
     learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
     weight_std: float = Field(gt=0, allow_inf_nan=False, description="of the normal draw that all weights start from")
     corruption: float = Field(ge=0, lt=1, description="share of inputs masked to mid grey")

@@ -41,15 +41,15 @@ class AutoencoderTrainer:
             self.weights[f"{name}.bias"] = torch.zeros(shape[0], requires_grad=True)
         self.optimizer = torch.optim.Adam(self.weights.values(), parameters.learning_rate)
 
-    def batch(self, rows: Rows, number: int) -> Batch:
+    def batch(self, rows: Rows, step: int) -> Batch:
         """Clean and corrupted pictures, and the units of the code that stay."""
         clean = scale(encoder_input(self.images.read(rows), self.parameters.input))
-        chance = seeding.torch_generator(self.seed, "noise", number)
+        chance = seeding.torch_generator(self.seed, "noise", step)
         corrupted = clean * torch.empty_like(clean).bernoulli_(1 - self.parameters.corruption, generator=chance)
         stay = torch.empty(len(rows), BITS).bernoulli_(1 - self.parameters.dropout, generator=chance)
         return clean, corrupted, stay
 
-    def step(self, batch: Batch) -> dict[str, float]:
+    def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
         """One step of Adam on the mean squared error between the clean pictures and what is made of corrupted ones."""
         clean, corrupted, stay = batch
         code = self.pre_activation(corrupted).relu() * stay / (1 - self.parameters.dropout)
@@ -58,7 +58,7 @@ class AutoencoderTrainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return {"loss": loss.item()}
+        return {"loss": loss}
 
     def pre_activation(self, pictures: torch.Tensor) -> torch.Tensor:
         """What the code layer's ReLU is given: float32 (n, 3072) in [-1, 1] to float32 (n, 128)."""
@@ -143,7 +143,7 @@ def train_autoencoder(
             trainer,
             np.arange(len(images)),
             epochs=parameters.epochs,
-            batch=parameters.batch,
+            rows_per_step=parameters.batch_size,
             seed=trainer.seed,
             scratch=work.scratch,
             checkpoint_every=parameters.checkpoint_every,
@@ -151,7 +151,7 @@ def train_autoencoder(
         )
         weights = {name: weight.detach() for name, weight in trainer.weights.items()}
         encoder = quantise(weights["encoder.weight"].numpy(), weights["encoder.bias"].numpy(), parameters.input)
-        compared = _spread(images, parameters.input)
+        compared = _evenly_spaced(images, parameters.input)
         agreement = compare(trainer, encoder, compared)
         if parameters.bits == "balanced":
             encoder = balance(encoder, compared)
@@ -172,7 +172,7 @@ def train_autoencoder(
     return summary
 
 
-def _spread(images: ImageSet, kind: Kind) -> Bytes:
+def _evenly_spaced(images: ImageSet, kind: Kind) -> Bytes:
     """What is encoded of pictures that are evenly spaced over a set: uint8 (n, 3072)."""
     rows = np.arange(0, len(images), -(-len(images) // _COMPARED))
     parts = np.split(rows, range(_READ, len(rows), _READ))

@@ -31,6 +31,7 @@ from pipeline.dedup.pairs.decoys import chance
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
+from pipeline.prepare.resize import area_average
 
 _LSUN_BEDROOMS = 3_033_042
 _ENCODED = 2048

@@ -8,7 +8,7 @@ norm and activation, as the authors' released code for SVHN does; first layer fi
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from torch.nn.functional import max_pool2d
 from pipeline.core import progress
 from pipeline.core.errors import BadParameters
 from pipeline.imageset.format.image_set import ImageSet, Rows
-from pipeline.models.dcgan.model import TOP_SIDE, Discriminator, Preset
+from pipeline.models.base import FeatureNetwork
 
 Norm = Literal["running", "own", "benchmark"]
 FeatureMatrix = npt.NDArray[np.float32]
@@ -27,13 +27,11 @@ FeatureMatrix = npt.NDArray[np.float32]
 BLOCK = 64
 """Pictures at a time. Always this many, for a convolution's last bits may depend on the size of its batch."""
 
+GRID = 4
+"""Height and width that each layer's maps are pooled to."""
+
 STATISTICS_BATCH = 128
 """Of the released code, which averages mean and variance over batches of this many pictures."""
-
-
-def count(preset: Preset, base_width: int) -> int:
-    """Features a picture has: 28,672 for `imagenet32` at the published width of 128."""
-    return TOP_SIDE**2 * base_width * sum(preset.widths)
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -41,7 +39,7 @@ def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def with_statistics(discriminator: Discriminator, images: ImageSet, rows: Rows) -> Discriminator:
+def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Module:
     """A copy whose batch norm uses the statistics of these pictures, in evaluation mode.
 
     As in the released code: mean and variance of each batch of 128, averaged over the batches; a last batch that is
@@ -54,21 +52,22 @@ def with_statistics(discriminator: Discriminator, images: ImageSet, rows: Rows) 
         raise BadParameters(
             f"statistics_pictures: {len(rows)} pictures do not fill one batch of {STATISTICS_BATCH}; take more"
         )
-    network = copy.deepcopy(discriminator).train()
-    for module in network.modules():
+    copied = copy.deepcopy(network).train()
+    for module in copied.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = None  # the plain mean over batches
     with torch.no_grad():
         for start in range(0, len(rows) - STATISTICS_BATCH + 1, STATISTICS_BATCH):
-            network(pixels(images.read(rows[start : start + STATISTICS_BATCH])))
-    return network.eval()
+            copied(pixels(images.read(rows[start : start + STATISTICS_BATCH])))
+    return copied.eval()
 
 
-def of_pictures(discriminator: Discriminator, images: npt.NDArray[np.uint8]) -> FeatureMatrix:
+def of_pictures(network: nn.Module, images: npt.NDArray[np.uint8]) -> FeatureMatrix:
     """Features float32 (n, count) of pictures uint8 (n, side, side, 3); each depends on its own picture alone.
 
-    The network must be in evaluation mode.
+    Args:
+        network: a `FeatureNetwork` in evaluation mode.
     """
     rows = []
     for start in range(0, len(images), BLOCK):
@@ -76,19 +75,19 @@ def of_pictures(discriminator: Discriminator, images: npt.NDArray[np.uint8]) -> 
         padded = np.zeros((BLOCK, *images.shape[1:]), np.uint8)
         padded[: len(block)] = block
         with torch.no_grad():
-            maps = discriminator.features(pixels(padded))
-            pooled = [max_pool2d(layer, layer.shape[-1] // TOP_SIDE).flatten(1) for layer in maps]
+            maps = cast(FeatureNetwork, network).features(pixels(padded))
+            pooled = [max_pool2d(layer, layer.shape[-1] // GRID).flatten(1) for layer in maps]
         rows.append(torch.cat(pooled, dim=1)[: len(block)].numpy())
     return np.concatenate(rows)
 
 
-def write(path: Path, discriminator: Discriminator, images: ImageSet, rows: Rows, title: str) -> FeatureMatrix:
+def write(path: Path, network: nn.Module, images: ImageSet, rows: Rows, title: str) -> FeatureMatrix:
     """Write the features of `rows`, in their order, to a `.npy` file; an interrupted call goes on where it stopped.
 
     Returns:
         The file, mapped into memory: float32 (n, count).
     """
-    width = of_pictures(discriminator, images.read(rows[:1])).shape[1]
+    width = of_pictures(network, images.read(rows[:1])).shape[1]
     # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
     with path.open("r+b" if path.exists() else "w+b") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), width)}
@@ -101,7 +100,7 @@ def write(path: Path, discriminator: Discriminator, images: ImageSet, rows: Rows
         file.truncate()
         with progress.bar(title, len(rows), done=done) as advance:
             for block in _blocks(rows[done:]):
-                file.write(of_pictures(discriminator, images.read(block)).tobytes())
+                file.write(of_pictures(network, images.read(block)).tobytes())
                 advance(len(block))
     mapped: FeatureMatrix = np.load(path, mmap_mode="c")  # torch wants what may be written; nothing is
     return mapped

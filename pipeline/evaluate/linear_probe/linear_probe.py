@@ -1,4 +1,4 @@
-"""Put a trained discriminator, and untrained ones beside it, to the test on a labelled benchmark."""
+"""Classify a labelled benchmark by the features of a trained network, and of untrained ones for comparison."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,8 @@ from pipeline.evaluate.linear_probe.accuracy_plot import accuracies_plot
 from pipeline.evaluate.linear_probe.protocol import LinearProbeConfig
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.imageset.format.kept_rows import load_kept
-from pipeline.models.dcgan import saved_model
-from pipeline.models.dcgan.model import PRESETS, Discriminator, build
+from pipeline.models.base import FeatureExtractor
+from pipeline.models.registry import load_feature_extractor, module_of
 from pipeline.seeding import deterministic, numpy_rng, torch_generator
 
 
@@ -35,7 +35,7 @@ def evaluate(
     """Write `metrics.json`, `draws.csv` (every draw of every network) and `features.svg` to the folder `to`.
 
     Args:
-        model_folder: what `dcgan.training.train` wrote.
+        model_folder: a saved model of a family that gives features.
         images_folder, kept: the pictures that the network learned from.
         benchmark_folder: the image sets `train` and `test`, with labels, and `source.json`.
         name: of the benchmark; with the seed it names every draw.
@@ -46,19 +46,20 @@ def evaluate(
 
     Raises:
         MissingInput, CorruptData: an input is not there or not whole, or its parts do not belong together.
+        Unsupported: the model's family gives no features.
         BadParameters: the pictures are of another side than the network's, or there are too few.
     """
     deterministic(parameters.threads)
-    description = saved_model.read_description(model_folder)
-    preset = PRESETS[description["preset"]]
-    own = ImageSet(images_folder, side=preset.side)
+    extractor = load_feature_extractor(model_folder)
+    description = files.read_json(model_folder / "model.json")
+    own = ImageSet(images_folder, side=extractor.side)
     rows = load_kept(kept, len(own))
     source = files.read_json(benchmark_folder / "source.json")
     train, test = (ImageSet(benchmark_folder / part) for part in ("train", "test"))
-    if train.side != preset.side:
+    if train.side != extractor.side:
         raise BadParameters(
             f"--benchmark {benchmark_folder}: pictures are {train.side} pixels wide, but "
-            f"{description['preset']} looks at {preset.side}; take a model of that side"
+            f"{extractor.architecture} takes {extractor.side}; give a model of that side"
         )
     classes = [str(title) for title in source["classes"]]
     parts = protocol.split(_labels(train, classes), parameters, seed, name)
@@ -67,11 +68,12 @@ def evaluate(
     record: dict[str, Any] = {
         "benchmark": {"name": name, "source": source, "train": len(train), "test": len(test), "classes": classes},
         "model": {
-            **{key: description[key] for key in ("preset", "base_width", "epochs", "steps")},
+            "architecture": extractor.architecture,
+            **{key: description[key] for key in ("epochs", "steps")},
             "pictures": description["data"]["pictures"],
-            "discriminator_sha256": files.sha256_file(model_folder / "discriminator.safetensors"),
+            "network_sha256": extractor.digest,
         },
-        "features": features.count(preset, description["base_width"]),
+        "features": _feature_count(extractor),
         "parameters": parameters.model_dump(),
         "seed": seed,
     }
@@ -79,7 +81,7 @@ def evaluate(
         **record,
         "inputs": [own.digest, files.sha256_file(kept), train.digest, test.digest],
         "numerics": [torch.__version__, torch.backends.cpu.get_cpu_capability()],
-        "code": code_digest(__name__),
+        "code": code_digest(__name__, module_of(model_folder)),
     }
     with workspace(to, files.digest(digest)) as work:
         if work is None:
@@ -99,17 +101,17 @@ def evaluate(
             for network in networks:
                 paths = {job: work.scratch / f"{network}-{job}.json" for job in jobs}
                 if not all(path.exists() for path in paths.values()):
-                    discriminator = _network(model_folder, description, network, seed)
+                    module = _network(extractor, network, seed)
                     if parameters.norm == "benchmark":
-                        discriminator = features.with_statistics(discriminator, train, train_rows)
+                        module = features.with_statistics(module, train, train_rows)
                     elif parameters.norm == "own" or network != "trained":
-                        discriminator = features.with_statistics(discriminator, own, own_rows)
+                        module = features.with_statistics(module, own, own_rows)
                     matrices = [work.scratch / f"{network}-{part}.npy" for part in ("train", "test")]
                     task = classify.Task(
                         parameters,
                         parts,
-                        features.write(matrices[0], discriminator, train, parts.rows, f"{network}: train"),
-                        features.write(matrices[1], discriminator, test, np.arange(len(test)), f"{network}: test"),
+                        features.write(matrices[0], module, train, parts.rows, f"{network}: train"),
+                        features.write(matrices[1], module, test, np.arange(len(test)), f"{network}: test"),
                         test_labels,
                         classes,
                         seed,
@@ -146,11 +148,16 @@ def _joined(parameters: LinearProbeConfig, found: dict[str, dict[str, Any]]) -> 
     return {"few": few, "whole": found.get("whole")}
 
 
-def _network(folder: Path, description: dict[str, Any], network: str, seed: int) -> Discriminator:
+def _network(extractor: FeatureExtractor, network: str, seed: int) -> torch.nn.Module:
     if network == "trained":
-        return saved_model.load_discriminator(folder)
-    rng = torch_generator(seed, "evaluate", network)
-    return build(Discriminator, PRESETS[description["preset"]], description["base_width"], rng)
+        return extractor.trained()
+    return extractor.untrained(torch_generator(seed, "evaluate", network))
+
+
+def _feature_count(extractor: FeatureExtractor) -> int:
+    """Features of a picture: 28,672 for the DCGAN `imagenet32` at the published width of 128."""
+    blank = np.zeros((1, extractor.side, extractor.side, 3), np.uint8)
+    return int(features.of_pictures(extractor.trained(), blank).shape[1])
 
 
 def _labels(images: ImageSet, classes: list[str]) -> protocol.Labels:

@@ -9,15 +9,17 @@ import torch
 from pydantic import Field
 
 from pipeline.core import files, params
+from pipeline.core.code_dependencies import code_digest
 from pipeline.core.workspace import workspace
 from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images
-from pipeline.models.dcgan import sampling, saved_model
-from pipeline.seeding import deterministic, torch_generator
+from pipeline.models.base import LatentGenerator, latents_digest, unsupported
+from pipeline.models.registry import load_generator, module_of
+from pipeline.seeding import derive, deterministic
 
 
 class LatentWalkConfig(params.Section):
-    """Section `explore.SET.walk`."""
+    """Section `figures.SET.latent_walk`."""
 
     rows: int = Field(gt=0, description="straight pieces of the walk, a row of the figure each")
     columns: int = Field(gt=0, description="pictures a row")
@@ -25,15 +27,15 @@ class LatentWalkConfig(params.Section):
 
 
 def path(anchors: torch.Tensor, columns: int) -> torch.Tensor:
-    """Points of the walk, in order: float32 (rows · columns + 1, latent).
+    """Points of the walk, in order: float32 (rows · columns + 1, *latent_shape).
 
     Row i goes from anchor i towards anchor i + 1 in equal steps and stops one step short of it, for the next row begins
     there; the last anchor closes the list. Measured on the published figure: its rows do begin at the turns.
 
     Args:
-        anchors: float32 (rows + 1, latent).
+        anchors: float32 (rows + 1, *latent_shape).
     """
-    share = (torch.arange(columns) / columns)[None, :, None]
+    share = (torch.arange(columns) / columns).view(1, -1, *[1] * (anchors.ndim - 1))
     rows = anchors[:-1, None] * (1 - share) + anchors[1:, None] * share
     return torch.cat([rows.flatten(0, 1), anchors[-1:]])
 
@@ -66,36 +68,35 @@ def smoothness(images: Images, columns: int) -> dict[str, float | None]:
     }
 
 
-def walk(model_folder: Path, parameters: LatentWalkConfig, *, name: str, seed: int, to: Path) -> dict[str, Any]:
+def walk(model_folder: Path, config: LatentWalkConfig, *, name: str, seed: int, to: Path) -> dict[str, Any]:
     """Write `walk.png` (rows × columns pictures) and `walk.json` to the folder `to`.
 
     Args:
-        model_folder: what `dcgan.training.train` wrote.
-        name: of the set; with the seed it names the draw of the anchors, uniform in [-1, 1].
+        model_folder: a saved model of any family that has a latent space.
+        name: of the set; with the seed it names the draw of the anchors from the model's prior.
 
     Returns:
-        The content of `walk.json`: the parameters, where the walk comes from, and `smoothness`.
+        The content of `walk.json`: the configuration, where the walk comes from, and `smoothness`.
 
     Raises:
         MissingInput, CorruptData: the model is not there or not whole.
+        Unsupported: its family has no latent space.
     """
-    deterministic(parameters.threads)
-    generator = saved_model.load_generator(model_folder)
-    record = {
-        **parameters.model_dump(),
-        "seed": seed,
-        "model_sha256": files.sha256_file(model_folder / "generator.safetensors"),
-    }
-    with workspace(to, files.digest({**record, "name": name})) as work:
+    deterministic(config.threads)
+    model = load_generator(model_folder)
+    if not isinstance(model, LatentGenerator):
+        raise unsupported(model, "walk-latent", "a latent space")
+    record = {**config.model_dump(), "seed": seed, "family": model.family, "model_sha256": model.digest}
+    code = code_digest(__name__, module_of(model_folder))
+    with workspace(to, files.digest({**record, "name": name, "code": code})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "walk.json")
             return done
-        rng = torch_generator(seed, "walk-latent", name)
-        anchors = sampling.latents(rng, parameters.rows + 1, generator.preset.latent)
-        images = sampling.draw(generator, path(anchors, parameters.columns))
-        image_grid.write_png(work.result / "walk.png", image_grid.grid(images[:-1], parameters.columns))
-        record["anchors_sha256"] = sampling.digest(anchors)
-        record["smoothness"] = smoothness(images, parameters.columns)
+        anchors = model.latents(range(config.rows + 1), derive(seed, "walk-latent", name))
+        images = model.decode(path(anchors, config.columns))
+        image_grid.write_png(work.result / "walk.png", image_grid.grid(images[:-1], config.columns))
+        record["anchors_sha256"] = latents_digest(anchors)
+        record["smoothness"] = smoothness(images, config.columns)
         files.write_json(work.result / "walk.json", record)
         work.publish()
     return record

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.core import params
 from pipeline.models.dcgan.model import PresetName
+from pipeline.training.runtime import RuntimeConfig
 
 
 class DcganConfig(params.Section):
@@ -14,7 +15,7 @@ class DcganConfig(params.Section):
     preset: PresetName = Field(description="which networks")
     base_width: int = Field(gt=0, description="channels of the layer next to the image")
     epochs: int = Field(gt=0, description="passes over the pictures")
-    batch: int = Field(gt=1, description="pictures a minibatch; batch norm needs two")
+    batch_size: int = Field(gt=1, description="pictures of a minibatch; batch norm needs two")
     learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
     beta1: float = Field(ge=0, lt=1, description="Adam's")
     beta2: float = Field(ge=0, lt=1, description="Adam's")
@@ -22,7 +23,6 @@ class DcganConfig(params.Section):
     schedule: Literal["paired", "alternate"] = Field(
         description="paired: each minibatch updates D, then G; alternate: G and D take turns, a minibatch each, G first"
     )
-    channels_last: bool = Field(description="memory layout; decides speed and the last bits")
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
     checkpoint_every: int = Field(gt=0, description="steps between checkpoints")
     grid: int = Field(gt=0, description="samples drawn after each epoch, always from the same z")
+    runtime: RuntimeConfig

@@ -8,28 +8,39 @@ from pipeline.core.errors import CorruptData
 from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, Network, empty
 from pipeline.training import checkpoint
 
-SCHEMA_VERSION = 1
+FAMILY = "dcgan"
+
+SCHEMA_VERSION = 2
+"""Of `model.json`. Version 1, without `family`, is read as well."""
 
 
-def save(folder: Path, generator: Generator, discriminator: Discriminator, description: dict[str, Any]) -> None:
-    """Write both networks and `model.json`.
+def save(folder: Path, description: dict[str, Any], **networks: Generator | Discriminator) -> None:
+    """Write each network to `NAME.safetensors`, and `model.json`.
 
     Args:
         folder: an existing folder.
         description: JSON-like; must name `preset` and `base_width`.
+        networks: `generator`, `discriminator`, or one of them.
     """
-    checkpoint.save(folder / "generator.safetensors", generator.state_dict())
-    checkpoint.save(folder / "discriminator.safetensors", discriminator.state_dict())
-    files.write_json(folder / "model.json", {"schema_version": SCHEMA_VERSION, **description})
+    for name, network in networks.items():
+        checkpoint.save(folder / f"{name}.safetensors", network.state_dict())
+    preset = PRESETS[description["preset"]]
+    said = {"architecture": architecture(description), "latent_shape": [preset.latent]}
+    files.write_json(folder / "model.json", {**description, **said, "schema_version": SCHEMA_VERSION, "family": FAMILY})
+
+
+def architecture(description: dict[str, Any]) -> str:
+    """What the networks are, for people."""
+    return f"{description['preset']}, base width {description['base_width']}"
 
 
 def load_generator(folder: Path) -> Generator:
-    """The generator, on the processor and in evaluation mode; see `describe` for what is raised."""
+    """The generator, on the CPU and in evaluation mode; see `read_description` for what is raised."""
     return _load(folder, "generator", Generator)
 
 
 def load_discriminator(folder: Path) -> Discriminator:
-    """The discriminator, on the processor and in evaluation mode; see `describe` for what is raised."""
+    """The discriminator, on the CPU and in evaluation mode; see `read_description` for what is raised."""
     return _load(folder, "discriminator", Discriminator)
 
 
@@ -42,8 +53,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / "model.json"
     description = files.read_json(path)
-    if not isinstance(description, dict) or description.get("schema_version") != SCHEMA_VERSION:
-        raise CorruptData(f"{path}: not a model of schema version {SCHEMA_VERSION}; train it again")
+    if not isinstance(description, dict) or description.get("schema_version") not in (1, SCHEMA_VERSION):
+        raise CorruptData(f"{path}: not a DCGAN of schema version {SCHEMA_VERSION}; train it again")
     preset = description.get("preset")
     if not isinstance(preset, str) or preset not in PRESETS:
         raise CorruptData(f"{path}: preset {preset!r}, expected one of {', '.join(PRESETS)}")

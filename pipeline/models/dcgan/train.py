@@ -15,11 +15,13 @@ from pipeline.core.workspace import workspace
 from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
-from pipeline.models.dcgan import sampling, saved_model
+from pipeline.models.dcgan import saved_model
 from pipeline.models.dcgan.config import DcganConfig
 from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
-from pipeline.seeding import derive, deterministic, torch_generator
+from pipeline.models.dcgan.sampling import draw, latents
+from pipeline.seeding import derive, torch_generator
 from pipeline.training import checkpoint, loop
+from pipeline.training.runtime import Device, Runtime, describe, resolve
 
 MOST_GRIDS = 50
 """About how many sample grids a training leaves, so that hundreds of short epochs do not fill the disk."""
@@ -33,80 +35,79 @@ class DcganTrainer:
 
     Args:
         images: image set, read at the preset's side.
+        config: of the training; its runtime is `runtime`'s.
         seed: names every draw.
-        device: where the networks live; all draws are made on the processor.
+        runtime: where the networks live; all draws are made on the CPU.
     """
 
-    def __init__(self, images: ImageSet, parameters: DcganConfig, seed: int, device: torch.device) -> None:
+    def __init__(self, images: ImageSet, config: DcganConfig, seed: int, runtime: Runtime) -> None:
         self.images = images
-        self.parameters = parameters
+        self.config = config
         self.seed = seed
-        self.device = device
-        self.layout = torch.channels_last if parameters.channels_last else torch.contiguous_format
-        preset = PRESETS[parameters.preset]
-        self.generator = build(Generator, preset, parameters.base_width, torch_generator(seed, "generator"))
-        self.discriminator = build(Discriminator, preset, parameters.base_width, torch_generator(seed, "discriminator"))
-        self.optimizers = []
-        for network in (self.generator, self.discriminator):
-            network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
-            adam = torch.optim.Adam(
-                network.parameters(),
-                parameters.learning_rate,
-                (parameters.beta1, parameters.beta2),
+        self.runtime = runtime
+        preset = PRESETS[config.preset]
+        self.generator = build(Generator, preset, config.base_width, torch_generator(seed, "generator"))
+        self.discriminator = build(Discriminator, preset, config.base_width, torch_generator(seed, "discriminator"))
+        self.optimizers = [
+            torch.optim.Adam(
+                runtime.place(network).parameters(),
+                config.learning_rate,
+                (config.beta1, config.beta2),
                 eps=1e-8,
-                weight_decay=parameters.weight_decay,
+                weight_decay=config.weight_decay,
             )
-            self.optimizers.append(adam)
-        self.sample_z = sampling.latents(torch_generator(seed, "grid"), parameters.grid, preset.latent)
+            for network in (self.generator, self.discriminator)
+        ]
+        self.sample_z = latents(torch_generator(seed, "grid"), config.grid, preset.latent)
         self.spreads: list[float] = []
 
     @property
-    def rows_a_step(self) -> int:
+    def rows_per_step(self) -> int:
         """Rows that one step takes. In turns, G's minibatch goes unseen: the released code passes over it too."""
-        return self.parameters.batch * (2 if self.parameters.schedule == "alternate" else 1)
+        return self.config.batch_size * (2 if self.config.schedule == "alternate" else 1)
 
-    def batch(self, rows: Rows, number: int) -> Batch:
+    def batch(self, rows: Rows, step: int) -> Batch:
         """The pictures that D sees, and z for its update and for G's."""
-        if self.parameters.schedule == "alternate":
-            rows = rows[self.parameters.batch :]
-        z_d, z_g = sampling.latents(
-            torch_generator(self.seed, "z", number), 2, self.parameters.batch, self.sample_z.shape[1]
-        )
-        return torch.from_numpy(self.images.read(rows)), z_d, z_g
+        if self.config.schedule == "alternate":
+            rows = rows[self.config.batch_size :]
+        rng = torch_generator(self.seed, "z", step)
+        z_d, z_g = latents(rng, 2, self.config.batch_size, self.sample_z.shape[1])
+        pixels = torch.from_numpy(self.images.read(rows))
+        return self.runtime.pin(pixels), self.runtime.pin(z_d), self.runtime.pin(z_g)
 
-    def step(self, batch: Batch) -> dict[str, float]:
+    def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
         """Update each network once; the figures are those of the updates themselves, before they act.
 
         Returns:
             d_loss: cross-entropy of real → 1 plus that of fake → 0. g_loss: cross-entropy of fake → 1.
             d_real, d_fake: mean of D's sigmoid on real and on generated pictures, in D's update.
         """
-        pixels, z_d, z_g = (part.to(self.device) for part in batch)
-        if self.parameters.schedule == "alternate":
+        pixels, z_d, z_g = (self.runtime.to_device(part) for part in batch)
+        if self.config.schedule == "alternate":
             figures = self._update_generator(z_g)
             return {**self._update_discriminator(pixels, z_d), **figures}
         figures = self._update_discriminator(pixels, z_d)
         return {**figures, **self._update_generator(z_g)}
 
-    def _update_discriminator(self, pixels: torch.Tensor, z: torch.Tensor) -> dict[str, float]:
-        with torch.no_grad():
-            fakes = self.generator(z)
-        # Two batches, not one of both kinds: batch norm then sees pictures of one kind at a time.
-        real, fake = self.discriminator(self._scaled(pixels)), self.discriminator(fakes)
-        loss = _loss(real, 1.0) + _loss(fake, 0.0)
+    def _update_discriminator(self, pixels: torch.Tensor, z: torch.Tensor) -> dict[str, torch.Tensor]:
+        # The context ends before the weights change, for autocast keeps their casts as long as it lasts.
+        with self.runtime.autocast():
+            with torch.no_grad():
+                fakes = self.generator(z)
+            # Two batches, not one of both kinds: batch norm then sees pictures of one kind at a time.
+            real, fake = self.discriminator(self._scaled(pixels)).float(), self.discriminator(fakes).float()
+            loss = _loss(real, 1.0) + _loss(fake, 0.0)
         self._descend(self.optimizers[1], loss)
-        return {
-            "d_loss": loss.item(),
-            "d_real": real.detach().sigmoid().mean().item(),
-            "d_fake": fake.detach().sigmoid().mean().item(),
-        }
+        with torch.no_grad():
+            return {"d_loss": loss, "d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
 
-    def _update_generator(self, z: torch.Tensor) -> dict[str, float]:
+    def _update_generator(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
         self.discriminator.requires_grad_(False)
-        loss = _loss(self.discriminator(self.generator(z)), 1.0)
+        with self.runtime.autocast():
+            loss = _loss(self.discriminator(self.generator(z)).float(), 1.0)
         self._descend(self.optimizers[0], loss)
         self.discriminator.requires_grad_(True)
-        return {"g_loss": loss.item()}
+        return {"g_loss": loss}
 
     @staticmethod
     def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
@@ -116,13 +117,13 @@ class DcganTrainer:
 
     def _scaled(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pictures uint8 (n, side, side, 3) as float32 (n, 3, side, side) in [-1, 1]."""
-        return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.layout)
+        return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.runtime.memory_format)
 
     def end_epoch(self, epoch: int, folder: Path) -> None:
         """Draw the pictures of the fixed z, note their spread, and write them as a grid if it is this epoch's turn."""
-        images = sampling.draw(self.generator, self.sample_z)
+        images = draw(self.generator, self.sample_z)
         self.spreads.append(pixel_spread(images))
-        if grid_wanted(epoch, self.parameters.epochs):
+        if grid_wanted(epoch, self.config.epochs):
             image_grid.write_png(folder / f"epoch-{epoch:03d}.png", image_grid.grid(images))
 
     def tensors(self) -> checkpoint.Tensors:
@@ -176,34 +177,26 @@ COLLAPSED = 0.1
 """Samples that vary less than this share of what pictures vary are reported as collapsed."""
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device to train on.
-
-    Args:
-        wanted: `auto` (a CUDA device if torch sees one, else the processor), `cpu` or `cuda`.
-
-    Raises:
-        BadParameters: `cuda`, and torch sees none.
-    """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise BadParameters("--device cuda: torch sees no CUDA device; use --device cpu, or a build of torch for CUDA")
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
-
-
 def train(
-    images_folder: Path, kept: Path, parameters: DcganConfig, *, name: str, seed: int, to: Path, device: str = "auto"
+    images_folder: Path,
+    kept: Path,
+    config: DcganConfig,
+    *,
+    name: str,
+    seed: int,
+    to: Path,
+    device: Device | None = None,
 ) -> dict[str, Any]:
     """Train and write a model folder: both networks, `model.json`, `history.tsv`, `samples/epoch-NNN.png`.
 
-    The same inputs, parameters, seed, torch build, device type and instruction set give the same bytes, also when the
-    training was interrupted and resumed.
+    The same inputs, configuration, seed, torch build and device (GPU model, or instruction set) give the same bytes,
+    also when the training was interrupted and resumed; unless `runtime.determinism` is `fast`.
 
     Args:
         images_folder: image set; one stored larger than the preset's side is read centre-cropped.
         kept: `kept.npy` of that set.
         name: of the set; with the seed it names every draw.
-        device: see `choose_device`.
+        device: what to train on instead of the configuration's device; see `runtime.resolve`.
 
     Returns:
         The content of `model.json`.
@@ -213,56 +206,47 @@ def train(
         BadParameters: the pictures are smaller than the preset's, fewer than a batch, or there is no such device.
         TrainingDiverged: a loss is no longer finite; the last checkpoint is kept.
     """
-    deterministic(parameters.threads)
-    preset = PRESETS[parameters.preset]
+    resolved = resolve(config.runtime, device, where=f"dcgan.{name}.training.runtime")
+    runtime = Runtime(resolved)
+    preset = PRESETS[config.preset]
     stored = ImageSet(images_folder).stored_side
     if stored < preset.side:
         raise BadParameters(
-            f"--images {images_folder}: pictures are {stored} pixels wide, preset {parameters.preset} needs "
+            f"--images {images_folder}: pictures are {stored} pixels wide, preset {config.preset} needs "
             f"{preset.side}; choose another preset or crop again at that side"
         )
     images = ImageSet(images_folder, side=preset.side)
     rows = load_kept(kept, len(images))
-    where = choose_device(device)
     record: dict[str, Any] = {
-        "preset": parameters.preset,
-        "base_width": parameters.base_width,
-        "latent": preset.latent,
-        "parameters": parameters.model_dump(),
+        "preset": config.preset,
+        "base_width": config.base_width,
+        "parameters": config.model_dump(exclude={"runtime"}),
         "seed": seed,
         "data": {"images": images.digest, "kept": files.sha256_file(kept), "pictures": len(rows)},
-        # All that decides the bits beside the parameters: a checkpoint is only continued where these are the same.
-        "numerics": {
-            "torch": torch.__version__,
-            "device": where.type,
-            "instructions": torch.backends.cpu.get_cpu_capability(),
-            "precision": "float32",
-            "tf32": False,
-            "deterministic_algorithms": True,
-        },
+        "runtime": describe(resolved),
     }
     code = code_digest(__name__)
     with workspace(to, files.digest({**record, "code": code, "name": name})) as work:
         if work is None:
             return saved_model.read_description(to)
-        trainer = DcganTrainer(images, parameters, derive(seed, "train-dcgan", name), where)
+        trainer = DcganTrainer(images, config, derive(seed, "train-dcgan", name), runtime)
         samples = work.scratch / "samples"
         samples.mkdir(exist_ok=True)
         history = loop.train(
             trainer,
             rows,
-            epochs=parameters.epochs,
-            batch=trainer.rows_a_step,
+            epochs=config.epochs,
+            rows_per_step=trainer.rows_per_step,
             seed=trainer.seed,
             scratch=work.scratch,
-            checkpoint_every=parameters.checkpoint_every,
+            checkpoint_every=config.checkpoint_every,
             title=f"train-dcgan {name}",
             end_of_epoch=lambda epoch: trainer.end_epoch(epoch, samples),
         )
         history = [{**entry, "sample_spread": s} for entry, s in zip(history, trainer.spreads, strict=True)]
-        last, pictures_spread = history[-1], pixel_spread(images.read(rows[: parameters.grid]))
+        last, pictures_spread = history[-1], pixel_spread(images.read(rows[: config.grid]))
         record |= {
-            "epochs": parameters.epochs,
+            "epochs": config.epochs,
             "steps": int(last["step"]),
             "last": last,
             "picture_spread": pictures_spread,
@@ -272,7 +256,7 @@ def train(
                 f"train-dcgan {name}: the samples hardly differ (spread {last['sample_spread']:.1f}, pictures "
                 f"{pictures_spread:.1f}): the generator has collapsed; look at {to}/samples"
             )
-        saved_model.save(work.result, trainer.generator, trainer.discriminator, record)
+        saved_model.save(work.result, record, generator=trainer.generator, discriminator=trainer.discriminator)
         files.write_text(work.result / "history.tsv", loop.history_tsv(history))
         shutil.copytree(samples, work.result / "samples")
         work.publish()

@@ -15,11 +15,16 @@ Tensors = dict[str, torch.Tensor]
 
 
 def save(path: Path, tensors: Tensors, state: Any = None) -> None:
-    """Write tensors (moved to the processor) and a JSON-like `state`."""
+    """Write `to_bytes` of tensors and a JSON-like `state`, atomically."""
+    # To bytes first: safetensors' own writing reports a full disk as a corrupt file.
+    files.write_bytes(path, to_bytes(tensors, state))
+
+
+def to_bytes(tensors: Tensors, state: Any = None) -> bytes:
+    """Tensors, copied to the CPU, and a JSON-like `state` as a safetensors file; equal content gives equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # One metadata key only: safetensors does not keep several in a fixed order, and the bytes must repeat.
-    # To bytes first: safetensors' own writing reports a full disk as a corrupt file.
-    files.write_bytes(path, serialise(plain, metadata={"state": json.dumps(state, sort_keys=True)}))
+    return serialise(plain, metadata={"state": json.dumps(state, sort_keys=True)})
 
 
 def load(path: Path) -> tuple[Tensors, Any]:

@@ -1,0 +1,89 @@
+"""An image set as a `torch.utils.data.Dataset`, whose items are those of torchvision's own datasets."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset
+
+from pipeline.core.errors import BadParameters
+from pipeline.imageset.format.image_set import ImageSet, Rows
+from pipeline.imageset.format.kept_rows import load_kept
+
+
+class ImageDataset(Dataset[Any]):
+    """Pictures of an image set, in row order, as PIL images in RGB.
+
+    These are what `torchvision.datasets` give and what torchvision's transforms, v1 and v2, take. Pictures are read
+    when they are asked for, so the dataset takes no memory; a worker of a `DataLoader` is given paths and row numbers
+    only.
+
+    Args:
+        images: an image set or its folder.
+        kept: rows to use: `kept.npy` of a dedup result, or int64 row numbers; None for all.
+        side: centre-crop to this many pixels; None for the side stored. Not with an `ImageSet`, which has its own.
+        transform: applied to each PIL image.
+        labels: whether an item is (picture, number of its class in `classes`) instead of the picture alone.
+
+    Attributes:
+        images: the image set.
+        rows: int64 (n,), the row of each item.
+        classes: names of the classes of the whole set, sorted; empty without `labels`.
+
+    Raises:
+        MissingInput, CorruptData: the image set or `kept` is not there or not whole.
+        BadParameters: `labels`, and a picture has none; or `side` beside an `ImageSet`.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet | Path | str,
+        kept: Rows | Path | str | None = None,
+        side: int | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        labels: bool = False,
+    ) -> None:
+        if isinstance(images, ImageSet) and side not in (None, images.side):
+            raise BadParameters(f"side: {side}, but the image set is read at {images.side}; give its folder instead")
+        self.images = images if isinstance(images, ImageSet) else ImageSet(Path(images), side)
+        if isinstance(kept, str | Path):
+            self.rows = load_kept(Path(kept), len(self.images))
+        else:
+            self.rows = np.arange(len(self.images)) if kept is None else np.asarray(kept, np.int64)
+        self.transform = transform
+        self.classes: list[str] = []
+        self._targets: list[int] | None = None
+        if labels:
+            titles = self.images.index.column("label").to_pylist()
+            if None in titles:
+                raise BadParameters(
+                    f"labels: row {titles.index(None)} of {self.images.folder} has no label; use labels=False"
+                )
+            self.classes = sorted(set(titles))
+            number = {title: n for n, title in enumerate(self.classes)}
+            self._targets = [number[titles[row]] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, item: int) -> Any:
+        """Picture number `item`, transformed, with the number of its class if labels were asked for."""
+        picture: Any = Image.fromarray(self.images.read(self.rows[[item]])[0])
+        if self.transform is not None:
+            picture = self.transform(picture)
+        return picture if self._targets is None else (picture, self._targets[item])
+
+    def __repr__(self) -> str:
+        side = self.images.side
+        return f"ImageDataset({str(self.images.folder)!r}, {len(self):,} pictures of {side}×{side})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open image set: pickled memory maps would be copies of all pictures."""
+        return {**self.__dict__, "images": (self.images.folder, self.images.side)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the image set again."""
+        self.__dict__.update(state)
+        self.images = ImageSet(*state["images"])

@@ -1,0 +1,105 @@
+"""The DCGAN as a family of the registry: a saved generator, and a saved discriminator that gives features."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.core import files
+from pipeline.imageset.format.image_set import Images
+from pipeline.models.base import BatchStatisticsGenerator, FeatureExtractor
+from pipeline.models.dcgan import saved_model
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
+from pipeline.models.dcgan.sampling import draw, latents
+from pipeline.seeding import torch_generator
+from pipeline.training import checkpoint
+
+
+class DcganGenerator(BatchStatisticsGenerator):
+    """A trained generator.
+
+    Args:
+        network: on the CPU, in evaluation mode.
+        description: what `model.json` says of it.
+    """
+
+    family = saved_model.FAMILY
+
+    def __init__(self, network: Generator, description: dict[str, Any]) -> None:
+        self.network = network
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"DcganGenerator({saved_model.architecture(self.description)})"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture."""
+        return self.network.preset.side, self.network.preset.side, 3
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """One axis: the length of z."""
+        return (self.network.preset.latent,)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `generator.safetensors`."""
+        return hashlib.sha256(checkpoint.to_bytes(self.network.state_dict())).hexdigest()
+
+    def latents(self, numbers: Sequence[int], seed: int) -> torch.Tensor:
+        """z by number, float32 (n, latent), uniform in [-1, 1)."""
+        z = torch.empty(len(numbers), *self.latent_shape)
+        for row, number in zip(z, numbers, strict=True):
+            row[:] = latents(torch_generator(seed, "latent", number), *self.latent_shape)
+        return z
+
+    def decode(self, z: torch.Tensor) -> Images:
+        """Pictures of z, normalised by the running statistics."""
+        return draw(self.network, z)
+
+    def decode_batch(self, z: torch.Tensor) -> Images:
+        """Pictures of z, normalised by the statistics of this batch, as the released code does."""
+        return draw(self.network, z, batch_statistics=True)
+
+    def save(self, folder: Path) -> None:
+        """Write `generator.safetensors` and `model.json`."""
+        saved_model.save(folder, self.description, generator=self.network)
+
+
+class DiscriminatorFeatures(FeatureExtractor):
+    """The maps of a discriminator (the paper's section 5.1).
+
+    Args:
+        folder: of the model.
+
+    Raises:
+        MissingInput, CorruptData: of `model.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._description = saved_model.read_description(folder)
+        self.architecture = saved_model.architecture(self._description)
+        self.side = PRESETS[self._description["preset"]].side
+        self.digest = files.sha256_file(folder / "discriminator.safetensors")
+
+    def trained(self) -> Discriminator:
+        """The discriminator as training left it."""
+        return saved_model.load_discriminator(self._folder)
+
+    def untrained(self, rng: torch.Generator) -> Discriminator:
+        """A discriminator with the paper's first weights."""
+        return build(Discriminator, PRESETS[self._description["preset"]], self._description["base_width"], rng)
+
+
+def load_generator(folder: Path) -> DcganGenerator:
+    """The generator of a saved DCGAN; see `saved_model.read_description` for what is raised."""
+    return DcganGenerator(saved_model.load_generator(folder), saved_model.read_description(folder))
+
+
+def load_feature_extractor(folder: Path) -> DiscriminatorFeatures:
+    """The discriminator of a saved DCGAN; see `saved_model.read_description` for what is raised."""
+    return DiscriminatorFeatures(folder)
