@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,21 @@ def die(number: int) -> int:
 def test_results_come_in_order(workers: int) -> None:
     """Any number of workers gives the same sequence, also with more chunks than are held at once."""
     assert list(engine.map_chunks(square, range(40), workers=workers)) == [n * n for n in range(40)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_threads_give_results_in_order_and_are_no_more_than_told(workers: int) -> None:
+    """One worker is the very thread that asks; an error arrives whole."""
+    threads = set[int]()
+
+    def noted(number: int) -> int:
+        threads.add(threading.get_ident())
+        return square(number)
+
+    assert list(engine.map_threads(noted, range(40), workers=workers)) == [n * n for n in range(40)]
+    assert len(threads) <= workers and (workers > 1 or threads == {threading.get_ident()})
+    with pytest.raises(PipelineError, match="chunk 3 is wrong"):
+        list(engine.map_threads(partial(fail_at, 3), range(20), workers=workers))
 
 
 def test_no_chunks_give_nothing() -> None:

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,3 +179,25 @@ def test_something_else_than_an_encoder_is_refused(tmp_path: Path, encoder: Enco
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CorruptData, match="not a whole encoder"):
         codes.load_encoder(path)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_threads_hash_than_told(
+    make_set: Callable[..., Path], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """`-j 1` means this very thread, and any number of threads gives the same codes."""
+    images = np.random.default_rng(3).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    folder = make_set(images)
+    (tmp_path / "encoder").mkdir()
+    codes.save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
+    monkeypatch.setattr(codes, "_BLOCK", 1)
+    real, threads = codes.encode, set[int]()
+
+    def encode(*given: Any) -> codes.Codes:
+        threads.add(threading.get_ident())
+        return real(*given)
+
+    monkeypatch.setattr(codes, "encode", encode)
+    codes.hash_images(folder, tmp_path / "encoder", tmp_path / "codes", workers=workers)
+    assert len(threads) <= workers and (workers > 1 or threads == {threading.get_ident()})
+    assert np.array_equal(np.load(tmp_path / "codes" / "codes.npy"), reference(images, encoder))

@@ -1,11 +1,8 @@
 """The search finds what comparing everything finds: every pair, once, in order, whatever the codes and the bands."""
 
 import hashlib
-import os
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +14,6 @@ from pipeline.dedup.encoder.codes import Codes
 from pipeline.dedup.index import bands, hamming_index
 from pipeline.dedup.index.hamming_index import LARGEST_RADIUS, CodePairs, distinct, pairs_between, pairs_within
 
-ROOT = Path(__file__).parents[3]
 RADII = st.integers(0, LARGEST_RADIUS)
 
 
@@ -203,24 +199,32 @@ def test_codes_may_lie_anyhow() -> None:
         assert rows(pairs_within(same, 9), 1 << 20) == expected
 
 
-SEARCH = """
-import hashlib, numpy as np
-from pipeline.dedup.index.hamming_index import pairs_within
-codes = np.packbits(np.random.default_rng(7).random((60_000, 128)) < 0.09, axis=1)
-digest = hashlib.sha256()
-for block in pairs_within(codes, 7):
-    for column in (block.left, block.right, block.distance):
-        digest.update(column.tobytes())
-print(digest.hexdigest())
-"""
+@pytest.mark.parametrize("within", [True, False])
+def test_the_same_bytes_for_any_number_of_threads_and_no_more_threads_than_told(
+    within: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which thread finds a pair first decides nothing; one worker is this very thread."""
+    found = np.packbits(np.random.default_rng(7).random((60_000, 128)) < 0.09, axis=1)
+    real, threads, most = hamming_index._compare, list[int](), 0
 
+    def compare(*given: object) -> int:
+        nonlocal most
+        assert workers > 1 or threading.current_thread() is threading.main_thread()
+        threads.append(threading.get_ident())
+        most = max(most, len(set(threads)))
+        count = real(*given)
+        threads.remove(threading.get_ident())
+        return count
 
-def test_the_same_bytes_with_one_thread_and_two() -> None:
-    """Which thread finds a pair first decides nothing."""
-    digests = {
-        subprocess.check_output(
-            [sys.executable, "-c", SEARCH], cwd=ROOT, env={**os.environ, "NUMBA_NUM_THREADS": threads}, text=True
-        )
-        for threads in ("1", "2")
-    }
-    assert len(digests) == 1 and digests != {hashlib.sha256().hexdigest() + "\n"}
+    monkeypatch.setattr(hamming_index, "_compare", compare)
+    digests = []
+    for workers in (1, 2):
+        digest, most = hashlib.sha256(), 0
+        halves = (found[:30_000], found[30_000:])
+        search = pairs_within(found, 7, workers=workers) if within else pairs_between(*halves, 7, workers=workers)
+        for block in search:
+            for column in (block.left, block.right, block.distance):
+                digest.update(column.tobytes())
+        digests.append(digest.hexdigest())
+        assert 0 < most <= workers
+    assert digests[0] == digests[1] != hashlib.sha256().hexdigest()

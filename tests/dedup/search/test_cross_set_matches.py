@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,6 +68,25 @@ def test_exactly_equal_codes_in_mode_exact(
     find_matches(*folders, encoder, exact, workers=1, to=tmp_path / "matches")
     rows = pq.read_table(tmp_path / "matches" / "matches.parquet").to_pylist()
     assert [(row["left"], row["reason"]) for row in rows] == [(0, "same_code"), (1, "same_pixels")]
+
+
+@pytest.mark.parametrize("mode", ["near", "exact"])
+def test_stored_digests_tell_equal_pixels_across_versions(
+    tmp_path: Path,
+    encoder: Path,
+    make_set: Callable[..., Path],
+    scenes: Callable[[int, int], Images],
+    as_version_1: Callable[[Path], None],
+    mode: Any,
+) -> None:
+    """A set of schema version 1 is compared with one that has its digests."""
+    pictures = scenes(6, 2)
+    folders = make_set(pictures, "images"), make_set(pictures[:2], "other", ["x", "y"])
+    as_version_1(folders[1])
+    parameters = NEAR.model_copy(update={"mode": mode})
+    find_matches(*folders, encoder, parameters, workers=1, to=tmp_path / "matches")
+    rows = pq.read_table(tmp_path / "matches" / "matches.parquet").to_pylist()
+    assert [(row["left"], row["right"], row["reason"]) for row in rows] == [(n, n, "same_pixels") for n in (0, 1)]
 
 
 def test_matches_of_another_set_are_refused(

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.dedup.pairs.classes_table import load_classes
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
-from pipeline.imageset.format.image_set import Images
+from pipeline.imageset.format.image_set import Images, ImageSet
 
 
 @pytest.fixture
@@ -51,10 +52,57 @@ def test_what_is_wrong_is_told(images: Path, tmp_path: Path) -> None:
             ExternalPairs(**wrong)
     with pytest.raises(MissingInput, match="no such file"):
         load_external_pairs(images, ExternalPairs(pairs=tmp_path / "none.csv"), to=tmp_path / "to")
-    for text, message in (("key\n", "1 columns, expected two"), ("a,b,score\nc,d,high\n", "line 2: could not convert")):
+    for text, message in (
+        ("key\n", "1 columns, expected two"),
+        ("a,b,score\nc,d,high\n", "line 2: the score is 'high'"),
+    ):
         (tmp_path / "p.csv").write_text(text)
+        with pytest.raises(CorruptData, match=message):
+            load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.csv"), to=tmp_path / "to")
+    for line, message in (("c,d,", "line 2: the score is ''; .* a number as score"), ("c,d,nan", "line 2: .*'nan'")):
+        (tmp_path / "p.csv").write_text(f"a,b,score\n{line}\n")
         with pytest.raises(CorruptData, match=message):
             load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.csv"), to=tmp_path / "to")
     (tmp_path / "e.npy").write_bytes(b"no")
     with pytest.raises(CorruptData, match="not readable as an array"):
         load_external_pairs(images, ExternalPairs(embeddings=tmp_path / "e.npy"), to=tmp_path / "to")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": ["c", "c"], "b": ["d", "a,b"], "score": [1.0, None]}, r"row 2: the score is null; .* number as score"),
+        ({"a": ["c"], "b": ["d"], "similarity": ["high"]}, r"row 1: the score is 'high'; expected two keys"),
+        ({"a": ["c"], "b": ["d"], "score": [float("nan")]}, r"row 1: the score is nan"),
+        ({"a": ["c", None], "b": ["d", "c"], "score": [1.0, 1.0]}, r"row 2: a key is null"),
+    ],
+)
+def test_a_score_that_is_no_number_is_told(
+    images: Path, tmp_path: Path, columns: dict[str, list[object]], message: str
+) -> None:
+    """With the file, the row and what is expected; a null ended in a bare TypeError."""
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    with pytest.raises(CorruptData, match=rf"p\.parquet, {message}"):
+        load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.parquet"), to=tmp_path / "to")
+
+
+def test_embeddings_that_give_too_many_pairs_are_told(images: Path, tmp_path: Path) -> None:
+    """Before the pairs are gathered, with what to do; as many as are allowed are written."""
+    np.save(tmp_path / "e.npy", np.ones((4, 2)))
+    alike = ExternalPairs(embeddings=tmp_path / "e.npy", cosine=0.9)
+    message = r"--embeddings .*e\.npy: at least 6 pairs .* 0\.9 or more, expected at most 5; choose a higher --cosine"
+    with pytest.raises(BadParameters, match=message):
+        load_external_pairs(images, alike, to=tmp_path / "to", max_pairs=5)
+    assert not (tmp_path / "to").exists()
+    assert load_external_pairs(images, alike, to=tmp_path / "to", max_pairs=6)["pairs"] == 6
+
+
+def test_classes_are_written_beside_given_pairs(
+    make_set: Callable[..., Path], blobs: Callable[[int], Images], tmp_path: Path
+) -> None:
+    """Equal pixels and bytes need no pair; codes are not compared."""
+    folder = make_set(blobs(2)[[0, 1, 0]], sources=["x", "y", "z"])
+    (tmp_path / "p.csv").write_text("a,b\nk000,k001\n")
+    load_external_pairs(folder, ExternalPairs(pairs=tmp_path / "p.csv"), to=tmp_path / "to")
+    classes = load_classes(tmp_path / "to", ImageSet(folder))
+    assert classes.pixels.tolist() == [0, 1, 0] and classes.bytes.tolist() == [0, 1, 2] and classes.codes is None

@@ -1,6 +1,7 @@
 """Copies are found and strangers are not; decoys are counted; the same result whoever does the work."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from pipeline.dedup.encoder.autoencoder import quantise
 from pipeline.dedup.encoder.codes import BITS, hash_images, save_encoder
 from pipeline.dedup.encoder.encoder_input import INPUTS
 from pipeline.dedup.pairs import pairs_table
+from pipeline.dedup.pairs.classes_table import load_classes
 from pipeline.dedup.recall import recall_eval
 from pipeline.dedup.scoring import pair_scorer_highres
 from pipeline.dedup.search import find_pairs, pair_search
-from pipeline.imageset.format.image_set import Images, ImageSet
+from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
 Scenes = Callable[[int, int], Images]
 NEAR = pair_search.PairSearchConfig(
@@ -71,7 +73,7 @@ def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copi
     """Who encodes and compares does not show."""
     find(copies)
     find(copies, workers=2, to="again")
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
@@ -87,7 +89,7 @@ def test_a_closer_look_finds_the_same_for_any_number_of_workers(
     scores = [pq.read_table(tmp_path / name / "pairs.parquet")["score"] for name in ("pairs", "closely")]
     assert scores[0] != scores[1]
     find(copies, closely, workers=2, to="again")
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "pairs.json"):
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "closely" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
@@ -163,6 +165,54 @@ def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
     rows = pq.read_table(tmp_path / "dedup" / "manifest.parquet").to_pylist()
     assert [row["group"] for row in rows] == [0, None, None, None, None, 0, 0, 0]
     assert [row["reason"] for row in rows][5:] == ["same_pixels", "same_pixels", "near_code"]
+
+
+@pytest.mark.parametrize("mode", ["near", "exact"])
+def test_many_equal_pictures_are_one_class_and_no_pair(
+    make_set: Callable[..., Path], scenes: Scenes, tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand equal pictures would be half a million pairs; one of them is read, and verdicts decide elsewhere."""
+    pictures = scenes(4, 1)[[0, 1, 2, 3, *[1] * 996]]
+    kind = "normalised" if mode == "near" else "pixels"
+    weight = np.random.default_rng(5).normal(size=(BITS, INPUTS)).astype(np.float32)
+    (tmp_path / "encoder").mkdir()
+    save_encoder(tmp_path / "encoder" / "encoder.safetensors", quantise(weight, np.zeros(BITS, np.float32), kind))
+    folders = (make_set(pictures), tmp_path / "codes", tmp_path / "encoder")
+    hash_images(folders[0], folders[2], folders[1])
+    rows, real = list[int](), ImageSet.read
+
+    def read(self: ImageSet, wanted: Rows) -> Images:
+        rows.extend(wanted.tolist())
+        return real(self, wanted)
+
+    monkeypatch.setattr(ImageSet, "read", read)
+    summary = find_pairs.find_pairs(*folders, NEAR.model_copy(update={"mode": mode}), workers=1, to=tmp_path / "pairs")
+    assert summary["pairs"] == 0 and set(rows) == {0, 1, 2, 3}
+    classes = load_classes(tmp_path / "pairs", ImageSet(folders[0]))
+    assert classes.codes is not None
+    for ids in (classes.pixels, classes.codes):
+        assert ids.tolist() == [0, 1, 2, 3, *[1] * 996]
+    rows.clear()
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    inputs = (*folders[:2], tmp_path / "pairs", tmp_path / "verdicts.csv")
+    removed = removal.remove_duplicates(*inputs, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
+    assert removed["by_reason"]["same_pixels"] == removed["removed"] == 996
+    assert sorted(rows) == sorted([1] * 996 + list(range(4, 1000))), (
+        "only the removed and their keepers, for similarity"
+    )
+
+
+def test_a_set_of_version_1_gives_the_same(
+    find: Callable[..., Any], copies: Images, tmp_path: Path, as_version_1: Callable[[Path], None]
+) -> None:
+    """Its digests are computed from its pixels."""
+    find(copies)
+    shutil.rmtree(tmp_path / "codes")
+    as_version_1(tmp_path / "set")
+    hash_images(tmp_path / "set", tmp_path / "encoder", tmp_path / "codes")
+    find(copies, to="again")
+    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet"):
+        assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
 def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:

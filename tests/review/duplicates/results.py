@@ -12,7 +12,9 @@ from pipeline.core import files
 from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder import codes as codes_module
+from pipeline.dedup.index.exact_match import find_classes
 from pipeline.dedup.pairs import pairs_table
+from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, ImageSet
@@ -56,7 +58,8 @@ def make_result(
         chunks += 1
     (steps / "images").mkdir()
     image_set.join_chunks(steps / "chunks", chunks, steps / "images", side=side, max_bad=0.0)
-    digest = ImageSet(steps / "images").digest
+    read = ImageSet(steps / "images")
+    digest = read.digest
     (steps / "codes").mkdir()
     files.write_array(steps / "codes" / "codes.npy", codes.reshape(count, 16))
     files.write_json(steps / "codes" / "codes.json", {"schema_version": codes_module.SCHEMA_VERSION, "images": digest})
@@ -67,6 +70,8 @@ def make_result(
         "misses": _pairs(np.arange(0, count - size, size)[:120], np.arange(size, count, size)[:120], 9, -8.5),
         "decoys": _pairs(np.array([0, size]), np.array([2 * size, 2 * size]), 7, -0.5),
     }
+    pixels = digest_ids(read.stored_digests())
+    tables["classes"] = find_classes(read, pixels, np.zeros(count, bool), None).table()
     about: dict[str, Any] = {"schema_version": pairs_table.SCHEMA_VERSION, "mode": "near", "images": digest}
     (steps / "pairs").mkdir()
     pairs_table.write_tables(steps / "pairs", tables, {**about, "detector": "d" * 64})
