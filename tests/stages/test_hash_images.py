@@ -30,7 +30,7 @@ def test_the_same_bytes_on_any_kernel(tmp_path: Path, options: list[object], run
     assert plain.returncode == 0, plain.stderr
     assert "200 pictures hashed, which were only read" in plain.stderr and "find-pairs" in plain.stderr
     other = {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "1"}
-    assert run_stage("hash_images", *options, "--to", tmp_path / "other", "-q", env=other).stderr == ""
+    assert run_stage("hash_images", *options, "--to", tmp_path / "other", "-q", "-j", 1, env=other).stderr == ""
     for name in ("codes.npy", "codes.json"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
