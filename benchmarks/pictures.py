@@ -60,7 +60,7 @@ def write_set(pictures: Images, folder: Path, first: int = 0) -> Path:
 def train_set(images: Path, section: AutoencoderConfig, to: Path, steps: int) -> Encoder:
     """The encoder that learns from an image set, as a profile's section says, for about so many steps."""
     count = len(image_set.ImageSet(images))
-    update = {"epochs": max(1, round(steps * section.batch / count)), "batch": min(section.batch, count)}
+    update = {"epochs": max(1, round(steps * section.batch_size / count)), "batch_size": min(section.batch_size, count)}
     train_autoencoder(images, section.model_copy(update=update), name="benchmark", seed=1, to=to)
     return load_encoder(to / "encoder.safetensors")
 

@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 
 from pipeline.core.params import read_yaml
 from tests.killing import TooLate, running, step_of
+from tests.test_layout import scalars
 
 ROOT = Path(__file__).parents[1]
 SETS = ("lsun", "imagenet", "faces")
@@ -32,14 +33,14 @@ SMALLER: dict[str, Any] = {
     **{f"acquire.{name}.train": 200 for name in BENCHMARKS},
     **{f"acquire.{name}.test": 60 for name in BENCHMARKS},
     "dedup.*.autoencoder.epochs": 3,
-    "dedup.*.autoencoder.batch": 32,
+    "dedup.*.autoencoder.batch_size": 32,
     "dedup.*.probe.sample": 4,
     "dcgan.*.training.base_width": 4,
     "dcgan.*.training.epochs": 2,
-    "dcgan.*.training.batch": 32,
+    "dcgan.*.training.batch_size": 32,
     "dcgan.*.training.grid": 4,
-    "dcgan.*.sample.count": 4,
-    "dcgan.*.sample.singles": 2,
+    "figures.*.samples.count": 4,
+    "figures.*.samples.singles": 2,
     **{f"evaluate.{name}.held_out": 60 for name in BENCHMARKS},
     **{f"evaluate.{name}.per_class": 5 for name in BENCHMARKS},
     **{f"evaluate.{name}.draws": 2 for name in BENCHMARKS},
@@ -168,7 +169,7 @@ CHANGES = {
         *("train_dcgan@imagenet", "sample@imagenet", "walk_latent@imagenet", "write_report"),
         *("evaluate_features@imagenet-cifar10", "evaluate_features@imagenet-svhn"),
     ),
-    "dcgan.imagenet.sample.singles": ("sample@imagenet", "write_report"),
+    "figures.imagenet.samples.singles": ("sample@imagenet", "write_report"),
     "evaluate.svhn.draws": ("evaluate_features@imagenet-svhn", "write_report"),
     "figures.lsun.latent_walk.columns": ("walk_latent@lsun", "write_report"),
 }
@@ -256,7 +257,7 @@ SECTIONS = {
     "dedup.lsun.remove": {"remove_duplicates@lsun"},
     "audit.lsun": {"audit_duplicates@lsun"},
     "dcgan.lsun.training": {"train_dcgan@lsun"},
-    "dcgan.lsun.sample": {"sample@lsun"},
+    "figures.lsun.samples": {"sample@lsun"},
     "figures.lsun.latent_walk": {"walk_latent@lsun"},
     "acquire.faces": {"doctor", "download_faces@faces"},
     "prepare.faces": {"crop_faces@faces"},
@@ -278,7 +279,7 @@ def test_every_scalar_of_a_set_makes_its_stage_run(checkout: Path, section: str)
     values = read_yaml(profile)
     for key in section.split("."):
         values = values[key]
-    for key, value in values.items():
+    for key, value in scalars(values).items():
         other = f"{value}x" if isinstance(value, str) else [] if isinstance(value, list) else other_value(value)
         change(checkout, {f"{section}.{key}": other})
         changed = set(re.findall(r"^([a-z_]+(?:@[a-z0-9-]+)?):$", dvc(checkout, "status"), re.MULTILINE))

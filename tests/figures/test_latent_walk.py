@@ -12,27 +12,17 @@ from PIL import Image
 
 from pipeline.figures import latent_walk
 from pipeline.figures.latent_walk import LatentWalkConfig
-from pipeline.models.dcgan import sampling, saved_model
-from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
-from pipeline.seeding import torch_generator
+from pipeline.models.base import latents_digest
+from pipeline.models.dcgan import sampling
+from pipeline.models.dcgan.family import load_generator
+from pipeline.seeding import derive
+from tests.models.untrained import save_untrained
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     """A model folder whose untrained generator gives pictures that differ."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    rng = torch.Generator().manual_seed(1)
-    preset = PRESETS["imagenet32"]
-    generator, discriminator = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
-    with torch.no_grad():
-        generator.image[0].weight *= 5
-        for module in generator.modules():
-            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-                module.momentum = 1.0
-        generator(sampling.latents(rng, 64, preset.latent))
-    saved_model.save(folder, generator, discriminator, {"preset": "imagenet32", "base_width": 4})
-    return folder
+    return save_untrained(tmp_path / "model")
 
 
 @settings(max_examples=30, deadline=None)
@@ -47,6 +37,7 @@ def test_path(rows: int, columns: int, seed: int) -> None:
     steps = points.diff(dim=0).view(rows, columns, 10)
     whole = anchors.diff(dim=0)[:, None] / columns
     assert torch.allclose(steps, whole.expand_as(steps), atol=1e-6)
+    assert torch.equal(latent_walk.path(anchors.view(-1, 5, 2), columns), points.view(-1, 5, 2))
 
 
 def test_smoothness_of_a_fade_and_of_a_jump() -> None:
@@ -75,9 +66,10 @@ def test_files(saved: Path, tmp_path: Path) -> None:
         trees.append({path.name: path.read_bytes() for path in to.iterdir()})
     assert trees[0] == trees[1] and set(trees[0]) == {"walk.png", "walk.json"}
     assert record == json.loads(trees[0]["walk.json"])
-    anchors = sampling.latents(torch_generator(7, "walk-latent", "set"), 4, 256)
-    assert record["anchors_sha256"] == sampling.digest(anchors)
-    first_column = sampling.draw(saved_model.load_generator(saved), anchors)[:3]
+    model = load_generator(saved)
+    anchors = model.latents(range(4), derive(7, "walk-latent", "set"))
+    assert record["anchors_sha256"] == latents_digest(anchors)
+    first_column = model.decode(anchors)[:3]
     with Image.open(tmp_path / "one" / "walk.png") as sheet:
         pixels = np.asarray(sheet)
     assert pixels.shape == (3 * 32, 5 * 32, 3)

@@ -28,14 +28,15 @@ METRICS: dict[str, Any] = {
     },
 }
 MODEL: dict[str, Any] = {
-    "preset": "paper64",
-    "base_width": 16,
+    "family": "dcgan",
+    "architecture": "paper64, base width 16",
+    "latent_shape": [100],
     "epochs": 3,
     "steps": 21,
     "seed": 1,
-    "numerics": {"torch": "2", "device": "cpu"},
+    "runtime": {"torch": "2", "device": "cpu", "device_name": "AVX512"},
 }
-SAMPLES: dict[str, Any] = {"count": 64, "seed": 5, "z_sha256": "ef" * 32, "batch_statistics": False}
+SAMPLES: dict[str, Any] = {"count": 64, "seed": 5, "model_sha256": "ef" * 32, "batch_statistics": False}
 WALK: dict[str, Any] = {"rows": 4, "seed": 1, "smoothness": {"mean_step": 2.5, "largest_step_ratio": 1.4}}
 HISTORY = "epoch\tstep\td_fake\td_loss\td_real\tg_loss\n1\t7\t0.4\t1.3\t0.6\t0.7\n2\t14\t0.3\t1.2\t0.7\t0.9\n"
 
@@ -98,8 +99,8 @@ def network(shift: float, per_class: int, both: bool) -> dict[str, Any]:
 EVALUATION: dict[str, Any] = {
     "benchmark": {"name": "cifar10", "train": 50_000, "test": 10_000, "classes": list("abcdefghij")},
     "model": {
-        **{"preset": "imagenet32", "base_width": 128, "epochs": 30, "steps": 99, "pictures": 910},
-        "discriminator_sha256": "12" * 32,
+        **{"architecture": "imagenet32, base width 128", "epochs": 30, "steps": 99, "pictures": 910},
+        "network_sha256": "12" * 32,
     },
     "features": 28_672,
     "parameters": {

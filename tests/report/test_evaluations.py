@@ -122,11 +122,11 @@ def test_without_untrained_networks_and_at_the_end_of_the_grid(tmp_path: Path) -
 
 
 def test_how_it_was_made(tmp_path: Path) -> None:
-    """Archives, statistics, seed and discriminator."""
+    """Archives, statistics, seed and network."""
     text = json.dumps(provenance(read(tmp_path, evaluation("svhn"))), ensure_ascii=False)
     for words in ("svhn.tar.gz, 1,234 bytes, SHA-256 3434", "batch norm by 640 of the pictures learnt from", "seed 1"):
         assert words in text
-    assert "discriminator 1212121212121212…" in text
+    assert "network 1212121212121212…" in text
 
 
 def test_stand_ins_and_the_real_thing_on_one_page(tmp_path: Path) -> None:

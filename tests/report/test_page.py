@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.report.page import Folders, write_report
 from tests.conftest import folder_bytes
-from tests.report.conftest import METRICS, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set
+from tests.report.conftest import METRICS, MODEL, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set
 
 NAMES = ("rooms", "faces & more", "natural")
 
@@ -83,7 +83,8 @@ def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
         ("left out on purpose", *["1"] * 3),
         ("near-duplicates removed", *["90 (9.0 %)"] * 3),
         ("kept", *["910"] * 3),
-        ("preset", *["paper64"] * 3),
+        ("family", *["dcgan"] * 3),
+        ("networks", *["paper64, base width 16"] * 3),
         ("loss of the discriminator, last epoch", *["1.20"] * 3),
         ("largest step, times the mean", *["1.4"] * 3),
         ("same pixels", *["20"] * 3),
@@ -138,18 +139,36 @@ def test_stand_ins_stand_under_a_banner(tmp_path: Path, source: str, upstream: b
 @pytest.mark.parametrize(
     ("batch_statistics", "caption", "made_by"),
     [
-        (False, "Batch norm uses its running statistics", "sample, seed 5, running statistics"),
+        (False, "A picture depends on the seed and its number alone", "sample, seed 5, running statistics"),
         (True, "Batch norm uses the statistics of this very batch", "sample, seed 5, batch statistics"),
     ],
 )
 def test_samples_say_how_they_were_drawn(tmp_path: Path, batch_statistics: bool, caption: str, made_by: str) -> None:
-    """The caption claims the statistics that were used; seed and latents stand among the provenance."""
+    """The caption claims the statistics that were used; seed and model stand among the provenance."""
     folders = write_set(tmp_path)
     record = json.dumps(SAMPLES | {"batch_statistics": batch_statistics})
     (folders.samples / "rooms" / "samples.json").write_text(record)
     page = make(folders, tmp_path / "report")
-    assert caption in page and made_by in page and "64 latents, SHA-256 efefefefefefefef…" in page
-    assert page.count("Batch norm uses") == 1
+    assert caption in page and made_by in page and "64 pictures of the model efefefefefefefef…" in page
+    assert page.count("Batch norm uses") == batch_statistics
+
+
+def test_a_model_of_another_family(tmp_path: Path) -> None:
+    """Without a latent space there is no walk, and none is asked for; the losses are those of its history."""
+    folders = write_set(tmp_path)
+    (folders.walks / "rooms" / "walk.json").unlink()
+    with pytest.raises(MissingInput, match=r"walk\.json"):
+        make(folders, tmp_path / "report")
+    other = MODEL | {"family": "pixelcnn", "architecture": "15 layers", "latent_shape": None}
+    (folders.models / "rooms" / "model.json").write_text(json.dumps(other))
+    (folders.models / "rooms" / "history.tsv").write_text("epoch\tstep\tloss\n1\t7\t3.5\n2\t14\t3.25\n")
+    page = make(folders, tmp_path / "report")
+    index = (tmp_path / "report" / "index.html").read_text()
+    assert "pixelcnn, 15 layers, 3 epochs" in page and "latent walk" not in (page + index).replace(
+        "latent walk</th>", ""
+    )
+    assert '<th scope="row">loss of the model, last epoch</th><td>3.25</td>' in index
+    assert "loss of the discriminator" not in index
 
 
 def test_what_comes_from_files_is_text(tmp_path: Path) -> None:
@@ -162,7 +181,7 @@ def test_what_comes_from_files_is_text(tmp_path: Path) -> None:
     write_set(tmp_path, name, metrics)
     found = evaluation(data_set=bad, archives=[{"name": bad, "bytes": 1, "sha256": bad}])
     found["networks"][f"untrained-{bad}"] = found["networks"].pop("untrained-2")
-    found["parameters"]["norm"] = found["model"]["preset"] = bad
+    found["parameters"]["norm"] = found["model"]["architecture"] = bad
     folder = write_evaluation(tmp_path, found, model=name, name="<i>")
     (folder / "features.svg").write_text(f"<svg>{bad}</svg>")
     write_report(folders_in(tmp_path), [name], [name], ["<i>"], tmp_path / "report")
@@ -211,8 +230,8 @@ def test_a_missing_part_is_named(tmp_path: Path, part: str) -> None:
     [
         ("audit/rooms/metrics.json", "planted.precision.low", "audit-duplicates"),
         ("audit/rooms/metrics.json", "source.upstream", "audit-duplicates"),
-        ("models/rooms/model.json", "preset", "train-dcgan"),
-        ("samples/rooms/samples.json", "z_sha256", "sample"),
+        ("models/rooms/model.json", "architecture", "train-dcgan"),
+        ("samples/rooms/samples.json", "model_sha256", "sample"),
         ("walks/rooms/walk.json", "smoothness.largest_step_ratio", "walk-latent"),
         ("features/rooms-cifar10/metrics.json", "benchmark.source.upstream", "evaluate-features"),
         ("features/rooms-cifar10/metrics.json", "networks.trained", "evaluate-features"),
@@ -244,7 +263,7 @@ def test_a_missing_key_is_named(tmp_path: Path, part: str, keys: str, maker: str
 @pytest.mark.parametrize(
     ("part", "text", "words"),
     [
-        ("models/rooms/history.tsv", "epoch\tloss\n1\t2\n", "not a training history"),
+        ("models/rooms/history.tsv", "epoch\tother\n1\t2\n", "not a training history"),
         ("models/rooms/history.tsv", "epoch\td_loss\tg_loss\td_real\td_fake\n", "it has no rows"),
         ("models/rooms/model.json", "[]", "run train-dcgan again"),
         ("walks/rooms/walk.png", "no picture", "not readable as a picture"),

@@ -16,8 +16,8 @@ STEPS = 300 // 16 * 20
 SECTION = f"""\
 dedup:
   drawn:
-    autoencoder: {{input: pixels, bits: active, epochs: 20, batch: 16, learning_rate: 3.0e-4, weight_std: 0.002,
-                  corruption: 0.2, dropout: 0.5, threads: 1, checkpoint_every: {EVERY}}}
+    autoencoder: {{input: pixels, bits: active, epochs: 20, batch_size: 16, learning_rate: 3.0e-4,
+                  weight_std: 0.002, corruption: 0.2, dropout: 0.5, threads: 1, checkpoint_every: {EVERY}}}
 """
 
 

@@ -22,16 +22,21 @@ dcgan:
       preset: imagenet32
       base_width: 4
       epochs: 4
-      batch: 16
+      batch_size: 16
       learning_rate: 2.0e-4
       beta1: 0.5
       beta2: 0.999
       weight_decay: 1.0e-5
       schedule: paired
-      channels_last: true
-      threads: 1
       checkpoint_every: 3
       grid: 4
+      runtime:
+        device: cpu
+        precision: float32
+        memory_format: channels_last
+        compile: false
+        determinism: strict
+        threads: 1
 """
 
 
@@ -43,7 +48,7 @@ def options(make_imageset: Callable[..., Path], tmp_path: Path) -> list[object]:
     (tmp_path / "profile.yaml").write_text(PROFILE)
     return [
         *("--set", "drawn", "--params", tmp_path / "profile.yaml", "--images", make_imageset(images)),
-        *("--kept", tmp_path / "kept.npy", "--seed", 1, "--device", "cpu"),
+        *("--kept", tmp_path / "kept.npy", "--seed", 1),
     ]
 
 

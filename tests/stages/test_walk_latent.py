@@ -5,22 +5,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from pipeline.models.dcgan import saved_model
-from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
+from tests.models.untrained import save_untrained
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
     """Files, summary and the sentence for a person; a model that is not there is one line and exit 1."""
-    rng = torch.Generator().manual_seed(1)
-    preset = PRESETS["imagenet32"]
-    (tmp_path / "model").mkdir()
-    networks = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
-    saved_model.save(tmp_path / "model", *networks, {"preset": "imagenet32", "base_width": 4})
-    (tmp_path / "profile.yaml").write_text("explore: {drawn: {walk: {rows: 2, columns: 3, threads: 1}}}")
+    save_untrained(tmp_path / "model")
+    (tmp_path / "profile.yaml").write_text("figures: {drawn: {latent_walk: {rows: 2, columns: 3, threads: 1}}}")
     options = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--seed", 1, "--to", tmp_path / "out"]
     done = run_stage("walk_latent", *options, "--model", tmp_path / "model", "--json")
     assert done.returncode == 0, done.stderr

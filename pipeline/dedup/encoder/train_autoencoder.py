@@ -58,7 +58,7 @@ class AutoencoderTrainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return {"loss": loss}
+        return {"loss": loss.detach()}
 
     def pre_activation(self, pictures: torch.Tensor) -> torch.Tensor:
         """What the code layer's ReLU is given: float32 (n, 3072) in [-1, 1] to float32 (n, 128)."""

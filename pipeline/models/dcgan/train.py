@@ -99,7 +99,7 @@ class DcganTrainer:
             loss = _loss(real, 1.0) + _loss(fake, 0.0)
         self._descend(self.optimizers[1], loss)
         with torch.no_grad():
-            return {"d_loss": loss, "d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
+            return {"d_loss": loss.detach(), "d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
 
     def _update_generator(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
         self.discriminator.requires_grad_(False)
@@ -107,7 +107,7 @@ class DcganTrainer:
             loss = _loss(self.discriminator(self.generator(z)).float(), 1.0)
         self._descend(self.optimizers[0], loss)
         self.discriminator.requires_grad_(True)
-        return {"g_loss": loss}
+        return {"g_loss": loss.detach()}
 
     @staticmethod
     def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:

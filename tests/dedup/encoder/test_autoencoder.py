@@ -23,7 +23,7 @@ PARAMETERS = AutoencoderConfig(
     input="pixels",
     bits="active",
     epochs=12,
-    batch=32,
+    batch_size=32,
     learning_rate=1e-3,
     weight_std=0.002,
     corruption=0.2,
@@ -106,7 +106,7 @@ def test_a_step_is_named_by_seed_and_number(smooth: ImageSet) -> None:
 
     def after(seed: int, number: int) -> torch.Tensor:
         trainer = AutoencoderTrainer(smooth, PARAMETERS, seed)
-        trainer.step(trainer.batch(rows, number))
+        trainer.training_step(trainer.batch(rows, number), number)
         return trainer.tensors()["encoder.weight"].detach()
 
     seeding.deterministic(1)
@@ -121,9 +121,9 @@ def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
     rows = np.arange(32)
     one, two = AutoencoderTrainer(smooth, PARAMETERS, 1), AutoencoderTrainer(smooth, PARAMETERS, 1)
     for number in range(3):
-        one.step(one.batch(rows, number))
+        one.training_step(one.batch(rows, number), number)
     two.load_tensors({name: tensor.detach().clone() for name, tensor in one.tensors().items()})
-    assert one.step(one.batch(rows, 3)) == two.step(two.batch(rows, 3))
+    assert one.training_step(one.batch(rows, 3), 3) == two.training_step(two.batch(rows, 3), 3)
     for name, tensor in one.tensors().items():
         assert torch.equal(tensor, two.tensors()[name]), name
 
@@ -138,16 +138,16 @@ def test_other_code_or_instructions_start_over(
 ) -> None:
     """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
     parameters = PARAMETERS.model_copy(update={"checkpoint_every": 3})
-    step, seen = AutoencoderTrainer.step, list[int]()
+    step, seen = AutoencoderTrainer.training_step, list[int]()
 
-    def stop_at_three(trainer: AutoencoderTrainer, batch: Batch) -> dict[str, float]:
+    def stop_at_three(trainer: AutoencoderTrainer, batch: Batch, number: int) -> dict[str, torch.Tensor]:
         moments = trainer.optimizer.state.values()
         seen.append(int(next(iter(moments))["step"]) if moments else 0)
         if seen[-1] == 3:
             raise KeyboardInterrupt
-        return step(trainer, batch)
+        return step(trainer, batch, number)
 
-    monkeypatch.setattr(AutoencoderTrainer, "step", stop_at_three)
+    monkeypatch.setattr(AutoencoderTrainer, "training_step", stop_at_three)
     for steps in ([0, 1, 2, 3], [3]):
         with pytest.raises(KeyboardInterrupt):
             train_autoencoder(smooth.folder, parameters, name="x", seed=1, to=tmp_path / "m")
@@ -161,9 +161,9 @@ def test_other_code_or_instructions_start_over(
 
 def test_fewer_pictures_than_a_batch(smooth: ImageSet, tmp_path: Path) -> None:
     """Said in terms of the parameter."""
-    with pytest.raises(BadParameters, match="160 pictures do not fill one batch of 500; lower `batch`"):
+    with pytest.raises(BadParameters, match="160 pictures do not fill one batch of 500; lower `batch_size`"):
         train_autoencoder(
-            smooth.folder, PARAMETERS.model_copy(update={"batch": 500}), name="x", seed=1, to=tmp_path / "m"
+            smooth.folder, PARAMETERS.model_copy(update={"batch_size": 500}), name="x", seed=1, to=tmp_path / "m"
         )
 
 

@@ -66,7 +66,7 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
         **{"preset": "imagenet32", "base_width": 2, "epochs": 1, "steps": 10, "seed": 0},
         "data": {"pictures": 300},
     }
-    saved_model.save(tmp_path / "model", generator, discriminator(), description)
+    saved_model.save(tmp_path / "model", description, generator=generator, discriminator=discriminator())
     write_set(tmp_path / "images", coloured(300, 1)[0])
     files.write_array(tmp_path / "kept.npy", np.arange(0, 300, dtype=np.int64))
     for part, count, seed in (("train", 200, 2), ("test", 90, 3)):

@@ -81,7 +81,7 @@ def test_what_does_not_belong_together_is_refused(inputs, parameters, tmp_path):
         images, labels = coloured(80, 5)
         write_set(other / part, images[:, :28, :28].copy(), labels)
     files.write_json(other / "source.json", {"classes": CLASSES})
-    with pytest.raises(BadParameters, match="pictures are 28 pixels wide, but imagenet32 looks at 32"):
+    with pytest.raises(BadParameters, match="pictures are 28 pixels wide, but imagenet32, base width 2 takes 32"):
         run(benchmark_folder=other)
     files.write_json(inputs["benchmark_folder"] / "source.json", {"classes": ["red", "green"]})
     with pytest.raises(CorruptData, match="label 'blue', expected one of red, green; download the benchmark again"):

@@ -8,6 +8,11 @@ import pytest
 
 from pipeline.models.dcgan.config import DcganConfig
 
+RUNTIME: dict[str, object] = {
+    **{"device": "cpu", "precision": "float32", "memory_format": "channels_last", "compile": False},
+    **{"determinism": "strict", "threads": 1},
+}
+
 
 @pytest.fixture
 def drawn(make_imageset: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
@@ -29,17 +34,16 @@ def tiny() -> Callable[..., DcganConfig]:
             "preset": "imagenet32",
             "base_width": 4,
             "epochs": 2,
-            "batch": 16,
+            "batch_size": 16,
             "learning_rate": 2e-4,
             "beta1": 0.5,
             "beta2": 0.999,
             "weight_decay": 0.0,
             "schedule": "paired",
-            "channels_last": True,
-            "threads": 1,
             "checkpoint_every": 3,
             "grid": 9,
         }
-        return DcganConfig.model_validate(values | changes)
+        runtime = {name: changes.pop(name) for name in list(changes) if name in RUNTIME}
+        return DcganConfig.model_validate(values | changes | {"runtime": RUNTIME | runtime})
 
     return make

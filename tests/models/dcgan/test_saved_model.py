@@ -8,7 +8,9 @@ import torch
 
 from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.models.dcgan import saved_model
+from pipeline.models.dcgan.family import DcganGenerator
 from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
+from pipeline.models.registry import load_generator
 from pipeline.training import checkpoint
 
 
@@ -18,7 +20,9 @@ def saved(tmp_path: Path) -> Path:
     rng = torch.Generator().manual_seed(1)
     preset = PRESETS["imagenet32"]
     generator, discriminator = build(Generator, preset, 4, rng), build(Discriminator, preset, 4, rng)
-    saved_model.save(tmp_path, generator, discriminator, {"preset": "imagenet32", "base_width": 4})
+    saved_model.save(
+        tmp_path, {"preset": "imagenet32", "base_width": 4}, generator=generator, discriminator=discriminator
+    )
     return tmp_path
 
 
@@ -78,3 +82,13 @@ def test_no_model_at_all(tmp_path: Path) -> None:
     """An empty folder is an input that is missing."""
     with pytest.raises(MissingInput, match=r"model\.json"):
         saved_model.load_discriminator(tmp_path)
+
+
+def test_a_model_of_version_0_1_is_read(saved: Path) -> None:
+    """Its weights are the same; `model.json` did not name the family."""
+    description = json.loads((saved / "model.json").read_text())
+    assert description["schema_version"] == 2 and description["family"] == "dcgan"
+    for name in ("family", "architecture", "latent_shape"):
+        del description[name]
+    (saved / "model.json").write_text(json.dumps(description | {"schema_version": 1}))
+    assert isinstance(load_generator(saved), DcganGenerator)

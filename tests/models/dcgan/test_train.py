@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 import pipeline.models.dcgan.train
+import pipeline.training.runtime
 from pipeline.core.errors import BadParameters, TrainingDiverged
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.models.dcgan import saved_model, train
@@ -22,8 +23,8 @@ from pipeline.models.dcgan.config import DcganConfig
 from pipeline.models.dcgan.train import MOST_GRIDS, Batch, DcganTrainer, grid_wanted, pixel_spread
 from pipeline.seeding import deterministic, torch_generator
 from pipeline.training import checkpoint
+from pipeline.training.runtime import Runtime, describe
 
-CPU = torch.device("cpu")
 Tensors = dict[str, torch.Tensor]
 Tiny = Callable[..., DcganConfig]
 
@@ -61,12 +62,6 @@ def plain_discriminator(w: Tensors, x: torch.Tensor) -> torch.Tensor:
     return 1 / (1 + (-(x.flatten(1) @ w["logit.weight"].T)[:, 0]).exp())
 
 
-def steps_taken(trainer: DcganTrainer) -> int:
-    """How many steps D's Adam has taken, those before a resume included."""
-    moments = trainer.optimizers[1].state.values()
-    return int(next(iter(moments))["step"]) if moments else 0
-
-
 def plain_adam(w: Tensors, moments: dict[str, Tensors], loss: torch.Tensor, step: int, decay: float) -> None:
     """Adam as published, with decay · weight added to the gradient."""
     names = [name for name, value in w.items() if value.requires_grad]
@@ -88,8 +83,8 @@ def test_two_steps_equal_a_plain_implementation(
     """Networks, losses, order of updates, z, scaling of pixels, weight decay and Adam are what the paper names."""
     deterministic(1)
     images = ImageSet(drawn[0])
-    trainer = DcganTrainer(images, tiny(schedule=schedule, weight_decay=decay), seed=5, device=CPU)
-    assert trainer.rows_a_step == (32 if schedule == "alternate" else 16)
+    trainer = DcganTrainer(images, tiny(schedule=schedule, weight_decay=decay), seed=5, runtime=Runtime(tiny().runtime))
+    assert trainer.rows_per_step == (32 if schedule == "alternate" else 16)
     g, d = (
         {
             name: value.detach().clone().double().requires_grad_(name.endswith(("weight", "bias")))
@@ -99,8 +94,8 @@ def test_two_steps_equal_a_plain_implementation(
     )
     moments: list[dict[str, Tensors]] = [{"first": {}, "second": {}} for _ in range(2)]
     for number in range(2):
-        rows = np.arange(number, number + trainer.rows_a_step)
-        figures = trainer.step(trainer.batch(rows, number))
+        rows = np.arange(number, number + trainer.rows_per_step)
+        figures = trainer.training_step(trainer.batch(rows, number), number)
         z_d, z_g = torch.rand((2, 16, 256), generator=torch_generator(5, "z", number)).double() * 2 - 1
         real = torch.from_numpy(images.read(rows[-16:])).permute(0, 3, 1, 2).double() / 127.5 - 1
         for turn in "gd" if schedule == "alternate" else "dg":
@@ -113,7 +108,8 @@ def test_two_steps_equal_a_plain_implementation(
                 d_loss = -p_real.log().mean() - (1 - p_fake).log().mean()
                 plain_adam(d, moments[1], d_loss, number + 1, decay)
         expected = {"d_loss": d_loss, "g_loss": g_loss, "d_real": p_real.mean(), "d_fake": p_fake.mean()}
-        assert figures == pytest.approx({name: value.item() for name, value in expected.items()}, rel=1e-4)
+        found = {name: value.item() for name, value in figures.items()}
+        assert found == pytest.approx({name: value.item() for name, value in expected.items()}, rel=1e-4)
     for network, plain in ((trainer.generator, g), (trainer.discriminator, d)):
         for name, value in network.named_parameters():
             # A gradient of nearly zero may take the other sign in single precision, and Adam then steps the other way.
@@ -125,11 +121,11 @@ def test_two_steps_equal_a_plain_implementation(
 def test_updates_of_each_network(drawn: tuple[Path, Path], tiny: Tiny, schedule: str, updates: int) -> None:
     """In turns, 64 pictures in batches of 16 give each network two updates an epoch; paired gives each four."""
     images = ImageSet(drawn[0])
-    trainer = DcganTrainer(images, tiny(schedule=schedule), seed=5, device=CPU)
+    trainer = DcganTrainer(images, tiny(schedule=schedule), seed=5, runtime=Runtime(tiny().runtime))
     number = 0
     for _ in range(2):
-        for start in range(0, 64, trainer.rows_a_step):
-            trainer.step(trainer.batch(np.arange(start, start + trainer.rows_a_step), number))
+        for start in range(0, 64, trainer.rows_per_step):
+            trainer.training_step(trainer.batch(np.arange(start, start + trainer.rows_per_step), number), number)
             number += 1
     for optimizer in trainer.optimizers:
         assert {int(entry["step"]) for entry in optimizer.state.values()} == {updates}
@@ -138,7 +134,7 @@ def test_updates_of_each_network(drawn: tuple[Path, Path], tiny: Tiny, schedule:
 def test_a_model_folder(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
     """What later stages read is there, and torch's global generator was left alone."""
     before = torch.get_rng_state()
-    summary = train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+    summary = train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model")
     assert torch.equal(before, torch.get_rng_state())
     assert set(tree(tmp_path / "model")) == {
         "generator.safetensors",
@@ -155,42 +151,41 @@ def test_a_model_folder(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) ->
     assert [(row["epoch"], row["step"]) for row in history] == [("1", "4"), ("2", "8")]
     assert set(history[0]) == {"epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "sample_spread"}
     assert summary == json.loads((tmp_path / "model" / "model.json").read_text())
-    assert summary["data"]["pictures"] == 64 and summary["steps"] == 8 and summary["numerics"]["device"] == "cpu"
+    assert summary["data"]["pictures"] == 64 and summary["steps"] == 8 and summary["runtime"]["device"] == "cpu"
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
     assert not saved_model.load_generator(tmp_path / "model").training
 
 
 @pytest.mark.parametrize("schedule", ["paired", "alternate"])
-@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
 def test_an_interrupted_training_ends_in_the_same_bytes(
     drawn: tuple[Path, Path],
     tiny: Tiny,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     schedule: str,
-    channels_last: bool,
+    memory_format: str,
 ) -> None:
     """Stopped in the middle and at the end of an epoch: resumed at most `checkpoint_every` steps back, same bytes."""
-    parameters = tiny(schedule=schedule, channels_last=channels_last, batch=8, checkpoint_every=2)
-    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "whole", device="cpu")
-    step, seen = DcganTrainer.step, list[int]()
+    parameters = tiny(schedule=schedule, memory_format=memory_format, batch_size=8, checkpoint_every=2)
+    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "whole")
+    step, seen = DcganTrainer.training_step, list[int]()
 
-    def stop_sometimes(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
-        number = steps_taken(trainer)
+    def stop_sometimes(trainer: DcganTrainer, batch: Batch, number: int) -> Tensors:
         if number in stops:
             stops.remove(number)
             raise KeyboardInterrupt
         seen.append(number)
-        return step(trainer, batch)
+        return step(trainer, batch, number)
 
-    monkeypatch.setattr(DcganTrainer, "step", stop_sometimes)
+    monkeypatch.setattr(DcganTrainer, "training_step", stop_sometimes)
     stops = {3, 4, 5}
     for stop in (3, 4, 5):
         with pytest.raises(KeyboardInterrupt):
-            train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts", device="cpu")
+            train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts")
         assert seen[-1] == stop - 1
         seen.clear()
-    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts", device="cpu")
+    train.train(*drawn, parameters, name="set", seed=1, to=tmp_path / "parts")
     assert seen[0] == 4
     assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
 
@@ -202,38 +197,42 @@ def test_a_change_of_parameters_starts_over(
     with monkeypatch.context() as patch:
         patch.setattr(DcganTrainer, "end_epoch", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "changed", device="cpu")
+            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "changed")
     for folder in ("changed", "fresh"):
-        train.train(*drawn, tiny(beta1=0.4), name="set", seed=1, to=tmp_path / folder, device="cpu")
+        train.train(*drawn, tiny(beta1=0.4), name="set", seed=1, to=tmp_path / folder)
     assert tree(tmp_path / "changed") == tree(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(pipeline.models.dcgan.train, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
-    ids=["code", "instructions"],
+    [
+        (pipeline.models.dcgan.train, "code_digest"),
+        (torch.backends.cpu, "get_cpu_capability"),
+        (pipeline.training.runtime.torch, "__version__"),
+    ],
+    ids=["code", "instructions", "torch"],
 )
 def test_other_code_or_instructions_start_over(
     drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> None:
     """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
-    step, seen = DcganTrainer.step, list[int]()
+    step, seen = DcganTrainer.training_step, list[int]()
 
-    def stop_at_three(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
-        seen.append(steps_taken(trainer))
+    def stop_at_three(trainer: DcganTrainer, batch: Batch, number: int) -> Tensors:
+        seen.append(number)
         if seen[-1] == 3:
             raise KeyboardInterrupt
-        return step(trainer, batch)
+        return step(trainer, batch, number)
 
-    monkeypatch.setattr(DcganTrainer, "step", stop_at_three)
+    monkeypatch.setattr(DcganTrainer, "training_step", stop_at_three)
     for steps in ([0, 1, 2, 3], [3]):
         with pytest.raises(KeyboardInterrupt):
-            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model")
         assert seen == steps
         seen.clear()
-    monkeypatch.setattr(owner, name, lambda *_: "another")
+    monkeypatch.setattr(owner, name, "another" if name == "__version__" else lambda *_: "another")
     with pytest.raises(KeyboardInterrupt):
-        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model")
     assert seen == [0, 1, 2, 3]
 
 
@@ -242,7 +241,7 @@ def test_names_and_seeds_give_other_networks(drawn: tuple[Path, Path], tiny: Tin
     weights = []
     for name, seed in (("one", 1), ("one", 2), ("two", 1)):
         to = tmp_path / f"{name}-{seed}"
-        train.train(*drawn, tiny(epochs=1), name=name, seed=seed, to=to, device="cpu")
+        train.train(*drawn, tiny(epochs=1), name=name, seed=seed, to=to)
         weights.append((to / "generator.safetensors").read_bytes())
     assert len(set(weights)) == 3
 
@@ -251,17 +250,17 @@ def test_divergence_stops_and_keeps_the_checkpoint(
     drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loss that is not a number ends the training with an error; nothing is published, the checkpoint stays sound."""
-    step = DcganTrainer.step
+    step = DcganTrainer.training_step
 
-    def step_from_a_broken_weight(trainer: DcganTrainer, batch: Batch) -> dict[str, float]:
-        if steps_taken(trainer) == 5:
+    def step_from_a_broken_weight(trainer: DcganTrainer, batch: Batch, number: int) -> Tensors:
+        if number == 5:
             with torch.no_grad():
                 trainer.generator.image[0].weight[0, 0, 0, 0] = torch.nan
-        return step(trainer, batch)
+        return step(trainer, batch, number)
 
-    monkeypatch.setattr(DcganTrainer, "step", step_from_a_broken_weight)
+    monkeypatch.setattr(DcganTrainer, "training_step", step_from_a_broken_weight)
     with pytest.raises(TrainingDiverged, match=r"train-dcgan set: d_loss is nan at step 5 \(epoch 2\)"):
-        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model", device="cpu")
+        train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model")
     assert not (tmp_path / "model").exists()
     tensors, state = checkpoint.load(tmp_path / ".model.partial" / "scratch" / "checkpoint.safetensors")
     assert state["step"] == 3
@@ -272,9 +271,7 @@ def test_collapse_is_reported(
     drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A generator that gives one grey picture for every z, as an untrained one nearly does, is named in a warning."""
-    summary = train.train(
-        *drawn, tiny(learning_rate=1e-9, epochs=1), name="set", seed=1, to=tmp_path / "model", device="cpu"
-    )
+    summary = train.train(*drawn, tiny(learning_rate=1e-9, epochs=1), name="set", seed=1, to=tmp_path / "model")
     assert summary["last"]["sample_spread"] < 0.1 * summary["picture_spread"]
     assert "collapsed" in capsys.readouterr().err
 
@@ -297,8 +294,8 @@ def test_spread() -> None:
 
 def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
     """Writing a grid changes neither weights nor running statistics, nor leaves the generator in evaluation mode."""
-    trainer = DcganTrainer(ImageSet(drawn[0]), tiny(), seed=5, device=CPU)
-    trainer.step(trainer.batch(np.arange(16), 0))
+    trainer = DcganTrainer(ImageSet(drawn[0]), tiny(), seed=5, runtime=Runtime(tiny().runtime))
+    trainer.training_step(trainer.batch(np.arange(16), 0), 0)
     before = {name: value.clone() for name, value in trainer.tensors().items() if name != "spreads"}
     trainer.end_epoch(1, tmp_path)
     assert (tmp_path / "epoch-001.png").exists()
@@ -310,7 +307,7 @@ def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path
 def test_pictures_must_fit_the_preset(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
     """32×32 pictures cannot train a 64×64 network; the message names both and the option."""
     with pytest.raises(BadParameters, match=r"--images .*: pictures are 32 pixels wide, preset paper64 needs 64"):
-        train.train(*drawn, tiny(preset="paper64"), name="set", seed=1, to=tmp_path / "model", device="cpu")
+        train.train(*drawn, tiny(preset="paper64"), name="set", seed=1, to=tmp_path / "model")
 
 
 def test_larger_pictures_are_centre_cropped(
@@ -320,16 +317,78 @@ def test_larger_pictures_are_centre_cropped(
     small = ImageSet(drawn[0]).read(np.arange(70))
     large = make_imageset(np.pad(small, ((0, 0), (6, 6), (6, 6), (0, 0)), constant_values=255), name="large")
     for folder, images in (("small", drawn[0]), ("large", large)):
-        train.train(images, drawn[1], tiny(epochs=1), name="set", seed=1, to=tmp_path / folder, device="cpu")
+        train.train(images, drawn[1], tiny(epochs=1), name="set", seed=1, to=tmp_path / folder)
     one, other = ((tmp_path / folder / "generator.safetensors").read_bytes() for folder in ("small", "large"))
     assert one == other
 
 
-def test_too_few_pictures_or_no_such_device(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
-    """Both are errors of the parameters, told before any work."""
-    with pytest.raises(BadParameters, match="64 pictures do not fill one batch of 65"):
-        train.train(*drawn, tiny(batch=65), name="set", seed=1, to=tmp_path / "model", device="cpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(BadParameters, match="--device cuda"):
-            train.choose_device("cuda")
-        assert train.choose_device("auto") == CPU
+def test_too_few_pictures(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """An error of the parameters, told before any work."""
+    with pytest.raises(BadParameters, match="64 pictures do not fill one batch of 65; lower `batch_size`"):
+        train.train(*drawn, tiny(batch_size=65), name="set", seed=1, to=tmp_path / "model")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a CUDA device")
+def test_a_profile_for_cuda_is_refused_without_one(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """Never a CPU's weights under a profile that names cuda, unless asked for by hand; then `model.json` says so."""
+    for_cuda = tiny(device="cuda", epochs=1)
+    with pytest.raises(BadParameters, match=r"dcgan\.set\.training\.runtime\.device: cuda: .*use --device cpu"):
+        train.train(*drawn, for_cuda, name="set", seed=1, to=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    summary = train.train(*drawn, for_cuda, name="set", seed=1, to=tmp_path / "model", device="auto")
+    assert summary["runtime"]["device"] == "cpu" and "device" not in summary["parameters"]
+
+
+@pytest.mark.parametrize("other", [{"device_name": "NVIDIA H200"}, {"cudnn": 91100}, {"cuda": "13.1"}])
+def test_a_checkpoint_of_another_device_is_not_continued(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, object]
+) -> None:
+    """A training that began on one GPU model, CUDA or cuDNN starts over on another: the weights are of one alone."""
+    description = {"device_name": "NVIDIA A100", "cudnn": 90000, "cuda": "12.4"}
+    step, seen = DcganTrainer.training_step, list[int]()
+
+    def stop_at_five(trainer: DcganTrainer, batch: Batch, number: int) -> Tensors:
+        seen.append(number)
+        if number == 5:
+            raise KeyboardInterrupt
+        return step(trainer, batch, number)
+
+    monkeypatch.setattr(DcganTrainer, "training_step", stop_at_five)
+    for said, first in ((description, 0), (description, 3), (description | other, 0)):
+        monkeypatch.setattr(train, "describe", lambda config, said=said: {**describe(config), **said})
+        with pytest.raises(KeyboardInterrupt):
+            train.train(*drawn, tiny(), name="set", seed=1, to=tmp_path / "model")
+        assert seen[0] == first
+        seen.clear()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"precision": "bf16"}, {"determinism": "fast"}, {"memory_format": "contiguous"}],
+    ids=lambda c: next(iter(c)),
+)
+def test_each_runtime_trains_and_repeats_on_a_cpu(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    """Weights stay float32, repeat to the byte, and differ from plain float32 only where the products do."""
+    plain = train.train(*drawn, tiny(epochs=1), name="set", seed=1, to=tmp_path / "plain")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for to in folders:
+        summary = train.train(*drawn, tiny(epochs=1, **changes), name="set", seed=1, to=to)
+    assert tree(folders[0]) == tree(folders[1])
+    assert all(abs(summary["last"][name] - value) < 0.1 for name, value in plain["last"].items() if "loss" in name)
+    weights, _ = checkpoint.load(folders[0] / "generator.safetensors")
+    assert {value.dtype for value in weights.values()} == {torch.float32, torch.int64}
+    same = (folders[0] / "generator.safetensors").read_bytes() == (
+        tmp_path / "plain/generator.safetensors"
+    ).read_bytes()
+    assert same == ("determinism" in changes)
+
+
+@pytest.mark.long
+def test_compiled_networks_train_and_keep_their_names(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """torch.compile changes neither the names of weights nor, but for rounding, what is learned."""
+    plain = train.train(*drawn, tiny(epochs=1), name="set", seed=1, to=tmp_path / "plain")
+    found = train.train(*drawn, tiny(epochs=1, compile=True), name="set", seed=1, to=tmp_path / "compiled")
+    assert found["last"] == pytest.approx(plain["last"], rel=0.05, abs=0.5)
+    saved_model.load_generator(tmp_path / "compiled")
