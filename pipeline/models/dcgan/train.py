@@ -59,7 +59,7 @@ class DcganTrainer:
             for network in (self.generator, self.discriminator)
         ]
         self.sample_z = latents(torch_generator(seed, "grid"), config.grid, preset.latent)
-        self.spreads: list[float] = []
+        self.sample_stds: list[float] = []
 
     @property
     def rows_per_step(self) -> int:
@@ -120,15 +120,15 @@ class DcganTrainer:
         return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.runtime.memory_format)
 
     def end_epoch(self, epoch: int, folder: Path) -> None:
-        """Draw the pictures of the fixed z, note their spread, and write them as a grid if it is this epoch's turn."""
+        """Draw the pictures of the fixed z, note their standard deviation, and write them as a grid if it is this epoch's turn."""
         images = draw(self.generator, self.sample_z)
-        self.spreads.append(pixel_spread(images))
+        self.sample_stds.append(pixel_std(images))
         if grid_wanted(epoch, self.config.epochs):
             image_grid.write_png(folder / f"epoch-{epoch:03d}.png", image_grid.grid(images))
 
     def tensors(self) -> checkpoint.Tensors:
-        """Weights, running statistics, Adam's moments, and the spread of each epoch's samples."""
-        tensors = {"spreads": torch.tensor(self.spreads, dtype=torch.float64)}
+        """Weights, running statistics, Adam's moments, and the standard deviation of each epoch's samples."""
+        tensors = {"sample_stds": torch.tensor(self.sample_stds, dtype=torch.float64)}
         for name, network, optimizer in self._parts():
             tensors |= checkpoint.prefixed(name, network.state_dict())
             tensors |= checkpoint.prefixed(f"{name}-adam", checkpoint.optimizer_tensors(optimizer))
@@ -136,7 +136,7 @@ class DcganTrainer:
 
     def load_tensors(self, tensors: checkpoint.Tensors) -> None:
         """Put back what `tensors` gave, in the same memory layout, so that every later bit is the same."""
-        self.spreads = tensors["spreads"].tolist()
+        self.sample_stds = tensors["sample_stds"].tolist()
         for name, network, optimizer in self._parts():
             network.load_state_dict(checkpoint.under(name, tensors))
             checkpoint.load_optimizer(optimizer, checkpoint.under(f"{name}-adam", tensors))
@@ -162,7 +162,7 @@ def grid_wanted(epoch: int, epochs: int) -> bool:
     return epoch <= 5 or epoch == epochs or epoch % -(-epochs // MOST_GRIDS) == 0
 
 
-def pixel_spread(images: Images) -> float:
+def pixel_std(images: Images) -> float:
     """How much pictures differ: the standard deviation of each value over the pictures, averaged; grey levels, 0..128.
 
     Nearly nothing when every z gives the same picture (collapse).
@@ -243,18 +243,18 @@ def train(
             title=f"train-dcgan {name}",
             end_of_epoch=lambda epoch: trainer.end_epoch(epoch, samples),
         )
-        history = [{**entry, "sample_spread": s} for entry, s in zip(history, trainer.spreads, strict=True)]
-        last, pictures_spread = history[-1], pixel_spread(images.read(rows[: config.grid]))
+        history = [{**entry, "sample_std": s} for entry, s in zip(history, trainer.sample_stds, strict=True)]
+        last, pictures_std = history[-1], pixel_std(images.read(rows[: config.grid]))
         record |= {
             "epochs": config.epochs,
             "steps": int(last["step"]),
             "last": last,
-            "picture_spread": pictures_spread,
+            "picture_std": pictures_std,
         }
-        if last["sample_spread"] < COLLAPSED * pictures_spread:
+        if last["sample_std"] < COLLAPSED * pictures_std:
             progress.warn(
-                f"train-dcgan {name}: the samples hardly differ (spread {last['sample_spread']:.1f}, pictures "
-                f"{pictures_spread:.1f}): the generator has collapsed; look at {to}/samples"
+                f"train-dcgan {name}: the samples hardly differ (standard deviation {last['sample_std']:.1f}, pictures "
+                f"{pictures_std:.1f}): the generator has collapsed; look at {to}/samples"
             )
         saved_model.save(work.result, record, generator=trainer.generator, discriminator=trainer.discriminator)
         files.write_text(work.result / "history.tsv", loop.history_tsv(history))

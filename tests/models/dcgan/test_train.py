@@ -20,7 +20,7 @@ from pipeline.core.errors import BadParameters, TrainingDiverged
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.models.dcgan import saved_model, train
 from pipeline.models.dcgan.config import DcganConfig
-from pipeline.models.dcgan.train import MOST_GRIDS, Batch, DcganTrainer, grid_wanted, pixel_spread
+from pipeline.models.dcgan.train import MOST_GRIDS, Batch, DcganTrainer, grid_wanted, pixel_std
 from pipeline.seeding import deterministic, torch_generator
 from pipeline.training import checkpoint
 from pipeline.training.runtime import Runtime, describe
@@ -149,7 +149,7 @@ def test_a_model_folder(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) ->
     with (tmp_path / "model" / "history.tsv").open() as file:
         history = list(csv.DictReader(file, delimiter="\t"))
     assert [(row["epoch"], row["step"]) for row in history] == [("1", "4"), ("2", "8")]
-    assert set(history[0]) == {"epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "sample_spread"}
+    assert set(history[0]) == {"epoch", "step", "d_loss", "g_loss", "d_real", "d_fake", "sample_std"}
     assert summary == json.loads((tmp_path / "model" / "model.json").read_text())
     assert summary["data"]["pictures"] == 64 and summary["steps"] == 8 and summary["runtime"]["device"] == "cpu"
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
@@ -272,7 +272,7 @@ def test_collapse_is_reported(
 ) -> None:
     """A generator that gives one grey picture for every z, as an untrained one nearly does, is named in a warning."""
     summary = train.train(*drawn, tiny(learning_rate=1e-9, epochs=1), name="set", seed=1, to=tmp_path / "model")
-    assert summary["last"]["sample_spread"] < 0.1 * summary["picture_spread"]
+    assert summary["last"]["sample_std"] < 0.1 * summary["picture_std"]
     assert "collapsed" in capsys.readouterr().err
 
 
@@ -284,19 +284,19 @@ def test_grids_of_a_long_training_are_few(epochs: int) -> None:
     assert len(epochs_shown) == epochs if epochs <= MOST_GRIDS else 25 < len(epochs_shown) <= 56
 
 
-def test_spread() -> None:
+def test_pixel_std() -> None:
     """Nothing for equal pictures; half the range for pictures that are black or white by turns."""
     images = np.zeros((4, 8, 8, 3), np.uint8)
-    assert pixel_spread(images) == 0
+    assert pixel_std(images) == 0
     images[::2] = 255
-    assert pixel_spread(images) == 127.5
+    assert pixel_std(images) == 127.5
 
 
 def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
     """Writing a grid changes neither weights nor running statistics, nor leaves the generator in evaluation mode."""
     trainer = DcganTrainer(ImageSet(drawn[0]), tiny(), seed=5, runtime=Runtime(tiny().runtime))
     trainer.training_step(trainer.batch(np.arange(16), 0), 0)
-    before = {name: value.clone() for name, value in trainer.tensors().items() if name != "spreads"}
+    before = {name: value.clone() for name, value in trainer.tensors().items() if name != "sample_stds"}
     trainer.end_epoch(1, tmp_path)
     assert (tmp_path / "epoch-001.png").exists()
     after = trainer.tensors()
