@@ -21,10 +21,15 @@ def doctor(
     ),
     to: Annotated[
         Path | None,
-        typer.Option("--to", "-o", help="Note there that all is ready, and fail if it is not; else an overview."),
+        typer.Option(
+            "--to",
+            "-o",
+            help="File to write if all is ready, else fail; without it, print an overview.",
+        ),
     ] = None,
     features: Annotated[
-        Path | None, typer.Option(help="Folder of evaluations, begun here so that a run without any has one.")
+        Path | None,
+        typer.Option(help="Folder of evaluations to create; it may stay empty."),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -43,12 +48,12 @@ def doctor(
             return
         benchmarks = read_names(sets_from, "benchmarks") if sets_from else []
         preflight.check_all(params, names, benchmarks, archives=archives, work=to.parent)
-        # Nothing that a parameter can change stands in the note: else every change would rerun all downloads.
+        # The file is constant: else every change of a parameter would rerun all downloads.
         stamp = {"ready": True}
         files.write_json(to, stamp)
         if features:
             files.write_text(features / "README.md", preflight.FEATURES_NOTE)
-        report(stamp, f"{', '.join(names)}: archives and disk are there; nothing was written but {to}")
+        report(stamp, f"{', '.join(names)}: archives are there and the disk has enough free space; written: {to}")
 
 
 if __name__ == "__main__":

@@ -52,12 +52,12 @@ def download_faces(
 
     from pipeline.acquire.archives.acquire import acquire
     from pipeline.acquire.config import AcquireConfig
-    from pipeline.acquire.url_list.fetch_urls import fetch_list
+    from pipeline.acquire.url_list.fetch_urls import fetch_urls
     from pipeline.core.params import load_section
 
     with stage("download-faces", quiet, as_json) as report:
         if urls and contact:
-            counts = fetch_list(
+            counts = fetch_urls(
                 urls, to=to, contact=contact, per_host=per_host, pause=pause, workers=workers or 4 * per_host
             )
             report(

@@ -1,4 +1,4 @@
-"""What is written about pictures: text that lies beside them in a source, gathered in a table."""
+"""Captions: texts that lie beside the pictures of a source, collected in a table."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def caption_table(source: Source, entries: Sequence[Entry]) -> pa.Table | None:
 def caption_text(data: bytes) -> str | None:
     """The caption that bytes hold: of a JSON object the text under `caption`, of anything else all of it, stripped.
 
-    Which of the two it is is told by content, not by name. None where it is empty, or no UTF-8.
+    Content decides which of the two it is, not the file name. None if the text is empty or not UTF-8.
     """
     try:
         text = data.decode("utf-8-sig").strip()

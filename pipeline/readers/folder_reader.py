@@ -24,8 +24,8 @@ from pipeline.readers.base import (
 class Folder:
     """Picture files in a folder and all below it, keyed by relative path with `/`; hidden names are left out.
 
-    Links are followed, but each real folder is read once, by the first way found that takes the fewest links: so a
-    loop of links ends.
+    Links are followed, but each real folder is read once, under the path with the fewest links, so that a loop of links
+    ends.
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class Folder:
         yield read
 
     def files(self) -> list[File]:
-        """The files of all entries, in the same order."""
+        """The picture files, in the order of `entries`."""
         return [self._look_at(entry) for entry in self.entries()]
 
     def _look_at(self, entry: Entry) -> File:
@@ -79,5 +79,5 @@ class Folder:
 
 
 def _is_dangling(item: os.DirEntry[bytes]) -> bool:
-    """A link to nothing is listed, so that the missing picture is counted."""
+    """Whether a link leads to nothing; it is listed, so that the missing picture is counted."""
     return item.is_symlink() and not os.path.exists(item.path)  # noqa: PTH110

@@ -43,11 +43,11 @@ Value = npt.NDArray[Any] | str | list[Any]
 
 
 class _Damaged(Exception):
-    """What is wrong with the file."""
+    """The file is damaged; the message says how."""
 
 
 class _Tag(NamedTuple):
-    """Type and length of an element; `small` is its data where that stands in the tag itself."""
+    """Type and length of an element; `small` is its data if the tag itself holds them."""
 
     kind: int
     length: int
@@ -81,7 +81,7 @@ class _Plain:
             buffer = buffer[count:]
 
     def finish(self) -> None:
-        """Nothing follows that could be compared."""
+        """Nothing to do: there is no checksum."""
 
 
 class _Inflated:
@@ -201,7 +201,7 @@ def _byte_order(header: bytes) -> str:
 
 
 def _take(reader: _Reader, length: int) -> npt.NDArray[np.uint8]:
-    data = np.empty(length, np.uint8)  # no memory is touched before something is there to fill it
+    data = np.empty(length, np.uint8)  # the system gives memory only as it is filled
     reader.fill(data.data)
     return data
 
@@ -243,7 +243,7 @@ def _variable(
 
 
 def _head(reader: _Reader, order: str) -> _Head:
-    """What stands before a variable's values."""
+    """The elements before a variable's values."""
     flags = _part(reader, order, _UINT32, 8)
     dimensions = _part(reader, order, _INT32, 4 * _MOST_AXES)
     name = _part(reader, order, _INT8, _LONGEST_NAME).decode("latin1")

@@ -1,7 +1,7 @@
-"""A batch of 32×32 pictures as CIFAR-10 pickles it, and as downsampled ImageNet does after its example.
+"""A pickled batch of 32×32 pictures, the format of CIFAR-10 and of downsampled ImageNet.
 
 It is a dictionary: `data`, uint8 (n, 3072), each row a picture's red, green and blue planes; `labels`, a list of
-numbers. Some copies were written anew by later versions of Python, with bytes for keys.
+numbers. Copies rewritten by a later version of Python have keys of type bytes.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def read_mapping(data: bytes, where: str) -> dict[str, Any]:
         where: file, and member, for the message.
 
     Raises:
-        CorruptData: it holds something else; see also `pickles.read_plain`.
+        CorruptData: it holds something else; see also `restricted_pickle.read_plain`.
     """
     value = read_plain(data, where)
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
 """Pictures in a tar, or in tars inside a tar, read by offset without unpacking; labels and captions beside them.
 
-The headers are walked here rather than by `tarfile.TarFile`, which takes a damaged header, or a missing end, for the
-end of the archive: half of a broken download would pass for all of it.
+`tarfile.TarFile` is not used: it takes a damaged header, or a missing end, for the end of the archive, so that half of
+a broken download would pass for all of it.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ _WITHOUT_DATA = (
     tarfile.FIFOTYPE,
 )
 _LONGEST_EXTRA = 1 << 20
-"""Bytes that a long name or an extended header may take; real ones take hundreds."""
+"""Most bytes of a long name or an extended header; real ones have hundreds."""
 
 _LABEL, _CAPTIONS = b".cls", (b".txt", b".json")
-"""Suffixes of what WebDataset puts beside a picture of the same stem; of the captions the first one counts."""
+"""Suffixes of WebDataset's labels and captions, which share the stem of their picture; the first caption counts."""
 
 _LONGEST = {_LABEL: 1 << 10} | dict.fromkeys(_CAPTIONS, 1 << 16)
-"""Bytes of such a member, by suffix; a longer one is something else."""
+"""Most bytes of such a member, by suffix; a longer one is ignored."""
 
 
 class Member(NamedTuple):
@@ -46,11 +46,11 @@ class Member(NamedTuple):
 class Tar:
     """The pictures of a tar; a member `NAME.tar` is entered, and its pictures are keyed `NAME/…`.
 
-    Members count by the same rule of names as files in a folder. Links, folders, devices and sparse files are left
-    out. A leading `./` is dropped; any other name is taken as it is, for it is a key and no path.
+    Members count as pictures by the same suffixes as files in a folder. Links, folders, devices and sparse files are
+    left out. A leading `./` is dropped; any other name is used unchanged, because it is a key, never a path.
 
     Members of one stem are a sample, as in WebDataset: `000123.cls` labels `000123.jpg` and `000123.png`, with its
-    text; one that is empty, no UTF-8, or longer than 1 kB does not. `000123.txt`, or else `000123.json`, is their
+    text, unless that is empty, not UTF-8, or longer than 1 kB. `000123.txt`, or else `000123.json`, is their
     caption, up to 64 kB. A picture's stem ends at the last dot of its name or, where nothing is found so, at the first.
     """
 

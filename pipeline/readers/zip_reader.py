@@ -27,7 +27,7 @@ from pipeline.readers.base import (
 class Zip:
     """The pictures of a zip, keyed by their names.
 
-    Members count by the same rule of names as files in a folder. A name is a key and no path; nothing is written.
+    Members count as pictures by the same suffixes as files in a folder. A name is a key, never a path to write to.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Zip:
         return [File.of(self.path)]
 
     def entries(self) -> list[Entry]:
-        """All pictures, by the zip's directory.
+        """All pictures, from the zip's directory.
 
         Raises:
             CorruptData: it is no zip, or its end is missing.
@@ -59,8 +59,8 @@ class Zip:
             check_length(member.file_size)
             try:
                 with archive.open(member) as file:
-                    return file.read(member.file_size)  # else a member that lies is unpacked to its end
-            # Damaged, encrypted, or of an unknown compression: this picture alone is lost.
+                    return file.read(member.file_size)  # a member may unpack to more bytes than announced
+            # Damaged, encrypted, or of an unknown compression: only this picture is unreadable.
             except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                 raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
 
@@ -68,7 +68,7 @@ class Zip:
 
 
 def opened(path: Path) -> zipfile.ZipFile:
-    """The opened zip, kept by the process: a directory of 200,000 names takes seconds to read.
+    """The opened zip, cached in each process: a directory of 200,000 names takes seconds to read.
 
     Raises:
         CorruptData: it is no zip, or its end is missing.
@@ -86,5 +86,5 @@ def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFil
 
 
 def _raw_name(member: zipfile.ZipInfo) -> bytes:
-    """The name's own bytes: a name without the UTF-8 flag has been decoded as code page 437."""
+    """The bytes of a name; zipfile decodes names without the UTF-8 flag as code page 437."""
     return member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437", "surrogateescape")

@@ -1,1 +1,1 @@
-"""Download a file over HTTP: requests, retries, ranges, partial files."""
+"""Download a file over HTTP: client, retries, ranges, partial files, checksums."""

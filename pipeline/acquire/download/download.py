@@ -1,8 +1,8 @@
-"""Fetch one file, again and again until it is whole: the one way in for everything that comes over a network.
+"""Download one file over HTTP, with retries until it is complete.
 
-What arrives is kept in `NAME.part` beside the final name, see `part`, so that a broken transfer, or one whose process
-was killed, goes on where it stopped and never glues two versions together. Only a whole and verified file gets its
-final name.
+Received bytes are kept in `NAME.part` beside the final name, see `partial_file`. A broken transfer, or one whose
+process was killed, is resumed there; bytes of two versions of a file are never mixed. Only a complete and verified file
+gets its final name.
 """
 
 import urllib.parse
@@ -12,9 +12,9 @@ import zlib
 from pathlib import Path
 
 from pipeline.acquire.download.checksums import Checksums, checksums
-from pipeline.acquire.download.http_client import TIMEOUT, shown
-from pipeline.acquire.download.partial_file import Part, lock_partial_file
-from pipeline.acquire.download.retry import INTENDED, TRIES, Attempts
+from pipeline.acquire.download.http_client import TIMEOUT, redacted
+from pipeline.acquire.download.partial_file import PartialFile, open_partial_file
+from pipeline.acquire.download.retry import ACCEPT_ANY, TRIES, RetryingDownload
 from pipeline.core import progress
 from pipeline.core.disk import require_free_space
 from pipeline.core.errors import ChecksumMismatch, CorruptData, DownloadFailed
@@ -22,7 +22,7 @@ from pipeline.core.errors import ChecksumMismatch, CorruptData, DownloadFailed
 __all__ = ["CONNECTIONS", "TRIES", "download"]
 
 CONNECTIONS = 4
-"""Connections at once for a large file, where the server sends parts of it."""
+"""Most connections at a time for a large file, if the server sends ranges of it."""
 
 _BLOCK = 1 << 20
 
@@ -38,10 +38,10 @@ def download(
     timeout: float = TIMEOUT,
     connections: int = CONNECTIONS,
 ) -> Checksums:
-    """Fetch `url` to the file `to`, resuming what an earlier call left.
+    """Download `url` to the file `to`, and resume what an earlier call received.
 
-    A server that replaces a file but calls the new one by the old name (ETag, Last-Modified and length) is found out
-    only by a digest, or, for a zip, by its own checksums, which are compared where no digest is known.
+    A server may replace a file without changing ETag, Last-Modified and length. Only a digest shows this or, for a zip,
+    its own checksums, which are compared where no digest is known.
 
     Args:
         url: `http:`, `https:` or `file:`, or a plain path.
@@ -50,22 +50,22 @@ def download(
         sha256, md5: digests to expect, if known.
         pause: seconds before the second attempt; doubled for each further one.
         timeout: seconds without a byte until a connection counts as dead.
-        connections: how many at once, at most, for a large file.
+        connections: most connections at a time, for a large file.
 
     Returns:
         Length and digests of the file.
 
     Raises:
-        DownloadFailed: the other side refused, sent something else, or kept failing; what arrived is kept.
-        ChecksumMismatch: all arrived, but it is not what was expected; it is deleted.
-        CorruptData: all arrived, and it is no whole zip, though it is called one; it is deleted.
-        Busy: another process is fetching this file.
-        PipelineError: the disk has no room for it.
+        DownloadFailed: the server refused, sent something else, or kept failing; received bytes are kept.
+        ChecksumMismatch: the complete file is not the expected one; it is deleted.
+        CorruptData: the complete file is called a zip and is none, or is damaged; it is deleted.
+        Busy: another process is downloading this file.
+        PipelineError: the disk has too little free space.
     """
-    with lock_partial_file(to) as part:
+    with open_partial_file(to) as part:
         scheme = urllib.parse.urlsplit(url).scheme
         if scheme in ("http", "https"):
-            Attempts(url, part, length, bool(sha256 or md5), pause, timeout, connections).run()
+            RetryingDownload(url, part, length, bool(sha256 or md5), pause, timeout, connections).run()
         elif scheme != "file" and "://" in url:
             part.discard()
             raise DownloadFailed(f"{url}: {scheme} is not understood; give an http, https or file address, or a path")
@@ -80,29 +80,29 @@ def download(
         if wrong or length not in (None, found.bytes):
             part.discard()
             raise ChecksumMismatch(
-                f"{shown(url)}: {found.bytes:,} bytes with {wrong[0] if wrong else f'sha256 {found.sha256}'} arrived, "
-                f"expected {'any number of' if length is None else f'{length:,}'} bytes with "
+                f"{redacted(url)}: {found.bytes:,} bytes with {wrong[0] if wrong else f'sha256 {found.sha256}'} "
+                f"arrived, expected {'any number of' if length is None else f'{length:,}'} bytes with "
                 f"{f'sha256 {sha256}' if sha256 else f'md5 {md5}' if md5 else 'any digest'}; they were deleted: run "
-                f"this again, or, {INTENDED}"
+                f"this again, or, {ACCEPT_ANY}"
             )
         if to.suffix.lower() == ".zip" and not (sha256 or md5) and (problem := _problem_of_zip(part.path)):
             part.discard()
             raise CorruptData(
-                f"{shown(url)}: {found.bytes:,} bytes arrived, {problem}; they were deleted: look at the address, or "
-                "run this again"
+                f"{redacted(url)}: {found.bytes:,} bytes arrived, {problem}; they were deleted: check the address, "
+                "or run this again"
             )
         part.publish(to)
     return found
 
 
-def _copy(source: Path, part: Part) -> None:
-    """Copy a file of this machine; there is nothing to resume."""
+def _copy(source: Path, part: PartialFile) -> None:
+    """Copy a local file; a copy is not resumed."""
     if not source.is_file():
         part.discard()
         raise DownloadFailed(f"{source}: no such file; correct the address")
     length = source.stat().st_size
     require_free_space(part.path.parent, length, f"copying {source.name}")
-    part.start_over(None)
+    part.reset(None)
     with source.open("rb") as original, progress.bar(f"copying {source.name}", length, "bytes") as advance:
         while block := original.read(_BLOCK):
             part.write(original.tell() - len(block), block)
@@ -110,7 +110,7 @@ def _copy(source: Path, part: Part) -> None:
 
 
 def _problem_of_zip(path: Path) -> str | None:
-    """What is wrong with a file that should be a zip, each member read once; None where nothing is."""
+    """What is wrong with a file that should be a zip, each member of which is read; None for a valid one."""
     with path.open("rb") as file:
         if file.read(512).lstrip()[:1] == b"<":
             return "a web page, not a zip"
@@ -119,6 +119,6 @@ def _problem_of_zip(path: Path) -> str | None:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         return f"not a whole zip ({error})"
-    except RuntimeError:  # encrypted, or packed in a way that only its reader may know
+    except RuntimeError:  # encrypted, or an unknown compression
         return None
     return f"whose member {damaged!r} is damaged" if damaged else None

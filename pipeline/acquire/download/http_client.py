@@ -1,6 +1,6 @@
-"""One request for a file or a part of it: what the answer means, and its body, block by block (RFC 9110).
+"""Request a file or a range of it over HTTP, interpret the response, and read its body block by block (RFC 9110).
 
-Nothing here writes. Whatever may pass becomes `TryAgain`, whatever will not becomes `DownloadFailed`.
+Nothing here writes. A failure that may be temporary becomes `RetryableError`, any other `DownloadFailed`.
 """
 
 import contextlib
@@ -15,58 +15,58 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from pipeline.acquire.download.partial_file import Version
+from pipeline.acquire.download.partial_file import FileVersion
 from pipeline.core.errors import DownloadFailed
 
 TIMEOUT = 120.0
-"""Seconds without a byte, or with next to none, until a connection counts as dead."""
+"""Seconds without data, or at less than 1 kB/s, until a connection counts as dead."""
 
 _BLOCK = 1 << 18
 _CONNECT_TIMEOUT = 30.0
-_SLOWEST = 1024  # bytes a second; less is a stall, however alive the other side seems
+_SLOWEST = 1024  # bytes a second; a slower transfer counts as stalled
 
 
-class TryAgain(Exception):
-    """This request failed in a way that may pass; `pause` seconds are what the server asked for."""
+class RetryableError(Exception):
+    """A failure that may be temporary; the server asks to wait `pause` seconds."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
         self.pause = pause
 
 
-class Changed(Exception):
-    """The server's file is not, or no longer, the one that the part is of."""
+class FileChanged(Exception):
+    """The server's file is not, or no longer, the version of the partial file."""
 
 
-class NoRanges(Exception):
-    """A range was asked for, and the server sends the whole of the same file."""
+class RangesUnsupported(Exception):
+    """A range was requested, and the server sends the whole file."""
 
 
 @dataclass(frozen=True)
 class RangeResponse:
-    """What a server sends, its body not yet read.
+    """The response of a server, whose body has not been read yet.
 
     Attributes:
         response: the response, open.
-        version: what the server says of the file.
-        start: place in the file of the body's first byte.
-        length: bytes of the body; None where the server does not tell.
-        delimited: whether a cut body can be told from a whole one.
-        ranges: whether parts of this version can be asked for.
+        version: what the response headers say about the file.
+        start: offset of the body's first byte in the file.
+        length: bytes of the body; None if the server does not state it.
+        delimited: whether a cut body can be recognised.
+        ranges: whether ranges of this version can be requested.
     """
 
     response: requests.Response
-    version: Version
+    version: FileVersion
     start: int
     length: int | None
     delimited: bool
     ranges: bool
 
     def blocks(self, timeout: float) -> Iterator[bytes]:
-        """The body as it comes in, without waiting for a block to fill, so that a cut loses nothing.
+        """The body as it arrives, without waiting for full blocks, so that a cut loses no received byte.
 
         Raises:
-            TryAgain: it broke off, or stalled.
+            RetryableError: the transfer broke off or stalled.
         """
         raw = self.response.raw
         came = recent = 0
@@ -75,17 +75,17 @@ class RangeResponse:
             try:
                 block = raw.read1(_BLOCK, decode_content=False)
             except urllib3.exceptions.HTTPError as error:
-                raise TryAgain(f"{type(error).__name__} ({_root_cause(error)}) after {came:,} bytes") from None
+                raise RetryableError(f"{type(error).__name__} ({_root_cause(error)}) after {came:,} bytes") from None
             if not block:
                 break
             yield block
             came, recent = came + len(block), recent + len(block)
             if (passed := time.monotonic() - since) >= timeout:
                 if recent < _SLOWEST * passed:
-                    raise TryAgain(f"stalled: {recent:,} bytes in {passed:.0f} s")
+                    raise RetryableError(f"stalled: {recent:,} bytes in {passed:.0f} s")
                 since, recent = time.monotonic(), 0
         if self.length is not None and came != self.length:
-            raise TryAgain(f"the connection closed after {came:,} of {self.length:,} bytes")
+            raise RetryableError(f"the connection closed after {came:,} of {self.length:,} bytes")
 
 
 def new_session() -> requests.Session:
@@ -103,9 +103,9 @@ def request(
     *,
     start: int = 0,
     end: int | None = None,
-    known: Version | None = None,
+    known: FileVersion | None = None,
 ) -> Iterator[RangeResponse]:
-    """Ask for the file from `start` on, and only for the version `known`.
+    """Request the file from `start` on, if it is still the version `known`.
 
     Args:
         timeout: seconds to wait for the next byte.
@@ -113,9 +113,9 @@ def request(
         end: the byte after the last one wanted; None for all that follows.
 
     Raises:
-        TryAgain: no connection, or the server has a passing trouble.
-        Changed: the file is another one than `known`.
-        NoRanges: `end` was given, and all of the same file comes.
+        RetryableError: no connection, or a temporary failure of the server.
+        FileChanged: the file is another version than `known`.
+        RangesUnsupported: `end` was given, and the server sends the whole file.
         DownloadFailed: the server refuses, or sends something else than the file.
     """
     headers = {}
@@ -127,32 +127,34 @@ def request(
         response = session.get(url, headers=headers, stream=True, timeout=limits)
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise DownloadFailed(f"{shown(url)}: the server's certificate is not trusted ({error})") from None
-        raise TryAgain(f"{type(error).__name__} ({_root_cause(error)})") from None
+            raise DownloadFailed(f"{redacted(url)}: the server's certificate is not trusted ({error})") from None
+        raise RetryableError(f"{type(error).__name__} ({_root_cause(error)})") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise DownloadFailed(f"{shown(url)}: {error}; correct the address") from None
+        raise DownloadFailed(f"{redacted(url)}: {error}; correct the address") from None
     with response:
-        yield _judge(response, url, start, end, known)
+        yield _interpret(response, url, start, end, known)
 
 
-def shown(url: str) -> str:
-    """An address as it may be printed and noted: without a password."""
+def redacted(url: str) -> str:
+    """An address without its user name and password, to print and to store."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 
 
-def _judge(response: requests.Response, url: str, start: int, end: int | None, known: Version | None) -> RangeResponse:
-    """What a response means; raises as `ask` does."""
+def _interpret(
+    response: requests.Response, url: str, start: int, end: int | None, known: FileVersion | None
+) -> RangeResponse:
+    """Interpret the headers of a response; raises as `request` does."""
     status = response.status_code
     if status in (408, 429) or status >= 500:
-        raise TryAgain(f"the server answered {status} {response.reason}", retry_after(response))
+        raise RetryableError(f"the server answered {status} {response.reason}", retry_after(response))
     if status == 416:
-        raise Changed("the server's file ends before the part that is here")
+        raise FileChanged("the server's file ends before the part that is here")
     if status not in (200, 206):
         raise DownloadFailed(
-            f"{shown(url)}: the server answered {status} {response.reason}; fetch the file in another way"
+            f"{redacted(url)}: the server answered {status} {response.reason}; fetch the file in another way"
         )
-    _refuse_other_things(response, url)
+    _check_content(response, url)
     sent = response.headers.get("Content-Length", "").strip()
     chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     length = int(sent) if sent.isdecimal() and not chunked else None
@@ -161,36 +163,43 @@ def _judge(response: requests.Response, url: str, start: int, end: int | None, k
         match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         first, covered = (int(match[1]), int(match[2]) + 1 - int(match[1])) if match else (-1, 0)
         if match is None or first != start or length not in (None, covered):
-            raise Changed("the server sent another range than the one it was asked for")
+            raise FileChanged("the server sent another range than the requested one")
         length, total = covered, None if match[3] == "*" else int(match[3])
     version = _version(response, url, total)
-    if status == 206:  # it need not repeat all that was said with the whole file
+    if status == 206:  # it need not repeat every header of the whole file
         if known is None or known.differs(version):
-            raise Changed("the file on the server has changed")
+            raise FileChanged("the file on the server has changed")
         version = replace(known, url=version.url, total=known.total if total is None else total)
     elif end is not None:
         if version.same_as(known):
-            raise NoRanges("the server no longer sends parts of the file")
-        raise Changed("the file on the server has changed")
+            raise RangesUnsupported("the server no longer sends ranges of the file")
+        raise FileChanged("the file on the server has changed")
     by_range = status == 206 or "bytes" in response.headers.get("Accept-Ranges", "").lower()
     ranges = version.validator is not None and total is not None and by_range
     return RangeResponse(response, version, first, length, chunked or length is not None, ranges)
 
 
-def _refuse_other_things(response: requests.Response, url: str) -> None:
-    """A page that asks to log in, a body that is packed on the way."""
+def _check_content(response: requests.Response, url: str) -> None:
+    """Refuse a web page, such as a login form, and a body that is compressed for the transfer."""
     if response.headers.get("Content-Type", "").strip().lower().startswith("text/html"):
-        raise DownloadFailed(f"{shown(url)}: a web page came instead of the file; look at the address in a browser")
+        raise DownloadFailed(
+            f"{redacted(url)}: a web page arrived instead of the file; look at the address in a browser"
+        )
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    # Many servers say gzip of a file that itself is one.
+    # Many servers declare the encoding gzip for a file that is itself a gzip.
     own = encoding in ("gzip", "x-gzip") and urlsplit(url).path.lower().endswith((".gz", ".tgz"))
     if encoding not in ("", "identity") and not own:
-        raise DownloadFailed(f"{shown(url)}: the server packs the file as {encoding}, unasked; use another address")
+        raise DownloadFailed(
+            f"{redacted(url)}: the server sends the file compressed as {encoding}; use another address"
+        )
 
 
-def _version(response: requests.Response, url: str, total: int | None) -> Version:
-    """The head's words on the file. A date is strong only when it was a second old (RFC 9110, section 8.8.2.2), and
-    does not replace an ETag that is weak (section 13.1.5)."""
+def _version(response: requests.Response, url: str, total: int | None) -> FileVersion:
+    """The version that the headers describe.
+
+    A date is a strong validator only if it is at least a second old (RFC 9110, section 8.8.2.2), and does not replace a
+    weak ETag (section 13.1.5).
+    """
     etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
     validator = None
     if etag and etag.startswith('"'):
@@ -199,11 +208,11 @@ def _version(response: requests.Response, url: str, total: int | None) -> Versio
         changed, answered = _time(modified), _time(response.headers.get("Date", ""))
         if changed and answered and (answered - changed).total_seconds() >= 1:
             validator = modified
-    return Version(shown(url), etag, modified, validator, total)
+    return FileVersion(redacted(url), etag, modified, validator, total)
 
 
 def retry_after(response: requests.Response) -> float:
-    """Seconds that a server asks to be left alone for, 0 where it does not; Retry-After is a number or a date."""
+    """Seconds that the header Retry-After, a number or a date, asks to wait; 0 without it."""
     asked = response.headers.get("Retry-After", "").strip()
     if asked.isdecimal():
         return float(asked)

@@ -1,11 +1,11 @@
-"""What has arrived of a file, kept beside its final name, and what is known of the version that it is of.
+"""The received bytes of an incomplete download, kept beside its final name, and the version of the file.
 
     NAME.part          the bytes
-    NAME.part.version  where they come from, what the server calls this version, how long it is, and, while several
-                       connections fetch it, which ranges are here; without these, all up to the part's end is
+    NAME.part.version  the address, ETag, date and length of the file and, while several connections download it, the
+                       ranges received; without ranges, all bytes up to the end of the partial file count
 
-The part only ever grows towards one version: before it is emptied for another, nothing of the old one is claimed, since
-ranges beyond the part's end do not count.
+A partial file holds bytes of one version only. It is truncated before another version is noted, and ranges beyond its
+end do not count.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ from pipeline.core import files
 from pipeline.core.errors import Busy, CorruptData, MissingInput
 
 Range = tuple[int, int]
-"""From the first byte to the one after the last."""
+"""Offsets of the first byte and of the byte after the last one."""
 
 
 @dataclass(frozen=True)
-class Version:
-    """What a server says of the very file that it offers.
+class FileVersion:
+    """What a server says about the version of a file that it offers.
 
     Attributes:
-        url: the address asked.
-        etag, modified: ETag and Last-Modified as sent; None where they were not.
-        validator: what vouches for equal bytes in If-Range; None where neither of the two is strong enough.
-        total: length of the whole file in bytes; None where not told.
+        url: the requested address.
+        etag, modified: the headers ETag and Last-Modified; None if not sent.
+        validator: the one to send as If-Range, which guarantees equal bytes; None if neither is strong enough.
+        total: length of the whole file in bytes; None if not stated.
     """
 
     url: str
@@ -41,13 +41,13 @@ class Version:
     validator: str | None
     total: int | None
 
-    def differs(self, other: "Version") -> bool:
-        """Whether two answers speak of different files, as far as both say anything."""
+    def differs(self, other: "FileVersion") -> bool:
+        """Whether two responses describe different files, by what both of them state."""
         pairs = ((self.etag, other.etag), (self.modified, other.modified), (self.total, other.total))
         return any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs)
 
-    def same_as(self, other: "Version | None") -> bool:
-        """Whether the server vouches that both are the same bytes."""
+    def same_as(self, other: "FileVersion | None") -> bool:
+        """Whether the server guarantees that both have the same bytes."""
         return (
             other is not None
             and self.validator is not None
@@ -56,25 +56,25 @@ class Version:
         )
 
 
-class Part:
-    """The bytes of one file that are here; see the head of this module.
+class PartialFile:
+    """The received bytes of one file; see the head of this module.
 
     Attributes:
-        path: the part.
-        version: what it is a part of; None where unknown, and then its bytes are worth nothing.
+        path: of the partial file.
+        version: the version of the file; None if unknown, which makes the bytes useless.
     """
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
         self._handle = handle
         self._lock = threading.Lock()
-        self.version: Version | None = None
+        self.version: FileVersion | None = None
         self._ranges: list[Range] | None = None
         with contextlib.suppress(MissingInput, CorruptData, TypeError, KeyError, ValueError):
             noted = files.read_json(self._note)
             ranges = noted["ranges"]
             self._ranges = None if ranges is None else [(int(start), min(int(end), self._end)) for start, end in ranges]
-            self.version = Version(**noted["version"])
+            self.version = FileVersion(**noted["version"])
 
     @property
     def _note(self) -> Path:
@@ -86,18 +86,18 @@ class Part:
 
     @property
     def prefix(self) -> int:
-        """Bytes that are here from the very start of the file on."""
+        """Number of bytes received without a gap from the start of the file."""
         if self._ranges is None:
             return self._end
         return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
 
     @property
     def received(self) -> int:
-        """All bytes that are here."""
+        """Number of all bytes received."""
         return self._end if self._ranges is None else sum(end - start for start, end in self._ranges if end > start)
 
     def missing(self, total: int, piece: int) -> list[Range]:
-        """What is not here of a file of `total` bytes, cut at the multiples of `piece`, in order."""
+        """The ranges not yet received of a file of `total` bytes, in order, cut at the multiples of `piece` bytes."""
         gaps, here = [], 0
         for start, end in [*(self._ranges if self._ranges is not None else [(0, self._end)]), (total, total)]:
             while here < start:
@@ -108,39 +108,39 @@ class Part:
         return gaps
 
     def write(self, offset: int, block: bytes) -> None:
-        """Put bytes at their place; several threads may."""
+        """Write bytes at an offset; several threads may do so at a time."""
         view = memoryview(block)
         while view:
             written = os.pwrite(self._handle, view, offset)
             view, offset = view[written:], offset + written
 
-    def start_over(self, version: Version | None) -> None:
-        """Drop the bytes: what comes is of `version`."""
+    def reset(self, version: FileVersion | None) -> None:
+        """Drop all bytes; those to come are of `version`."""
         os.ftruncate(self._handle, 0)
         self.version, self._ranges = version, None
         self._save()
 
-    def note(self, version: Version) -> None:
-        """Keep the bytes; `version` says the same as before, or more."""
+    def update_version(self, version: FileVersion) -> None:
+        """Keep the bytes; `version` describes the same file, perhaps in more detail."""
         if (self.version, self._ranges) != (version, None):
             self.version = version
             self._save()
 
-    def scatter(self) -> None:
-        """From here on bytes arrive in any order, and count when `mark` says that they are here."""
+    def allow_any_order(self) -> None:
+        """Accept bytes in any order from now on; they count once `mark_received` is called."""
         if self._ranges is None:
             self._ranges = [(0, self._end)]
             self._save()
 
-    def gather(self) -> None:
-        """From here on bytes arrive in order again; what is here out of order is dropped."""
+    def require_order(self) -> None:
+        """Accept bytes in order only from now on; those beyond the first gap are dropped."""
         if self._ranges is not None:
             os.ftruncate(self._handle, self.prefix)
             self._ranges = None
             self._save()
 
-    def mark(self, start: int, end: int) -> None:
-        """The bytes from `start` to `end` are here, and stay so through a power cut."""
+    def mark_received(self, start: int, end: int) -> None:
+        """Count the bytes from `start` to `end` as received, after they are on the disk."""
         if end <= start:
             return
         os.fdatasync(self._handle)
@@ -155,13 +155,13 @@ class Part:
             self._save()
 
     def publish(self, to: Path) -> None:
-        """Give the part, now whole, its final name."""
+        """Give the complete file its final name."""
         os.fsync(self._handle)
         self.path.replace(to)
         self._note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Delete it all."""
+        """Delete the bytes and the version."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
@@ -173,11 +173,11 @@ class Part:
 
 
 @contextlib.contextmanager
-def lock_partial_file(to: Path) -> Iterator[Part]:
-    """The part of the file `to`, made where there is none, while no other process has it.
+def open_partial_file(to: Path) -> Iterator[PartialFile]:
+    """The partial file of `to`, locked; it is made if needed.
 
     Raises:
-        Busy: another process has.
+        Busy: another process holds it.
     """
     path = to.with_name(f"{to.name}.part")
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ def lock_partial_file(to: Path) -> Iterator[Part]:
     try:
         for left_over in path.parent.glob(f".{glob.escape(path.name)}.version.*.tmp"):  # of a process that was killed
             left_over.unlink(missing_ok=True)
-        part = Part(path, handle)
+        part = PartialFile(path, handle)
         try:
             yield part
         finally:
@@ -202,8 +202,8 @@ def _lock(path: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise Busy(f"{path}: another process is fetching this file; wait for it, then run this again") from None
-        # Another process may have given the file its final name between the two calls: then it must not be written to.
+            raise Busy(f"{path}: another process is downloading this file; wait for it, then run this again") from None
+        # Another process may have given the file its final name between the two calls: it must not be written to then.
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(handle).st_ino == path.stat().st_ino:
                 return handle

@@ -1,7 +1,7 @@
-"""Fetch what is missing of a large file over several connections at once, piece by piece.
+"""Download the missing ranges of a large file over several connections.
 
-Pieces are handed out in order, so the part grows nearly from the front, and one counts once it is wholly here: a killed
-process loses the pieces under way, at most one for each connection.
+Ranges are handed out in order, and one counts once it is complete: a killed process loses at most one range for each
+connection.
 """
 
 import contextlib
@@ -12,23 +12,23 @@ from dataclasses import dataclass, field
 
 import requests
 
-from pipeline.acquire.download.http_client import RangeResponse, TryAgain, new_session, request
-from pipeline.acquire.download.partial_file import Part, Range, Version
+from pipeline.acquire.download.http_client import RangeResponse, RetryableError, new_session, request
+from pipeline.acquire.download.partial_file import FileVersion, PartialFile, Range
 from pipeline.core.errors import DownloadFailed
 
-LARGE = 64 << 20
-"""Bytes still missing from which on more than one connection is worth it."""
+MIN_BYTES = 64 << 20
+"""Missing bytes above which several connections are used."""
 
-PIECE = 16 << 20
-"""Bytes asked for at a time by each connection."""
+RANGE_BYTES = 16 << 20
+"""Bytes in a request of each connection."""
 
-ENOUGH = 1 << 16
-"""Bytes that make an attempt count as a success of a kind: what brings less is not repeated without end."""
+PROGRESS_BYTES = 1 << 16
+"""Bytes that an attempt has to receive to reset the count of failures, so that retries end."""
 
 
-def fetch_pieces(
+def download_ranges(
     url: str,
-    part: Part,
+    part: PartialFile,
     first: RangeResponse,
     *,
     connections: int,
@@ -36,28 +36,30 @@ def fetch_pieces(
     timeout: float,
     advance: Callable[[int], None],
 ) -> None:
-    """Fetch all that is missing.
+    """Download all missing ranges.
 
-    A connection that brings nothing, or is refused, is given up while there are others; so a server that allows two
-    of them is read by two.
+    A connection that receives nothing, or is refused, is given up while there are others; so two connections are used
+    with a server that allows two.
 
     Args:
-        first: an open answer that begins where the first gap does; it serves for the first piece.
-        connections: how many at once, at most.
-        pause: seconds before a connection that broke in the middle of a piece is made again.
+        first: an open response that begins at the first gap; the first range is read from it.
+        connections: most connections at a time.
+        pause: seconds before a connection that broke within a range is opened again.
         timeout: seconds without a byte until a connection counts as dead.
-        advance: told the number of bytes that came.
+        advance: called with each number of bytes received.
 
     Raises:
-        TryAgain, DownloadFailed: the last connection failed so.
-        Changed: the server's file is another one now.
-        NoRanges: the server has stopped sending parts.
+        RetryableError, DownloadFailed: the last connection failed in this way.
+        FileChanged: the server's file has changed.
+        RangesUnsupported: the server no longer sends ranges.
     """
     assert first.version.total is not None
-    part.scatter()
-    waiting = deque(part.missing(first.version.total, PIECE))
-    work = _Work(url, part, first.version, pause, timeout, advance, waiting, active=min(connections, len(waiting)))
-    begun = waiting.popleft()  # what `first` sends is this piece, and no other, whichever thread is the quickest
+    part.allow_any_order()
+    waiting = deque(part.missing(first.version.total, RANGE_BYTES))
+    work = _RangeDownload(
+        url, part, first.version, pause, timeout, advance, waiting, active=min(connections, len(waiting))
+    )
+    begun = waiting.popleft()  # `first` sends this range, so its thread gets it
     threads = [threading.Thread(target=work.run, args=(begun, first), daemon=True)]
     threads += [threading.Thread(target=work.run, daemon=True) for _ in range(work.active - 1)]
     try:
@@ -72,23 +74,23 @@ def fetch_pieces(
                 thread.join()
     if work.error:
         raise work.error
-    if part.missing(first.version.total, PIECE):
-        raise TryAgain("the connections ended early")
+    if part.missing(first.version.total, RANGE_BYTES):
+        raise RetryableError("the connections ended early")
 
 
 @dataclass
-class _Work:
-    """What the threads share.
+class _RangeDownload:
+    """The state that the threads share.
 
     Attributes:
-        waiting: pieces that nobody fetches yet.
-        active: threads that have not ended.
-        error: what ends the whole; None while all goes well.
+        waiting: ranges that no thread has taken yet.
+        active: number of threads that have not ended.
+        error: the failure that ends the download; None if there is none.
     """
 
     url: str
-    part: Part
-    version: Version
+    part: PartialFile
+    version: FileVersion
     pause: float
     timeout: float
     advance: Callable[[int], None]
@@ -100,33 +102,33 @@ class _Work:
     _open: set[requests.Response] = field(default_factory=set)
 
     def run(self, begun: Range | None = None, first: RangeResponse | None = None) -> None:
-        """One thread: piece after piece, until none is left or its connection is no good.
+        """Download one range after another, until none is left or the connection is given up.
 
         Args:
-            begun: the piece that `first` already answers.
+            begun: the range that `first` sends.
         """
         with new_session() as session:
-            while piece := begun or self._take():
+            while piece := begun or self._next_range():
                 begun = None
                 start, end = piece
                 here, failure = self._fetch(session, first, start, end)
                 first = None
                 try:
-                    self.part.mark(start, here)
+                    self.part.mark_received(start, here)
                 except Exception as error:
                     failure = error
                 if here < end:
-                    self._give_back((here, end))
-                if failure and not self._goes_on(failure, here - start):
+                    self._return_range((here, end))
+                if failure and not self._retries(failure, here - start):
                     return
 
     def _fetch(
         self, session: requests.Session, first: RangeResponse | None, start: int, end: int
     ) -> tuple[int, BaseException | None]:
-        """Fetch one piece; the end of what came of it, and what went wrong."""
+        """Download one range; the offset after the last received byte, and the failure if there was one."""
         here = start
         try:
-            with self._answer(session, first, start, end) as answer:
+            with self._response(session, first, start, end) as answer:
                 assert answer.start == start
                 for block in answer.blocks(self.timeout):
                     wanted = block[: end - here]
@@ -138,18 +140,18 @@ class _Work:
         except BaseException as error:
             return here, error
         if here < end and not self._stopped.is_set():
-            return here, TryAgain("the server sent less than it was asked for")
+            return here, RetryableError("the server sent less than requested")
         return here, None
 
     @contextlib.contextmanager
-    def _answer(
+    def _response(
         self, session: requests.Session, first: RangeResponse | None, start: int, end: int
     ) -> Iterator[RangeResponse]:
-        """The answer for one piece, known to `stop` while it is read."""
+        """The response for one range, which `stop` can end while it is read."""
         with contextlib.ExitStack() as stack:
             if first:
                 answer = first
-                stack.callback(first.response.close)  # more than the piece would come
+                stack.callback(first.response.close)  # it would send more than the range
             else:
                 answer = stack.enter_context(
                     request(session, self.url, self.timeout, start=start, end=end, known=self.version)
@@ -157,32 +159,32 @@ class _Work:
             with self._lock:
                 self._open.add(answer.response)
             if self._stopped.is_set():
-                raise TryAgain("stopped")
+                raise RetryableError("stopped")
             try:
                 yield answer
             finally:
                 with self._lock:
                     self._open.discard(answer.response)
 
-    def _take(self) -> Range | None:
+    def _next_range(self) -> Range | None:
         with self._lock:
             if self.waiting and not self._stopped.is_set():
                 return self.waiting.popleft()
             self.active -= 1
             return None
 
-    def _give_back(self, piece: Range) -> None:
+    def _return_range(self, piece: Range) -> None:
         with self._lock:
             self.waiting.appendleft(piece)
 
-    def _goes_on(self, failure: BaseException, came: int) -> bool:
-        """Whether a thread asks again after a failure."""
-        if isinstance(failure, TryAgain) and came >= ENOUGH:
+    def _retries(self, failure: BaseException, came: int) -> bool:
+        """Whether a thread goes on after a failure."""
+        if isinstance(failure, RetryableError) and came >= PROGRESS_BYTES:
             self._stopped.wait(self.pause)
             return True
         with self._lock:
             self.active -= 1
-            left_to_others = self.active > 0 and isinstance(failure, TryAgain | DownloadFailed)
+            left_to_others = self.active > 0 and isinstance(failure, RetryableError | DownloadFailed)
             if not left_to_others and not self._stopped.is_set():
                 self.error = failure
         if not left_to_others:
@@ -190,9 +192,9 @@ class _Work:
         return False
 
     def stop(self) -> None:
-        """Make all threads end soon, whatever they are waiting for."""
+        """Make all threads end soon, also those that wait for data."""
         self._stopped.set()
         with self._lock:
             for response in self._open:
-                with contextlib.suppress(Exception):  # it may end by itself at this very moment
+                with contextlib.suppress(Exception):  # it may have ended in the meantime
                     response.raw.shutdown()

@@ -1,4 +1,4 @@
-"""Attempts to fetch a file over HTTP, one after another, until its part is whole or hope is lost."""
+"""Retry a download over HTTP until the partial file is complete or too many attempts have failed."""
 
 import random
 import time
@@ -9,44 +9,44 @@ import requests
 
 from pipeline.acquire.download import range_download
 from pipeline.acquire.download.http_client import (
-    Changed,
-    NoRanges,
+    FileChanged,
     RangeResponse,
-    TryAgain,
+    RangesUnsupported,
+    RetryableError,
     new_session,
+    redacted,
     request,
-    shown,
 )
-from pipeline.acquire.download.partial_file import Part, Version
+from pipeline.acquire.download.partial_file import FileVersion, PartialFile
 from pipeline.core import progress
 from pipeline.core.disk import require_free_space
 from pipeline.core.errors import DownloadFailed
 
 TRIES = 8
-"""Attempts in a row that bring next to nothing before giving up; with their pauses, some one and a half minutes."""
+"""Attempts in a row without progress before giving up; with their pauses, about one and a half minutes."""
 
-INTENDED = "if this one is meant, accept any checksum (--any-checksum, or checksum: any)"
-"""Advice for people whose file is another one than was expected."""
+ACCEPT_ANY = "if this one is meant, accept any checksum (--any-checksum, or checksum: any)"
+"""Advice in an error about a file that is not the expected one."""
 
-_RESTARTS = 2  # of a file that changes under way, or whose server contradicts itself
+_RESTARTS = 2  # of a file that changes during the download, or whose server contradicts itself
 _LONGEST_PAUSE = 60.0
 _LONGEST_ASKED_PAUSE = 600.0
 
 
 @dataclass
-class Attempts:
-    """Attempts until the part is whole.
+class RetryingDownload:
+    """Attempts until the partial file is complete.
 
     Attributes:
         url, length, pause, timeout, connections: as in `download`.
-        has_digest: whether the whole file will be compared with a digest.
-        best: most bytes of the present version that were ever here.
+        has_digest: whether the complete file will be compared with a digest.
+        best: most bytes of the present version received so far.
         failures: attempts in a row that did not add to them.
-        restarts: how often the file changed under way.
+        restarts: how often the file changed during the download.
     """
 
     url: str
-    part: Part
+    part: PartialFile
     length: int | None
     has_digest: bool
     pause: float
@@ -57,25 +57,25 @@ class Attempts:
     restarts: int = 0
 
     def run(self) -> None:
-        """Raises as `download` does."""
+        """Download the rest of the file; raises as `download` does."""
         if self._known() is None and self.part.received:
-            self.part.start_over(None)
+            self.part.reset(None)
         self.best = self.part.received
         with new_session() as session:
             while not self._is_whole():
                 try:
                     self._attempt(session)
-                except TryAgain as error:
-                    self._wait(error)
-                except NoRanges:
+                except RetryableError as error:
+                    self._pause(error)
+                except RangesUnsupported:
                     self.connections = 1
-                except Changed as error:
-                    self._start_over(error)
+                except FileChanged as error:
+                    self._restart(error)
 
-    def _known(self) -> Version | None:
-        """What the part is of, as far as that helps here: another address may call other bytes by the same name."""
+    def _known(self) -> FileVersion | None:
+        """The version of the partial file; None if it came from another address, whose ETag may name other bytes."""
         version = self.part.version
-        if version and version.url != shown(self.url) and not self.has_digest:
+        if version and version.url != redacted(self.url) and not self.has_digest:
             return None
         return version
 
@@ -90,21 +90,24 @@ class Attempts:
             total = answer.version.total
             if None not in (self.length, total) and total != self.length:
                 raise DownloadFailed(
-                    f"{shown(self.url)}: the server offers {total:,} bytes, expected {self.length:,}; it is another "
-                    f"file, or, {INTENDED}"
+                    f"{redacted(self.url)}: the server offers {total:,} bytes, expected {self.length:,}; it is another "
+                    f"file, or, {ACCEPT_ANY}"
                 )
             if not (answer.response.status_code == 206 or answer.version.same_as(known)):
-                part.start_over(answer.version)
+                part.reset(answer.version)
             rest = max(0, (total or self.length or 0) - part.received)
             require_free_space(part.path.parent, rest, f"fetching {part.path.stem}")
             several = (
-                self.connections > 1 and answer.ranges and rest >= range_download.LARGE and answer.start == part.prefix
+                self.connections > 1
+                and answer.ranges
+                and rest >= range_download.MIN_BYTES
+                and answer.start == part.prefix
             )
             with progress.bar(
                 f"fetching {part.path.stem}", total or self.length, "bytes", done=part.received
             ) as advance:
                 if several:
-                    range_download.fetch_pieces(
+                    range_download.download_ranges(
                         self.url,
                         part,
                         answer,
@@ -117,14 +120,14 @@ class Attempts:
                     self._stream(answer, advance)
 
     def _stream(self, answer: RangeResponse, advance: Callable[[int], None]) -> None:
-        """One connection, in order. Where all comes again, what is here is passed over."""
+        """Download over one connection, in order. If the server sends the whole file, received bytes are skipped."""
         part = self.part
-        part.gather()
-        part.note(answer.version)
+        part.require_order()
+        part.update_version(answer.version)
         total = answer.version.total if self.length is None else self.length
         if total is None and not answer.delimited and not self.has_digest:
             raise DownloadFailed(
-                f"{shown(self.url)}: the server does not say how long the file is, so a cut could not be noticed; use "
+                f"{redacted(self.url)}: the server does not say how long the file is, so a cut would go unnoticed; use "
                 "another address"
             )
         here, place = part.prefix, answer.start
@@ -132,38 +135,40 @@ class Attempts:
             fresh = block[max(0, here - place) :]
             place += len(block)
             if total is not None and place > total:
-                raise DownloadFailed(f"{shown(self.url)}: the server sends more than {total:,} bytes; {INTENDED}")
+                raise DownloadFailed(f"{redacted(self.url)}: the server sends more than {total:,} bytes; {ACCEPT_ANY}")
             part.write(place - len(fresh), fresh)
             advance(len(fresh))
         if total is None:
-            part.note(replace(answer.version, total=place))
+            part.update_version(replace(answer.version, total=place))
         elif place < total:
-            raise TryAgain(f"the connection closed after {place:,} of {total:,} bytes")
+            raise RetryableError(f"the connection closed after {place:,} of {total:,} bytes")
 
-    def _wait(self, error: TryAgain) -> None:
-        """Pause before the next attempt; one that brought something starts the count anew.
+    def _pause(self, error: RetryableError) -> None:
+        """Pause before the next attempt; progress resets the count of failures.
 
         Raises:
-            DownloadFailed: there have been enough, or the server asks for a longer pause than anyone sits through.
+            DownloadFailed: too many attempts failed in a row, or the server asks for a pause of more than ten minutes.
         """
-        if (received := self.part.received) >= self.best + range_download.ENOUGH:
+        if (received := self.part.received) >= self.best + range_download.PROGRESS_BYTES:
             self.best, self.failures = received, 0
         self.failures += 1
         kept = f"{received:,} bytes are kept in {self.part.path}: run this again"
         if self.failures >= TRIES:
-            raise DownloadFailed(f"{shown(self.url)}: {error}, {TRIES} times in a row; {kept} to go on")
+            raise DownloadFailed(f"{redacted(self.url)}: {error}, {TRIES} times in a row; {kept} to go on")
         if error.pause > _LONGEST_ASKED_PAUSE:
-            raise DownloadFailed(f"{shown(self.url)}: {error}, come back in {error.pause:,.0f} s; {kept} then")
-        # Many who were cut off at once must not all come back at once.
+            raise DownloadFailed(
+                f"{redacted(self.url)}: {error}, the server asks to wait {error.pause:,.0f} s; {kept} then"
+            )
+        # Jitter: clients that were cut off together must not all return together.
         drawn = random.SystemRandom().uniform(0.5, 1.0) * min(self.pause * 2 ** (self.failures - 1), _LONGEST_PAUSE)
         seconds = max(drawn, error.pause)
-        progress.say(f"{shown(self.url)}: {error}; trying again in {seconds:.0f} s")
+        progress.say(f"{redacted(self.url)}: {error}; trying again in {seconds:.0f} s")
         time.sleep(seconds)
 
-    def _start_over(self, error: Changed) -> None:
-        self.part.start_over(None)
+    def _restart(self, error: FileChanged) -> None:
+        self.part.reset(None)
         self.best = 0
         self.restarts += 1
         if self.restarts > _RESTARTS:
-            raise DownloadFailed(f"{shown(self.url)}: {error}, {self.restarts} times; run this again later")
-        progress.say(f"{shown(self.url)}: {error}; starting over")
+            raise DownloadFailed(f"{redacted(self.url)}: {error}, {self.restarts} times; run this again later")
+        progress.say(f"{redacted(self.url)}: {error}; starting over")

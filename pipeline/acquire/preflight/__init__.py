@@ -1,4 +1,4 @@
-"""What `doctor` looks at: archives, disk, device, libraries. Nothing is hashed, read through or written."""
+"""Checks of archives, disk, device and libraries before a run: `doctor`. Nothing is hashed, read through or written."""
 
 import importlib.metadata
 import os
@@ -22,27 +22,27 @@ from pipeline.readers.zipped_lmdb import unpacked_bytes
 FEATURES_NOTE = """\
 One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `benchmarks` of params.yaml is empty.
 """
-"""What stands in the folder of evaluations from the start."""
+"""Content of the README in the folder of evaluations."""
 
 _PICTURE_BYTES = 10_000
-"""Guess at an encoded picture's length where nobody states how many an archive holds."""
+"""Estimated length of an encoded picture, for archives whose number of pictures is not published."""
 
 _PICKLED_BYTES = 2_500
-"""The same where pictures are stored as they are, 3,072 bytes each, and perhaps deflated."""
+"""The same for pickles, which hold 3,072 bytes of pixels a picture, perhaps deflated."""
 
 _DRAWN_BYTES = 100_000
-"""A drawn picture takes less than this in the archive and in the unpacked LMDB together."""
+"""Most bytes of a drawn picture in the drawn archive, in the raw folder and in DVC's cache together."""
 
 
 class _Side(params.Section):
-    """The one value of `prepare.S` that the room on the disk depends on; its full class is prepare's own."""
+    """The one value of `prepare.SET` that the needed disk space depends on; the whole class belongs to prepare."""
 
     model_config = pydantic.ConfigDict(extra="ignore")
     side: int = pydantic.Field(gt=0)
 
 
 def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> None:
-    """Fail, before anything is fetched or unpacked, when a set's archive or the room for its data is missing.
+    """Fail, before anything is downloaded or unpacked, when a set's archive is missing or the disk is too small.
 
     Args:
         profile: parameter file.
@@ -52,9 +52,9 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
 
     Raises:
         MissingInput: the archive is not there.
-        CorruptData: it is there, but is cut off, holds several LMDBs, or is not of upstream's length where that is
-            demanded.
-        PipelineError: a disk has too little room.
+        CorruptData: the archive is cut off or holds several LMDBs.
+        ChecksumMismatch: it does not have upstream's length, and the profile demands upstream's archive.
+        PipelineError: a disk has too little free space.
         BadParameters: the profile lacks the set, or relies on something that upstream does not publish.
     """
     section = params.load_section(profile, f"acquire.{name}", AcquireConfig)
@@ -82,7 +82,7 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     else:
         each = _PICKLED_BYTES if has_batches(archive) else _PICTURE_BYTES
         pictures = known.entries if known and known.entries and known.bytes == length else length // each
-    # Finished chunks and the shards made of them lie side by side until the image set is published.
+    # Finished chunks and the shards made of them take space together until the image set is published.
     written = unpacked + 2 * pictures * side * side * 3
     if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
         require_free_space(work, fetched + written, f"the set {name}")
@@ -92,13 +92,13 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
 
 
 def check_benchmark(profile: Path, name: str, archives: Path) -> None:
-    """Fail where a benchmark's archives are neither there nor to be fetched. (They need little room.)
+    """Fail when a file of a benchmark is neither there nor to be downloaded. (The files need little disk space.)
 
     Args:
         archives: the benchmark's folder of archives.
 
     Raises:
-        MissingInput, BadParameters: as for `check_ready`.
+        MissingInput, BadParameters: as for `check_archives`.
     """
     section = params.load_section(profile, f"acquire.{name}", BenchmarkConfig)
     if section.source != "miniature":
@@ -106,13 +106,13 @@ def check_benchmark(profile: Path, name: str, archives: Path) -> None:
 
 
 def check_all(profile: Path, names: Sequence[str], benchmarks: Sequence[str], *, archives: Path, work: Path) -> None:
-    """`check_ready` for several sets, `check_benchmark` for several others; one error names all that is missing.
+    """`check_archives` for several sets and `check_benchmark` for several benchmarks; one error names all problems.
 
     Args:
         archives: the folder with one folder of archives for each set.
 
     Raises:
-        PipelineError: see `check_ready`.
+        PipelineError: see `check_archives`.
     """
     problems: list[PipelineError] = []
     for name in [*names, *benchmarks]:
@@ -130,7 +130,7 @@ def check_all(profile: Path, names: Sequence[str], benchmarks: Sequence[str], *,
 
 
 def overview(profile: Path, names: Sequence[str], archives: Path) -> dict[str, Any]:
-    """Machine, libraries and sets, for a person or a bug report.
+    """An overview of machine, libraries and sets, to look at or for a bug report.
 
     Args:
         archives: the folder with one folder of archives for each set.
@@ -196,7 +196,7 @@ def _versions(*names: str) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's model; Linux tells it only here."""
+    """The model of the processor, which Linux gives only here."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,10 +1,10 @@
-"""Fetch the pictures of a list that the user has the right to use, politely, and account for each row.
+"""Download the pictures of a list that the user has the right to use, and record the outcome of each row.
 
-    to/pictures/<name>    what was fetched
-    to/manifest.csv       what became of each row, once all have come to an end
-    to/journal.jsonl      each row's end as soon as it is known, so that a killed run goes on where it stopped
+    to/pictures/<name>    the downloaded pictures
+    to/manifest.csv       the outcome of each row, written once all rows have one
+    to/journal.jsonl      the outcome of each row as soon as it is known, so that a killed run can be resumed
 
-Why a list, and no search for names: docs/decisions/0004-no-scraper-of-names.md.
+Why it takes a list and does not search for names: docs/decisions/0004-no-scraper-of-names.md.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ STATUSES = (
 _JOURNAL = "journal.jsonl"
 
 
-def fetch_list(
+def fetch_urls(
     listed: Path,
     *,
     to: Path,
@@ -51,14 +51,14 @@ def fetch_list(
     max_bytes: int = 50_000_000,
     timeout: float = 30.0,
 ) -> dict[str, int]:
-    """Fetch the pictures of the list `listed` to `to/pictures`, and write `to/manifest.csv`.
+    """Download the pictures of the list `listed` to `to/pictures`, and write `to/manifest.csv`.
 
-    A row that failed is tried again by the next call; one that ended in another way is not, unless its URL has changed.
-    A picture whose row has gone from the list, or has lost its licence, is deleted.
+    The next call tries failed rows again; a row with another outcome only if its URL has changed. A picture is deleted
+    when its row is no longer in the list or no longer has a licence.
 
     Args:
-        listed: CSV or parquet with the columns `url`, `name` and `licence`; further ones are carried along.
-        contact: e-mail or web address of the user, told to every host.
+        listed: CSV or parquet with the columns `url`, `name` and `licence`; further ones are copied to the manifest.
+        contact: e-mail or web address of the user, sent to every host.
         per_host: requests to a host at a time.
         workers: requests in all at a time; they change no byte of the result.
         pause: seconds between the starts of two requests to a host; its robots.txt may ask for more.
@@ -72,7 +72,7 @@ def fetch_list(
     Raises:
         MissingInput: there is no list.
         BadParameters: a number is out of range, `contact` is no address, the list cannot be used as a whole, or `to`
-            holds other things.
+            holds files that this command has not written.
         Busy: another process is fetching to `to`.
     """
     if min(per_host, workers, tries, max_bytes) < 1 or pause < 0 or timeout <= 0:
@@ -85,40 +85,40 @@ def fetch_list(
         known = _read_journal(journal)
         if known and rows and not known.keys() & {row.name for row in rows}:
             raise BadParameters(f"--to {to}: holds the pictures of another list; name a new folder")
-        (to / "manifest.csv").unlink(missing_ok=True)  # until it is true again
+        (to / "manifest.csv").unlink(missing_ok=True)  # it is written again at the end
         for number, row in enumerate(rows):
-            if number not in outcomes and (end := _kept(to, row, known.get(row.name), max_bytes)):
-                outcomes[number] = end
-        _delete_gone(to, known, {rows[n].name for n, end in outcomes.items() if end.status == "fetched"})
+            if number not in outcomes and (outcome := _prior_outcome(to, row, known.get(row.name), max_bytes)):
+                outcomes[number] = outcome
+        _delete_unlisted(to, known, {rows[n].name for n, outcome in outcomes.items() if outcome.status == "fetched"})
         partial = to / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        asks = [
+        requests = [
             PictureRequest(number, clean_url(row.url), partial / str(number))
             for number, row in enumerate(rows)
             if number not in outcomes
         ]
         limits = CrawlLimits(per_host=per_host, workers=workers, pause=pause, tries=tries)
-        asker = PictureClient(agent, per_host=per_host, workers=workers, max_bytes=max_bytes, timeout=timeout)
+        client = PictureClient(agent, per_host=per_host, workers=workers, max_bytes=max_bytes, timeout=timeout)
         with (
-            contextlib.closing(asker),
+            contextlib.closing(client),
             progress.bar("fetching pictures", len(rows), done=len(outcomes)) as advance,
-            contextlib.closing(CrawlScheduler(asker, limits).fetch(asks)) as finished,
+            contextlib.closing(CrawlScheduler(client, limits).fetch(requests)) as finished,
         ):
-            for number, end in finished:
-                _note(journal, rows[number], end)  # first: a picture without its entry would never be deleted
-                if end.status == "fetched":
+            for number, outcome in finished:
+                _note(journal, rows[number], outcome)  # before the picture: one without an entry would never be deleted
+                if outcome.status == "fetched":
                     picture = to / "pictures" / rows[number].name
                     picture.parent.mkdir(parents=True, exist_ok=True)
                     (partial / str(number)).replace(picture)
                 else:
                     (partial / str(number)).unlink(missing_ok=True)
-                outcomes[number] = end
+                outcomes[number] = outcome
                 advance(1)
         shutil.rmtree(partial)
         (to / "pictures").mkdir(exist_ok=True)
         _write_manifest(to / "manifest.csv", further, rows, outcomes)
-    counts = Counter(end.status for end in outcomes.values())
+    counts = Counter(outcome.status for outcome in outcomes.values())
     return {"rows": len(rows), **{status: counts[status] for status in STATUSES}}
 
 
@@ -126,7 +126,7 @@ def _refuse_others(to: Path) -> None:
     if to.exists() and not to.is_dir():
         raise BadParameters(f"--to {to}: is a file; name a folder")
     if to.is_dir() and not (to / _JOURNAL).exists() and (names := [path.name for path in to.iterdir()]):
-        raise BadParameters(f"--to {to}: holds things that this command has not made ({min(names)}); name a new folder")
+        raise BadParameters(f"--to {to}: holds files that this command has not made ({min(names)}); name a new folder")
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def _journal(to: Path) -> Iterator[BinaryIO]:
 
 
 def _read_journal(journal: BinaryIO) -> dict[str, dict[str, Any]]:
-    """The last entry of each name. What a kill or a power cut has left torn is dropped: that row is fetched again."""
+    """The last entry of each name. An incomplete last line is dropped: its row is downloaded again."""
     journal.seek(0)
     data = journal.read()
     whole = data.rfind(b"\n") + 1
@@ -155,27 +155,28 @@ def _read_journal(journal: BinaryIO) -> dict[str, dict[str, Any]]:
     return known
 
 
-def _note(journal: BinaryIO, row: UrlRow, end: Outcome) -> None:
-    entry = {"name": row.name, "url": row.url, **asdict(end)}
+def _note(journal: BinaryIO, row: UrlRow, outcome: Outcome) -> None:
+    entry = {"name": row.name, "url": row.url, **asdict(outcome)}
     journal.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
     journal.flush()
     os.fsync(journal.fileno())
 
 
-def _kept(to: Path, row: UrlRow, entry: Mapping[str, Any] | None, max_bytes: int) -> Outcome | None:
-    """How an earlier run ended this row, if that still holds."""
+def _prior_outcome(to: Path, row: UrlRow, entry: Mapping[str, Any] | None, max_bytes: int) -> Outcome | None:
+    """The outcome of a row in an earlier run, if it is still valid."""
     if entry is None or entry["url"] != row.url:
         return None
-    end = Outcome(**{key: value for key, value in entry.items() if key != "url"})
-    if end.status == "fetched":
+    outcome = Outcome(**{key: value for key, value in entry.items() if key != "url"})
+    if outcome.status == "fetched":
         picture = to / "pictures" / row.name
-        return end if picture.is_file() and picture.stat().st_size == end.bytes else None
-    # With another limit it may be too large no more.
-    return None if end.status == "failed" or (end.status == "too_large" and end != too_large(max_bytes)) else end
+        return outcome if picture.is_file() and picture.stat().st_size == outcome.bytes else None
+    if outcome.status == "failed" or (outcome.status == "too_large" and outcome != too_large(max_bytes)):
+        return None  # with another limit, it may no longer be too large
+    return outcome
 
 
-def _delete_gone(to: Path, known: Mapping[str, Mapping[str, Any]], kept: set[str]) -> None:
-    """Delete the pictures of earlier runs that are not in `kept`, and the folders that this leaves empty."""
+def _delete_unlisted(to: Path, known: Mapping[str, Mapping[str, Any]], kept: set[str]) -> None:
+    """Delete the pictures of earlier runs that are not in `kept`, and the folders that become empty."""
     pictures = to / "pictures"
     for name in sorted(known.keys() - kept):
         if known[name]["status"] == "fetched":
@@ -189,8 +190,9 @@ def _delete_gone(to: Path, known: Mapping[str, Mapping[str, Any]], kept: set[str
 def _write_manifest(path: Path, further: tuple[str, ...], rows: list[UrlRow], outcomes: Mapping[int, Outcome]) -> None:
     lines = [",".join(map(encode_key, (*MANIFEST, *further)))]
     for number, row in enumerate(rows):
-        end = outcomes[number]
-        values = (row.name, row.url, row.licence, end.status, end.http_status, end.bytes, end.sha256, end.detail)
-        texts = ("" if value is None else str(value) for value in (*values, *row.extra))
+        outcome = outcomes[number]
+        found = (outcome.status, outcome.http_status, outcome.bytes, outcome.sha256, outcome.detail)
+        values = (row.name, row.url, row.licence, *found, *row.extra)
+        texts = ("" if value is None else str(value) for value in values)
         lines.append(",".join(map(encode_key, texts)))
     files.write_text(path, "\n".join(lines) + "\n")

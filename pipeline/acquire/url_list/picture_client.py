@@ -1,4 +1,4 @@
-"""One HTTP request for a picture or a robots.txt, and what came of it."""
+"""Send one HTTP request for a picture or a robots.txt, and classify the reply."""
 
 import hashlib
 import http.cookiejar
@@ -20,12 +20,12 @@ from pipeline.acquire.url_list import robots
 from pipeline.core.errors import BadParameters
 
 PROGRAM = "dcgan-pipeline"
-"""The name that a robots.txt can call this program by."""
+"""The name of this program in a robots.txt."""
 
 _LONGEST_URL = 8000
 _BLOCK = 1 << 16
-_START = 64  # bytes that tell a picture
-_PATIENCE = 20  # timeouts that one picture may take in all, however it drips
+_START = 64  # bytes that identify the format of a picture
+_PATIENCE = 20  # timeouts that one picture may take in all
 _MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II[*+]\0|MM\0[*+]|RIFF....WEBP"
     rb"|BM....\0\0\0\0....[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the last is the length of a known BMP header
@@ -38,9 +38,9 @@ class PictureRequest:
     """A request to make.
 
     Attributes:
-        number: of the picture.
-        to: where its bytes go.
-        robots_of: for a robots.txt, the site that it speaks for.
+        number: number of the picture.
+        to: file for its bytes.
+        robots_of: for a robots.txt, the site whose rules it holds.
         hops: redirects followed so far.
         tries: attempts that failed so far.
     """
@@ -55,7 +55,7 @@ class PictureRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a picture ended; `bytes` and `sha256` are of one that is `fetched`."""
+    """The final status of a picture; `bytes` and `sha256` are set where it is `fetched`."""
 
     status: str
     http_status: int | None = None
@@ -65,16 +65,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Moved:
-    """It is at another address."""
+class Redirect:
+    """The server redirects to another address."""
 
     url: str
     http_status: int
 
 
 @dataclass(frozen=True)
-class Again:
-    """It failed in a way that may pass; the server asked for `pause` seconds, for all of it if `whole_host`."""
+class RetryLater:
+    """A failure that may be temporary.
+
+    The server asks to wait `pause` seconds, before any request to the host if `whole_host`.
+    """
 
     reason: str
     http_status: int | None = None
@@ -83,11 +86,11 @@ class Again:
     unreachable: bool = False
 
 
-Reply = Outcome | Moved | Again | robots.Rules
+Reply = Outcome | Redirect | RetryLater | robots.Rules
 
 
 def user_agent(contact: str) -> str:
-    """What this program calls itself, so that whoever minds its visits can write to its user.
+    """The User-Agent header: the program and its user's address, so that the owner of a host can write to them.
 
     Raises:
         BadParameters: `contact` is neither an e-mail address nor a web address.
@@ -98,10 +101,10 @@ def user_agent(contact: str) -> str:
 
 
 def clean_url(url: str) -> str:
-    """`url` as it goes out: without `..` and fragment, quoted; so that robots.txt is asked about what is fetched.
+    """`url` as it is sent: quoted, without `..` and fragment; robots.txt is applied to the same text.
 
     Raises:
-        ValueError: it cannot be asked for; the message is the reason.
+        ValueError: it cannot be requested; the message is the reason.
     """
     if not url or len(url) > _LONGEST_URL:
         raise ValueError(f"longer than {_LONGEST_URL} characters" if url else "empty")
@@ -123,7 +126,7 @@ def clean_url(url: str) -> str:
 
 
 def too_large(max_bytes: int) -> Outcome:
-    """The outcome for a picture of more bytes than that."""
+    """The outcome for a picture of more than `max_bytes`."""
     return Outcome("too_large", 200, detail=f"more than {max_bytes} bytes")
 
 
@@ -135,8 +138,8 @@ class PictureClient:
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "identity"})
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        self._session.auth = lambda request: request  # ~/.netrc is for people's logins
-        # Idle connections are connections too: no more are kept than may be used.
+        self._session.auth = lambda prepared: prepared  # else logins from ~/.netrc would be sent
+        # Idle connections count as connections: no more are kept than may be used.
         adapter = requests.adapters.HTTPAdapter(pool_connections=2 * workers, pool_maxsize=per_host)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -144,8 +147,8 @@ class PictureClient:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, ask: PictureRequest, stop: threading.Event) -> Reply:
-        """Make one request; redirects and further tries are the caller's.
+    def send(self, request: PictureRequest, stop: threading.Event) -> Reply:
+        """Send one request; the caller follows redirects and tries again.
 
         Args:
             stop: when set, the body is read no further.
@@ -154,44 +157,44 @@ class PictureClient:
             OSError: the picture could not be written.
         """
         try:
-            with self._session.get(ask.url, stream=True, allow_redirects=False, timeout=self._timeout) as response:
-                return self._take(ask, response, stop)
+            with self._session.get(request.url, stream=True, allow_redirects=False, timeout=self._timeout) as response:
+                return self._read(request, response, stop)
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
             causes = " ".join(_types(error))
             if "NewConnectionError" in causes or "NameResolutionError" in causes or "ConnectTimeout" in causes:
-                return Again("the host cannot be reached", unreachable=True)
+                return RetryLater("the host cannot be reached", unreachable=True)
             secure = isinstance(error, requests.exceptions.SSLError)
-            return Again("no secure connection" if secure else "the connection broke")
+            return RetryLater("no secure connection" if secure else "the connection broke")
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
-            return Again("the host fell silent")
+            return RetryLater("the host stopped answering")
         except (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError):
-            return Again("the connection broke")
+            return RetryLater("the connection broke")
         except requests.RequestException as error:
-            return Outcome("failed", detail=f"the address cannot be asked ({type(error).__name__})")
+            return Outcome("failed", detail=f"the address cannot be requested ({type(error).__name__})")
 
-    def _take(self, ask: PictureRequest, response: requests.Response, stop: threading.Event) -> Reply:
+    def _read(self, request: PictureRequest, response: requests.Response, stop: threading.Event) -> Reply:
         status = response.status_code
         if status == 429 or status >= 500:
             reason = f"the server answered {status}"
-            return Again(reason, status, retry_after(response), whole_host=status in (429, 503))
+            return RetryLater(reason, status, retry_after(response), whole_host=status in (429, 503))
         if response.is_redirect:
             target = self._session.get_redirect_target(response) or ""
             try:
-                return Moved(requests.utils.requote_uri(urllib.parse.urljoin(ask.url, target)), status)
+                return Redirect(requests.utils.requote_uri(urllib.parse.urljoin(request.url, target)), status)
             except ValueError:
                 return Outcome("failed", status, detail="redirected to no web address")
         blocks = _blocks(response, time.monotonic() + _PATIENCE * self._timeout, stop)
-        if ask.robots_of is not None:
+        if request.robots_of is not None:
             return robots.parse(_first(blocks, robots.READ_BYTES) if status == 200 else b"", PROGRAM)
         if status != 200:
             return Outcome("failed", status, detail=f"the server answered {status}")
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > self._max_bytes:
             return too_large(self._max_bytes)
-        return self._save(ask.to, blocks)
+        return self._save(request.to, blocks)
 
     def _save(self, to: Path, blocks: Iterator[bytes]) -> Outcome:
-        """Write a picture's bytes; what is none, or too large, is read no further than it takes to tell."""
+        """Write a picture's bytes; stop reading as soon as the body is known to be no picture, or too large."""
         digest, total, start = hashlib.sha256(), 0, b""
         with to.open("wb") as file:
             for block in blocks:
@@ -209,11 +212,13 @@ class PictureClient:
         if _MAGIC.match(start):
             return Outcome("fetched", 200, total, digest.hexdigest())
         page = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
-        return Outcome("not_an_image", 200, detail="a web page came" if page else "not a picture" if start else "empty")
+        return Outcome(
+            "not_an_image", 200, detail="a web page arrived" if page else "not a picture" if start else "empty"
+        )
 
 
 def _blocks(response: requests.Response, deadline: float, stop: threading.Event) -> Iterator[bytes]:
-    """The body as it arrives. (`iter_content` waits for whole blocks: a server that drips could hold it for days.)"""
+    """The body as it arrives. (`iter_content` waits for whole blocks: a slow server could keep it waiting for days.)"""
     while block := response.raw.read1(_BLOCK, decode_content=True):
         yield block
         if stop.is_set() or time.monotonic() > deadline:
@@ -230,7 +235,7 @@ def _first(blocks: Iterator[bytes], length: int) -> bytes:
 
 
 def _types(error: BaseException | None) -> Iterator[str]:
-    """Names of an error's and its causes' types."""
+    """The type names of an error and of its causes."""
     while error is not None:
         yield type(error).__name__
         inner = [cause for cause in (*error.args, getattr(error, "reason", None)) if isinstance(cause, BaseException)]

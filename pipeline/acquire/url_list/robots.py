@@ -1,7 +1,7 @@
-"""What a site's robots.txt lets this program fetch (RFC 9309).
+"""The rules of a site's robots.txt for this program (RFC 9309).
 
-The standard library's parser takes the first rule that fits, not the longest, and knows neither `*` nor `$`: it takes
-`Disallow: /*` for leave to fetch everything, and half a second of `Crawl-delay` for none.
+The standard library's parser is not used: it applies the first matching rule instead of the longest, knows neither `*`
+nor `$`, so that `Disallow: /*` allows everything, and ignores a `Crawl-delay` of half a second.
 """
 
 import contextlib
@@ -10,31 +10,31 @@ import urllib.parse
 from dataclasses import dataclass
 
 READ_BYTES = 512_000
-"""Of a robots.txt that are looked at; RFC 9309 asks for 500 KiB at least."""
+"""Bytes of a robots.txt that are read; RFC 9309 requires 500 KiB at least."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What one site asks of one program.
+    """The rules of one site for one program.
 
     Attributes:
         rules: path pattern, and whether it allows.
-        delay: seconds to leave between two requests.
+        delay: least seconds between two requests.
     """
 
     rules: tuple[tuple[str, bool], ...] = ()
     delay: float = 0.0
 
     def allow(self, url: str) -> bool:
-        """Whether `url` may be fetched: the longest pattern that fits decides, and of two the one that allows."""
+        """Whether `url` may be fetched: the longest matching pattern decides; of two, the one that allows."""
         parts = urllib.parse.urlsplit(url)
         path = urllib.parse.unquote_to_bytes((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        fitting = [(len(pattern), allows) for pattern, allows in self.rules if _fits(pattern, path)]
-        return max(fitting, default=(0, True))[1]
+        matching = [(len(pattern), allows) for pattern, allows in self.rules if _matches(pattern, path)]
+        return max(matching, default=(0, True))[1]
 
 
 def parse(body: bytes, program: str) -> Rules:
-    """The rules for `program`, by its own groups if it is named, else by those for `*`; any bytes can be parsed."""
+    """The rules for `program`: those of its own groups, else those for `*`. Any bytes can be parsed."""
     groups: dict[str, tuple[list[tuple[str, bool]], list[float]]] = {}
     named: list[str] = []
     in_rules = False
@@ -60,8 +60,8 @@ def parse(body: bytes, program: str) -> Rules:
     return Rules(tuple(rules), max((delay for delay in delays if delay >= 0 and math.isfinite(delay)), default=0.0))
 
 
-def _fits(pattern: str, path: bytes) -> bool:
-    """Whether a pattern with `*` (anything) and a last `$` (the end) fits; in linear time, whatever a site sends."""
+def _matches(pattern: str, path: bytes) -> bool:
+    """Whether a pattern with `*` (anything) and a last `$` (the end) matches; in linear time for every pattern."""
     to_the_end = pattern.endswith("$")
     first, *others = (urllib.parse.unquote_to_bytes(part) for part in pattern.removesuffix("$").split("*"))
     if not path.startswith(first):

@@ -16,7 +16,7 @@ from pipeline.readers.base import SUFFIXES
 
 NEEDED = ("url", "name", "licence")
 MANIFEST = ("name", "url", "licence", "status", "http_status", "bytes", "sha256", "detail")
-"""Columns of the manifest; the list's own further ones come after them."""
+"""Columns of the manifest; further columns of the list follow them."""
 
 _NO_LICENCE = frozenset({"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown"})
 _ENDINGS = tuple(suffix.decode() for suffix in SUFFIXES)
@@ -34,14 +34,14 @@ class UrlRow:
 
 
 def read_list(path: Path) -> tuple[tuple[str, ...], list[UrlRow]]:
-    """Read a list; the same one as CSV and as parquet gives the same.
+    """Read a list; a CSV and a parquet file of the same rows give the same result.
 
     Returns:
         The names of its further columns, and its rows, sorted by name in byte order.
 
     Raises:
         MissingInput: there is no such file.
-        BadParameters: it is neither, lacks a column, has one twice or one that the manifest needs.
+        BadParameters: it is neither format, lacks a column, has one twice or has one that the manifest reserves.
     """
     try:
         data = path.read_bytes()
@@ -53,7 +53,7 @@ def read_list(path: Path) -> tuple[tuple[str, ...], list[UrlRow]]:
     wrong = [
         *(f"no column {name}" for name in NEEDED if name not in columns),
         *(f"column {name} {count} times" for name, count in Counter(columns).items() if count > 1),
-        *(f"a column {name}, which the manifest needs" for name in MANIFEST[3:] if name in columns),
+        *(f"a column {name}, which the manifest reserves" for name in MANIFEST[3:] if name in columns),
     ]
     if wrong:
         raise BadParameters(f"--urls {path}: {'; '.join(wrong)}; expected the columns {', '.join(NEEDED)}")
@@ -72,14 +72,14 @@ def _read_csv(path: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
         for row in reader:
             if row and len(row) != len(columns):
                 raise BadParameters(
-                    f"--urls {path}, line {reader.line_num}: {len(row)} fields, expected {len(columns)}; mend the line"
+                    f"--urls {path}, line {reader.line_num}: {len(row)} fields, expected {len(columns)}; correct it"
                 )
             if row:
                 rows.append(row)
     except UnicodeDecodeError as error:
         raise BadParameters(f"--urls {path}: not UTF-8 ({error}); save it as UTF-8") from None
     except csv.Error as error:
-        raise BadParameters(f"--urls {path}, line {reader.line_num}: {error}; mend the line") from None
+        raise BadParameters(f"--urls {path}, line {reader.line_num}: {error}; correct the line") from None
     return columns, rows
 
 
@@ -96,9 +96,9 @@ def _read_parquet(path: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
 
 
 def refusals(rows: list[UrlRow]) -> dict[int, Outcome]:
-    """The rows, by number, that are not to be fetched at all, and why.
+    """The rows, by number, that are refused before any download, and why.
 
-    A name that occurs twice is refused each time, so that it does not matter which row comes first.
+    All rows of a name that occurs twice are refused, so that the order of rows does not matter.
     """
     times = Counter(row.name for row in rows)
     folders = {row.name[:end] for row in rows for end in _slashes(row.name)}
@@ -117,7 +117,7 @@ def refusals(rows: list[UrlRow]) -> dict[int, Outcome]:
                 refused[number] = Outcome("bad_url", detail=str(error))
                 continue
             if row.licence.strip().lower() in _NO_LICENCE:
-                refused[number] = Outcome("no_licence", detail="say under which licence you may use it")
+                refused[number] = Outcome("no_licence", detail="write the licence under which you may use it")
     return refused
 
 
@@ -126,7 +126,7 @@ def _slashes(name: str) -> list[int]:
 
 
 def _why_bad_name(name: str) -> str | None:
-    """Why a picture must not have this name; None when it may."""
+    """Why a picture may not have this name; None if it may."""
     parts = name.split("/")
     if not name:
         return "empty"

@@ -24,7 +24,7 @@ META = "batches.meta"
 
 _URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
 ARCHIVES = {ARCHIVE: Published(170_498_071, _URL, _URL, md5="c58f30108f718f92721af3b95e74349a", entries=60_000)}
-"""What is known of the archive, by file name."""
+"""What is published about the archive, by file name."""
 
 _MEMBERS = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -36,7 +36,7 @@ _MEMBERS = {
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
 MEMBERS = {name: Published(None, f"{ARCHIVE} ({_URL})", md5=md5) for name, md5 in _MEMBERS.items()}
-"""What is known of the files in the unpacked folder."""
+"""What is published about the files of the unpacked folder, by name."""
 
 _LONGEST_MEMBER = 1 << 27  # a batch takes 31 MB
 _LONGEST_ARCHIVE = 1 << 29  # all of them, and the readme, take 186 MB

@@ -18,7 +18,7 @@ from pipeline.datasets.published import Published
 
 SIDE = 28
 STEMS = {"train": "train", "test": "t10k"}
-"""How the files of a split are called."""
+"""Start of the file names of each split."""
 
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
 
@@ -33,7 +33,7 @@ ARCHIVES = {
     name: Published(length, f"{_SITE}/{name}", f"{_SITE}/{name}", md5=md5, entries=entries)
     for name, (length, md5, entries) in _KNOWN.items()
 }
-"""What is known of each file, by its name."""
+"""What is published about each file, by its name."""
 
 
 def locate(folder: Path) -> list[Path]:
@@ -73,9 +73,8 @@ def _read_idx(path: Path, magic: int, shape: tuple[int, ...]) -> npt.NDArray[np.
                     f"{path}: announces {header[1]:,} items, expected at most {MOST_PICTURES:,}; get it again"
                 )
             length = header[1] * math.prod(shape)
-            data = file.read(
-                length + 1
-            )  # one more, to see that nothing follows, and to have the gzip's checksum compared
+            # One byte more shows that nothing follows, and makes gzip compare the checksum.
+            data = file.read(length + 1)
     except FileNotFoundError:
         raise MissingInput(f"{path}: no such file; download it again") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:

@@ -1,4 +1,4 @@
-"""Labelled pictures as their owners publish them: small, square, of one size, and split for training and testing."""
+"""One split of a labelled benchmark: small square pictures of one size, and the names of their classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.core.errors import CorruptData
 DIGITS = tuple("0123456789")
 
 MOST_PICTURES = 1_000_000
-"""Pictures in a file above which it is damaged, or a bomb; the largest real one holds 531,131."""
+"""Most pictures that are read from a file; the largest real one holds 531,131."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class LabelledSplit:
 
     Attributes:
         images: uint8 (n, side, side, 3) RGB; may be read-only, and a view of another order in memory.
-        labels: class names, row-aligned with `images`.
-        classes: all class names; a class's number is its place here.
+        labels: class names, one for each row of `images`.
+        classes: all class names, in the order of their numbers.
     """
 
     images: npt.NDArray[np.uint8]
@@ -40,12 +40,10 @@ def label(
         where: the labels' file, for the message.
 
     Raises:
-        CorruptData: there are not as many labels as pictures, none at all, or a number that is no class's.
+        CorruptData: there are not as many labels as pictures, none at all, or a number that no class has.
     """
     if len(numbers) != len(images):
-        raise CorruptData(
-            f"{where}: {len(numbers):,} labels for {len(images):,} pictures; they are not of one set: get both again"
-        )
+        raise CorruptData(f"{where}: {len(numbers):,} labels for {len(images):,} pictures; get both files again")
     if not len(numbers):
         raise CorruptData(f"{where}: holds no pictures; get it again")
     low, high = int(numbers.min()), int(numbers.max())

@@ -1,10 +1,10 @@
-"""LSUN: where its archives are and what they are known to hold.
+"""LSUN: addresses, lengths, checksums and contents of its archives.
 
 An archive is a zip of one LMDB; a key is 40 hexadecimal characters, a value an encoded picture (short side 256, WebP in
 practice, though JPEG has been announced). Ten categories of scenes come in a training and a validation part, with one
-test set of 10,000 pictures for all; twenty categories of objects in one part each. LSUN itself states no checksums;
-lengths and SHA-256 are those of the tensorflow-datasets project, which fetches the same files, all but the test set: of
-that one neither is known.
+test set of 10,000 pictures for all; twenty categories of objects in one part each. LSUN publishes no checksums;
+lengths and SHA-256 are those of the tensorflow-datasets project, which downloads the same files, except the test set,
+whose length and checksum are not published.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.datasets.published import Published
 from pipeline.readers.base import Entry, Source
 
-_SITE = "http://dl.yf.io/lsun"  # answers plain HTTP only
+_SITE = "http://dl.yf.io/lsun"  # no HTTPS
 _TRAIN = {
     "bedroom": (45_922_737_680, "a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e"),
     "bridge": (16_478_644_518, "2701b2d421bbc4d8a5e9b0652ff7c3b57cd6495da8e0e85c39533275b5a925a3"),
@@ -84,7 +84,7 @@ def archive_name(category: str | None, split: str) -> str:
 
 
 def folder_of(archive: str) -> str:
-    """The address of the folder that upstream has an archive in."""
+    """The address of upstream's folder that holds an archive."""
     return f"{_SITE}/{'scenes' if archive.endswith('_lmdb.zip') else 'objects'}"
 
 
@@ -95,9 +95,9 @@ OBJECTS = tuple(_OBJECTS)
 """Categories of objects."""
 
 ARCHIVES = _publish()
-"""What is known of each archive, by file name."""
+"""What is published about each archive, by file name."""
 
 
 def entries(source: Source, beside: Path) -> list[Entry]:
-    """The pictures of an LSUN source, in key order; they have no labels, and nothing lies beside them."""
+    """The pictures of an LSUN source, in key order; they have no labels, and `beside` is not used."""
     return source.entries()

@@ -1,7 +1,8 @@
-"""Photographs with faces in them: CelebA's archives, and anybody's folder, zip or tar.
+"""Photographs with faces: CelebA's archives, and any other folder, zip or tar.
 
 The paper's own faces (3 million pictures of 10,000 people, found by name on the web) were never published; CelebA is
-the usual stand-in. Its aligned pictures are 178×218, its original ones of any size; either goes through the detector.
+the usual replacement. Its aligned pictures have 178×218 pixels, its original ones any size; the face detector takes
+both.
 """
 
 from pathlib import Path, PurePosixPath
@@ -17,11 +18,11 @@ _WHERE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, folde
 ARCHIVES = {
     "img_align_celeba.zip": Published(None, _WHERE, md5="00d2c5bc6d35e252742224ab0c1e8fcb", entries=202_599),
 }
-"""What is known of each archive, by file name; CelebA's authors publish no lengths."""
+"""What is published about each archive, by file name; CelebA's authors publish no lengths."""
 
 IDENTITIES, ATTRIBUTES, PARTITION = "identity_CelebA.txt", "list_attr_celeba.txt", "list_eval_partition.txt"
 LISTS = (IDENTITIES, ATTRIBUTES, PARTITION)
-"""CelebA's lists, used where they lie beside its pictures."""
+"""CelebA's lists, which are used if they lie beside its pictures."""
 
 _PARTS = {"0": "train", "1": "val", "2": "test"}
 
@@ -29,7 +30,7 @@ _PARTS = {"0": "train", "1": "val", "2": "test"}
 def entries(source: Source, beside: Path) -> list[Entry]:
     """The photographs of a source, in key order.
 
-    Where CelebA's list of identities lies in the folder `beside`, a picture's label is the number of the person.
+    If CelebA's list of identities is in the folder `beside`, a picture's label is the number of the person.
 
     Raises:
         CorruptData: the list is not CelebA's.
@@ -44,8 +45,8 @@ def entries(source: Source, beside: Path) -> list[Entry]:
 def celeba_table(beside: Path) -> pa.Table | None:
     """CelebA's attributes, identities and partition by file name, from the lists in a folder; None without any.
 
-    Columns: `file`; `identity`, `partition` (train, val or test) and the 40 attributes (true or false), of those lists
-    that are there.
+    Columns: `file`; then `identity`, `partition` (train, val or test) and the 40 attributes (true or false), each if
+    its list is there.
 
     Raises:
         CorruptData: a list is not CelebA's.
@@ -65,7 +66,7 @@ def celeba_table(beside: Path) -> pa.Table | None:
 
 
 def _read_list(path: Path) -> dict[str, list[str]]:
-    """The words of each line by its file name; the attributes' names under the empty one. Nothing without the file."""
+    """The words of each line by its file name, the names of the attributes under ""; empty if there is no file."""
     if not path.exists():
         return {}
     try:

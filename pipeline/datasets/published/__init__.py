@@ -1,18 +1,18 @@
-"""What a data set's owners publish about an archive."""
+"""What the owners of a data set publish about an archive of it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Published:
-    """An archive as upstream gives it out.
+    """A published archive.
 
     Attributes:
-        bytes: its length; None where not known.
-        url: where it can be fetched without an account; None where it cannot.
-        where: for a person, where it comes from.
-        sha256, md5: hex digests; None where not known.
-        entries: pictures it holds; None where not known.
+        bytes: its length; None if not published.
+        where: its address or page, for messages.
+        url: address that needs no account; None if there is none.
+        sha256, md5: hex digests; None if not published.
+        entries: number of pictures; None if not published.
     """
 
     bytes: int | None
@@ -24,12 +24,12 @@ class Published:
 
     @property
     def length(self) -> str:
-        """The length, for a person."""
+        """The length as text, for messages."""
         return "an unpublished length" if self.bytes is None else f"{self.bytes:,} bytes"
 
     @property
     def checksum(self) -> str | None:
-        """The digest to compare, for a person: `sha256 …` or `md5 …`."""
+        """The digest as text, for messages: `sha256 …` or `md5 …`."""
         if self.sha256:
             return f"sha256 {self.sha256}"
         return f"md5 {self.md5}" if self.md5 else None

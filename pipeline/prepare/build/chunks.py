@@ -1,4 +1,4 @@
-"""Sources to an image set, chunk by chunk: any worker count, any interruption, the same bytes."""
+"""Convert a source to an image set, chunk by chunk: the same bytes for any worker count and after any interruption."""
 
 import functools
 import itertools
@@ -14,10 +14,10 @@ from pipeline.imageset.format.image_set import Images, Picture, Skipped
 from pipeline.readers.base import Entry, Source, UnreadableEntry
 
 Made = tuple[Images, Picture] | Skipped
-"""A picture, uint8 (side, side, 3), with its line of the index; or why there is none."""
+"""A picture, uint8 (side, side, 3), with its row of the index; or why it was skipped."""
 
 Convert = Callable[[Entry, bytes], Sequence[Made]]
-"""One entry and its bytes to what is made of it, in key order: mostly one picture, of a photo one for each face."""
+"""Converts one entry and its bytes to pictures in key order: one, or one for each face of a photograph."""
 
 Chunk = tuple[int, list[Entry]]
 

@@ -1,13 +1,13 @@
-"""Encoded bytes to RGB pixels, whatever a data set hides behind a picture's name.
+"""Decode a picture file to RGB pixels.
 
-Decided here, once: the format is told by content, never by name; the header is read first, and a picture above
-`max_pixels` is refused before a pixel is decoded; EXIF orientation is applied; transparent parts lie on white; 16-bit
-values keep their upper 8 bits; CMYK JPEGs are read with Adobe's inverted inks, as all known ones are written; colour
-profiles are ignored, as the paper's tools did; of an animation the first frame counts.
+The rules: content decides the format, never the name; the header is read first, and a picture above `max_pixels` is
+refused before a pixel is decoded; EXIF orientation is applied; transparent parts are laid on white; 16-bit values keep
+their upper 8 bits; CMYK JPEGs are read with Adobe's inverted inks, as all known ones are written; colour profiles are
+ignored, as by the paper's tools; of an animation the first frame is used.
 
-Pillow decides all of this. Where a file is plain and whole, quicker hands give the same pixels: libjpeg-turbo for grey
-and colour JPEGs, OpenCV for opaque still WebP. Whatever they refuse is Pillow's to read, or to name the trouble with.
-Pillow itself reads a JPEG's header in Python, which takes a tenth of a millisecond: as long as decoding a small one.
+Pillow is the reference. For undamaged plain files, faster decoders give the same pixels: libjpeg-turbo for grey and
+colour JPEGs, OpenCV for opaque still WebP. Pillow reads what they refuse, or says what is wrong with it. It reads a
+JPEG's header in Python, which takes a tenth of a millisecond: as long as decoding a small JPEG.
 """
 
 import io
@@ -42,15 +42,15 @@ _SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)})
 """Markers of a JPEG that a length follows (ITU-T T.81, table B.1), the start of a scan left out."""
 
 _STRIP = 1 << 22
-"""Pixels that are converted at once: Pillow's copies of the largest pictures would take more than a gigabyte."""
+"""Pixels that are converted at a time: Pillow's copies of the largest pictures would take over a gigabyte."""
 
 MOST_PIXELS = 2 * 89_478_485
-"""Pillow itself refuses what is larger."""
+"""Pillow refuses larger pictures."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as a person sees it.
+    """A decoded picture, upright.
 
     Attributes:
         image: uint8 (H, W, 3) RGB; may be smaller than the source.
@@ -64,7 +64,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why there is no picture.
+    """Why a picture could not be decoded.
 
     Attributes:
         reason: `empty`, `not_an_image`, `too_many_pixels`, `truncated`, `damaged` or `unsupported_colours`.
@@ -76,7 +76,7 @@ class Problem:
 
 
 def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> Decoded | Problem:
-    """Decode one picture; whatever the bytes are, this returns.
+    """Decode one picture; no bytes raise an exception.
 
     Args:
         data: the encoded picture.
@@ -96,7 +96,7 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
     if plain := _plain_jpeg(data, max_pixels, short_side):
         return plain
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is whether it decodes
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which does not matter here
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 return _decode(picture, data, max_pixels, short_side)
@@ -104,7 +104,7 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
             return Problem("not_an_image", f"{len(data)} bytes that begin with {data[:8]!r}")
         except Image.DecompressionBombError:
             return Problem("too_many_pixels", f"above {MOST_PIXELS} pixels, at most {max_pixels} are decoded")
-        except Exception as error:  # broken files make Pillow raise nearly everything there is
+        except Exception as error:  # broken files make Pillow raise many kinds of errors
             reason = "truncated" if _is_cut_off(data, error) else "damaged"
             return Problem(reason, f"{len(data)} bytes: {' '.join(str(error).split()) or type(error).__name__}")
 

@@ -1,7 +1,7 @@
-"""Where faces are in a picture: OpenCV's Haar cascades, as the paper used, or the CenterFace network.
+"""Detect faces in a picture: with OpenCV's Haar cascades, which the paper used, or the CenterFace network.
 
-CenterFace (Xu et al. 2019, arXiv 1911.03599) gives, for each cell of 4×4 pixels, how likely it is a face's centre, the
-logarithm of the face's height and width in cells, and where in the cell the centre is.
+CenterFace (Xu et al. 2019, arXiv 1911.03599) gives, for each cell of 4×4 pixels, the probability that it holds a
+face's centre, the logarithm of the face's height and width in cells, and the offset of the centre in the cell.
 """
 
 import functools
@@ -20,20 +20,20 @@ from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.build.sets import PrepareConfig
 
 CASCADES = Path(cv2.__file__).parent / "data"
-"""Where the wheel of OpenCV keeps them."""
+"""The folder of the cascades in OpenCV's package."""
 
 _WINDOW = 24
-"""Side of what the cascades were trained on, in pixels: no smaller face can be found."""
+"""Side of the pictures that the cascades were trained on, in pixels: no smaller face can be found."""
 
 _CELL = 4
 _OUTPUTS = ("537", "538", "539")
 _OVERLAP = 0.3
 _ENLARGED = 2.0
-"""A small photo is enlarged for the network at most so much: beyond, it sees faces in blurs."""
+"""Largest factor by which a small photo is enlarged for the network; above it, blurs are taken for faces."""
 
 
 class Box(NamedTuple):
-    """A square around a face, in pixels; x1 and y1 are exclusive. One at the border may reach beyond the picture."""
+    """A square around a face, in pixels; x1 and y1 are exclusive. It may reach beyond the picture."""
 
     x0: int
     y0: int
@@ -50,18 +50,18 @@ Find = Callable[[Images], list[Box]]
 
 
 class Detection(PrepareConfig):
-    """What of a section `prepare.SET` says how faces are found.
+    """How faces are found: a part of the section `prepare.SET`.
 
     Attributes:
         detector: `haar`: a cascade of OpenCV's; `centerface`: a network in a file of your own.
         model: which cascade (`frontalface_default`, `frontalface_alt` or `frontalface_alt2`), or the name of the ONNX
-            file in the set's folder of archives.
+            file in the folder of the archive.
         model_sha256: of the ONNX file; empty for a cascade.
-        scale: of a cascade: factor between the sizes that are looked for; nearer to 1 finds more, slower.
-        neighbours: of a cascade: detections that must fall together for a face; more of them, fewer false faces.
-        score: of a network: how sure it has to be.
-        network_side: of a network: a photo's long side, in pixels, is brought to this.
-        smallest: side of a face's box below which it is left out, in pixels of the photo.
+        scale: of a cascade: factor between the sizes that are searched; nearer to 1 finds more faces, slower.
+        neighbours: of a cascade: overlapping detections that make a face; a higher number gives fewer false faces.
+        score: of a network: least probability of a face.
+        network_side: of a network: the long side, in pixels, to which a photo is scaled.
+        smallest: least side of a face's box, in pixels of the photo.
     """
 
     detector: Literal["haar", "centerface"]
@@ -74,8 +74,8 @@ class Detection(PrepareConfig):
     smallest: int = Field(ge=_WINDOW)
 
 
-def check_model(section: Detection, archives: Path) -> None:
-    """See that what the section asks for is there.
+def check_model(section: Detection, models: Path) -> None:
+    """Check that the cascade or the network's file of the section is there.
 
     Raises:
         BadParameters: there is no such cascade, or no checksum for the network's file.
@@ -93,7 +93,7 @@ def check_model(section: Detection, archives: Path) -> None:
         if section.model not in names:
             raise BadParameters(f"model: {section.model!r}: no such cascade, expected one of {', '.join(names)}")
         return
-    path = archives / section.model
+    path = models / section.model
     if not path.is_file():
         raise MissingInput(f"{path}: not there; put the ONNX file there, or write detector: haar")
     found = files.sha256_file(path)
@@ -104,7 +104,7 @@ def check_model(section: Detection, archives: Path) -> None:
 
 
 @functools.cache
-def detector(section: Detection, archives: Path) -> Find:
+def detector(section: Detection, models: Path) -> Find:
     """The function that finds faces; one a process, for reading a model takes longer than looking at a picture."""
     # OpenCV's threads would hand over the candidates in any order; work is spread over processes instead.
     cv2.setNumThreads(1)
@@ -113,9 +113,9 @@ def detector(section: Detection, archives: Path) -> Find:
             _haar, cv2.CascadeClassifier(str(CASCADES / f"haarcascade_{section.model}.xml")), section
         )
     try:
-        network = cv2.dnn.readNetFromONNX(str(archives / section.model))
+        network = cv2.dnn.readNetFromONNX(str(models / section.model))
     except cv2.error as error:
-        raise CorruptData(f"{archives / section.model}: not readable as ONNX ({_first_line(error)})") from None
+        raise CorruptData(f"{models / section.model}: not readable as ONNX ({_first_line(error)})") from None
     return functools.partial(_centerface, network, section)
 
 

@@ -1,7 +1,7 @@
-"""Photographs to faces: `crop-faces`.
+"""Find faces in photographs and crop them: `crop-faces`.
 
 The paper ran OpenCV's face detector over its pictures and kept "sufficiently high resolution" boxes (section 4.2),
-without saying which cascade, how small, or with what margin. Its first author's release stores faces at 128×128 and
+without saying which cascade, which least size, or which margin. Its first author's release stores faces at 128×128 and
 trains on their centre 64; generated faces are tight. Hence the box plus half its side at each edge, scaled to 128: the
 centre 64 is the detector's box.
 """
@@ -30,7 +30,7 @@ class FacesConfig(Detection):
     """How faces are found and cut out: section `prepare.SET`.
 
     Attributes:
-        margin: what the crop has more than the box at each edge, in sides of the box.
+        margin: width added to the box at each edge, in sides of the box.
     """
 
     margin: float = Field(ge=0, le=4)
@@ -54,7 +54,7 @@ def make_faces(
 
 
 def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> list[Made]:
-    """The faces of one photo, uint8 (side, side, 3) each; those left out, and a photo without any, with the reason."""
+    """The faces of one photo, uint8 (side, side, 3) each, and the skipped ones; a photo without faces is skipped."""
     decoded = decode(data, max_pixels=section.max_pixels)
     if isinstance(decoded, Problem):
         return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
@@ -72,7 +72,7 @@ def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> l
 
 
 def crop(image: Images, box: Box, *, margin: float, side: int) -> Images:
-    """The box with its margin, scaled to uint8 (side, side, 3); beyond the picture its edge pixels go on."""
+    """The box with its margin, scaled to uint8 (side, side, 3); beyond the picture its edge pixels are repeated."""
     more = round(margin * box.side)
     height, width = image.shape[:2]
     rows = np.clip(np.arange(box.y0 - more, box.y1 + more), 0, height - 1)

@@ -1,4 +1,4 @@
-"""Whole pictures to squares: `crop-scenes` for LSUN and `downsample-imagenet`, which differ in labels and numbers only.
+"""Crop pictures to squares: `crop-scenes` for LSUN and `downsample-imagenet`, which differ in labels and numbers only.
 
 Short side to `side`, centre crop: the paper says "32 × 32 min-resized center crops" for ImageNet (section 4.3) and
 nothing for LSUN, where the same is done.
@@ -24,8 +24,8 @@ class SquaresConfig(PrepareConfig):
     """How a set's pictures are cut to squares: section `prepare.SET`.
 
     Attributes:
-        resize: `area` takes means over squares of a JPEG decoded at the smallest scale that keeps its short side at
-            twice `side` or more; `exact` takes them of the whole picture; `cv2-bilinear` follows the paper's released
+        resize: `area` averages over areas of a JPEG that is decoded at the smallest scale with a short side of at least
+            twice `side`; `exact` averages over areas of the whole picture; `cv2-bilinear` follows the paper's released
             code. See `resize.resize`.
     """
 

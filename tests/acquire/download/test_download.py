@@ -316,8 +316,8 @@ def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
 def pieces(monkeypatch):
     """Let files of this size be fetched in pieces of 100,000 bytes."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(range_download, "LARGE", 1_000_000)
-    monkeypatch.setattr(range_download, "PIECE", 100_000)
+    monkeypatch.setattr(range_download, "MIN_BYTES", 1_000_000)
+    monkeypatch.setattr(range_download, "RANGE_BYTES", 100_000)
 
 
 @pytest.mark.parametrize("validators", ["etag", "date"])

@@ -89,9 +89,9 @@ def run_sequence(seed: int, folder: Path) -> tuple[str, str]:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small files be fetched in pieces too."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(range_download, "LARGE", 300_000)
-    monkeypatch.setattr(range_download, "PIECE", 60_000)
-    monkeypatch.setattr(range_download, "ENOUGH", 10_000)
+    monkeypatch.setattr(range_download, "MIN_BYTES", 300_000)
+    monkeypatch.setattr(range_download, "RANGE_BYTES", 60_000)
+    monkeypatch.setattr(range_download, "PROGRESS_BYTES", 10_000)
 
 
 def test_a_few_seeded_sequences(small_pieces: None, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.acquire.scripted_server import Behaviour, Server, serving, zip_of
 ROOT = Path(__file__).parents[3]
 CONTENT = zip_of(1, 2_000_000)
 RATE = 2e6
-PIECE = 100_000
+RANGE_BYTES = 100_000
 CONNECTIONS = 4
 IN_FLIGHT = 1 << 18
 """Bytes for each connection that the server may have written and the killed process not yet read."""
@@ -26,13 +26,13 @@ import sys
 from pathlib import Path
 from pipeline.acquire.download import range_download as ranges
 from pipeline.acquire.download.download import download
-ranges.LARGE, ranges.PIECE = 500_000, int(sys.argv[3])
+ranges.MIN_BYTES, ranges.RANGE_BYTES = 500_000, int(sys.argv[3])
 download(sys.argv[1], Path(sys.argv[2]), pause=0.01, connections=int(sys.argv[4]))
 """
 
 
 def start(server: Server, to: Path, connections: int) -> "subprocess.Popen[bytes]":
-    arguments = [f"{server.url}/x.zip", to, PIECE, connections]
+    arguments = [f"{server.url}/x.zip", to, RANGE_BYTES, connections]
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *map(str, arguments)],
         cwd=ROOT,
@@ -61,7 +61,7 @@ def kill_and_resume(seed: int, connections: int, folder: Path) -> int:
 
 def test_killed_once(tmp_path: Path) -> None:
     """A taste of the next test."""
-    assert kill_and_resume(1000, CONNECTIONS, tmp_path) <= CONNECTIONS * (IN_FLIGHT + PIECE)
+    assert kill_and_resume(1000, CONNECTIONS, tmp_path) <= CONNECTIONS * (IN_FLIGHT + RANGE_BYTES)
 
 
 @pytest.mark.long
@@ -73,4 +73,4 @@ def test_killed_at_random_moments(
     twice = [kill_and_resume(seed, connections, tmp_path) for seed in range(25)]
     record_property(f"of {len(CONTENT):,} bytes sent twice, at most", max(twice))
     record_property(f"of {len(CONTENT):,} bytes sent twice, on average", sum(twice) // len(twice))
-    assert max(twice) <= (IN_FLIGHT if connections == 1 else connections * (IN_FLIGHT + PIECE))
+    assert max(twice) <= (IN_FLIGHT if connections == 1 else connections * (IN_FLIGHT + RANGE_BYTES))

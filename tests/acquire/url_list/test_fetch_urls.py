@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.acquire.url_list import picture_client, robots
-from pipeline.acquire.url_list.fetch_urls import STATUSES, fetch_list
+from pipeline.acquire.url_list.fetch_urls import STATUSES, fetch_urls
 from pipeline.core.errors import BadParameters, Busy, MissingInput
 from pipeline.csv_text import encode_key
 from tests.killing import running
@@ -112,7 +112,7 @@ def fetch(site, tmp_path):
         full = [(name, f"{site.url}{url}" if url.startswith("/") else url, licence) for name, url, licence in rows]
         write_csv(tmp_path / "list.csv", full)
         settings = {"contact": ME, "pause": 0.005, **options}
-        counts = fetch_list(tmp_path / "list.csv", to=tmp_path / to, **settings)
+        counts = fetch_urls(tmp_path / "list.csv", to=tmp_path / to, **settings)
         found = manifest(tmp_path / to)
         assert counts == {"rows": len(rows), **{s: Counter(row["status"] for row in found)[s] for s in STATUSES}}
         return {row["name"]: row for row in found}
@@ -155,17 +155,17 @@ def test_robots_are_honoured_also_behind_a_redirect(fetch, site, encode):
     """What is forbidden is never asked for, however the way there is written."""
     site.serve("/robots.txt", b"User-agent: *\nDisallow: /no/\nDisallow: /*.gif$\n")
     site.serve("/yes/a.jpg", encode())
-    site.serve("/moved.jpg", (301, {"Location": "/yes/a.jpg"}, b""))
+    site.serve("/redirect.jpg", (301, {"Location": "/yes/a.jpg"}, b""))
     site.serve("/trap.jpg", (302, {"Location": f"{site.url}/yes/../no/a.jpg"}, b""))
     site.serve("/odd.jpg", (302, {"Location": "file:///etc/passwd"}, b""))
     site.serve("/loop.jpg", (307, {"Location": "/loop.jpg"}, b""))
     found = fetch(
-        *map(row, ("yes/a.jpg", "no/a.jpg", "moved.jpg", "trap.jpg", "odd.jpg", "loop.jpg", "x.gif")),
+        *map(row, ("yes/a.jpg", "no/a.jpg", "redirect.jpg", "trap.jpg", "odd.jpg", "loop.jpg", "x.gif")),
         ("dots.jpg", "/yes/%2e%2e/no/b.jpg", "CC0"),
     )
     refused = {name for name, found_row in found.items() if found_row["status"] == "refused_by_robots"}
     assert refused == {"no/a.jpg", "trap.jpg", "x.gif", "dots.jpg"}
-    assert found["moved.jpg"]["sha256"] == found["yes/a.jpg"]["sha256"]
+    assert found["redirect.jpg"]["sha256"] == found["yes/a.jpg"]["sha256"]
     assert (found["odd.jpg"]["status"], found["odd.jpg"]["detail"]) == (
         "failed",
         "redirected to a bad address: not http or https",
@@ -349,7 +349,7 @@ def test_worker_count_and_kind_of_list_change_no_byte(site, tmp_path, encode):
     found = []
     for listed, workers in (("list.csv", 1), ("list.csv", 8), ("list.bin", 8)):
         to = tmp_path / f"{listed}-{workers}"
-        fetch_list(tmp_path / listed, to=to, contact=ME, workers=workers, per_host=8, pause=0.001)
+        fetch_urls(tmp_path / listed, to=to, contact=ME, workers=workers, per_host=8, pause=0.001)
         pictures = {str(p.relative_to(to)): p.read_bytes() for p in (to / "pictures").rglob("*") if p.is_file()}
         found.append(((to / "manifest.csv").read_bytes(), pictures))
     assert found[0] == found[1] == found[2] and len(found[0][1]) == 17
@@ -419,7 +419,7 @@ def test_lists_that_cannot_be_used_say_why(tmp_path):
     def refused(data, reason, **options):
         (tmp_path / "list").write_bytes(data)
         with pytest.raises(BadParameters, match=reason):
-            fetch_list(tmp_path / "list", to=tmp_path / "out", **{"contact": ME, **options})
+            fetch_urls(tmp_path / "list", to=tmp_path / "out", **{"contact": ME, **options})
         assert not (tmp_path / "out").exists()
 
     good = b"name,url,licence\n"
@@ -436,12 +436,12 @@ def test_lists_that_cannot_be_used_say_why(tmp_path):
     refused(good, "at least 1", per_host=0)
     refused(good, "at least 0", pause=-1.0)
     with pytest.raises(MissingInput):
-        fetch_list(tmp_path / "none.csv", to=tmp_path / "out", contact=ME)
+        fetch_urls(tmp_path / "none.csv", to=tmp_path / "out", contact=ME)
     pq.write_table(pa.table({"url": ["a"], "name": [[1]], "licence": ["b"]}), tmp_path / "list")
     with pytest.raises(BadParameters, match="not readable as text"):
-        fetch_list(tmp_path / "list", to=tmp_path / "out", contact=ME)
+        fetch_urls(tmp_path / "list", to=tmp_path / "out", contact=ME)
     (tmp_path / "list").write_bytes(b"\xef\xbb\xbf" + good)
-    assert fetch_list(tmp_path / "list", to=tmp_path / "out", contact="https://example.org/me")["rows"] == 0
+    assert fetch_urls(tmp_path / "list", to=tmp_path / "out", contact="https://example.org/me")["rows"] == 0
 
 
 def test_only_what_is_new_failed_or_changed_is_asked_again(fetch, site, tmp_path, encode):
@@ -505,11 +505,11 @@ def test_kill_9_loses_nothing_that_was_finished(site, tmp_path, encode):
         site.serve(f"/{number}.jpg", encode(number))
     write_csv(tmp_path / "list.csv", [(f"{n}.jpg", f"{site.url}/{n}.jpg", "CC0") for n in range(60)])
     code = (
-        "import sys; from pathlib import Path; from pipeline.acquire.url_list.fetch_urls import fetch_list; "
-        f"fetch_list(Path(sys.argv[1]), to=Path(sys.argv[2]), contact={ME!r}, pause=0.01)"
+        "import sys; from pathlib import Path; from pipeline.acquire.url_list.fetch_urls import fetch_urls; "
+        f"fetch_urls(Path(sys.argv[1]), to=Path(sys.argv[2]), contact={ME!r}, pause=0.01)"
     )
     options = {"contact": ME, "pause": 0.001, "per_host": 8}
-    fetch_list(tmp_path / "list.csv", to=tmp_path / "whole", **options)
+    fetch_urls(tmp_path / "list.csv", to=tmp_path / "whole", **options)
     site.asked.clear()
     journal = tmp_path / "out/journal.jsonl"
     finished = {}
@@ -523,7 +523,7 @@ def test_kill_9_loses_nothing_that_was_finished(site, tmp_path, encode):
         finished |= {name: site.times()[f"/{name}"] for name in names - finished.keys()}
         with journal.open("ab") as file:
             file.write(b'{"name": "59.jpg", "url": "htt')
-    fetch_list(tmp_path / "list.csv", to=tmp_path / "out", **options)
+    fetch_urls(tmp_path / "list.csv", to=tmp_path / "out", **options)
     times = site.times()
     assert len(finished) > 30 and all(times[f"/{name}"] == asked for name, asked in finished.items())
     assert set(times) == {f"/{number}.jpg" for number in range(60)}
