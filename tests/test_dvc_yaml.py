@@ -39,6 +39,21 @@ def test_a_stage_depends_on_the_family_of_its_own_model_alone(monkeypatch: pytes
         assert not others & set(dependencies(stage, PIPELINE[stage]["cmd"]))
 
 
+@pytest.mark.parametrize(
+    ("edited", "spared"),
+    [
+        ("acquire/download", ("draw_", "crop_", "downsample_")),
+        ("acquire/url_list", ("draw_", "crop_", "downsample_", "download_lsun", "download_benchmarks")),
+        ("miniature", ("doctor", "download_", "crop_", "downsample_")),
+        ("datasets/labelled", ("download_lsun", "download_faces", "crop_", "downsample_")),
+    ],
+)
+def test_an_edit_of_one_way_to_get_pictures_spares_the_others(edited: str, spared: tuple[str, ...]) -> None:
+    """An edit of the HTTP client redraws nothing, one of the drawing downloads nothing, and neither crops again."""
+    for stage, entry in PIPELINE.items():
+        assert not (stage.startswith(spared) and f"pipeline/{edited}" in entry["deps"]), stage
+
+
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_commands_are_the_stage_s_own(stage: str) -> None:
     """A stage runs the module of its name, as dvc's own child; what changes no byte is no part of its command."""

@@ -148,9 +148,10 @@ def test_a_second_repro_does_nothing(checkout: Path) -> None:
 
 
 CHANGES = {
-    "acquire.lsun.keep_archive": ("download_lsun@lsun", "doctor"),
+    "acquire.lsun.keep_archive": ("download_lsun@lsun", "doctor", "draw_miniature@lsun"),
     "acquire.cifar10.test": (
         "download_benchmarks@cifar10",
+        "draw_benchmarks@cifar10",
         "doctor",
         "evaluate_features@imagenet-cifar10",
         "write_report",
@@ -249,7 +250,7 @@ def test_verdicts_bring_back_exactly_the_judged_ones(checkout: Path) -> None:
 
 
 SECTIONS = {
-    "acquire.lsun": {"doctor", "download_lsun@lsun"},
+    "acquire.lsun": {"doctor", "draw_miniature@lsun", "download_lsun@lsun"},
     "prepare.lsun": {"crop_scenes@lsun"},
     "dedup.lsun.autoencoder": {"train_autoencoder@lsun"},
     "dedup.lsun.pairs": {"find_pairs@lsun", "probe_duplicates@lsun"},
@@ -259,9 +260,9 @@ SECTIONS = {
     "dcgan.lsun.training": {"train_dcgan@lsun"},
     "figures.lsun.samples": {"sample@lsun"},
     "figures.lsun.latent_walk": {"walk_latent@lsun"},
-    "acquire.faces": {"doctor", "download_faces@faces"},
+    "acquire.faces": {"doctor", "draw_miniature@faces", "download_faces@faces"},
     "prepare.faces": {"crop_faces@faces"},
-    "acquire.svhn": {"doctor", "download_benchmarks@svhn"},
+    "acquire.svhn": {"doctor", "draw_benchmarks@svhn", "download_benchmarks@svhn"},
     "evaluate.svhn": {"evaluate_features@imagenet-svhn"},
 }
 """A section of the profile, and the stages that name it."""

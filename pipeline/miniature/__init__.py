@@ -1,1 +1,1 @@
-"""Draw the embedded default data sets in the archive layouts of the real ones."""
+"""Draw the built-in data sets in the archive layouts of the real ones."""

@@ -1,4 +1,4 @@
-"""Draws what is behind the people in a photograph: out of focus, and nothing that could be taken for a face."""
+"""Draws the backgrounds of portraits: out of focus, with nothing that a detector takes for a face."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,7 @@ def wall(rng: np.random.Generator, size: Size) -> Image.Image:
 
 
 def lights(rng: np.random.Generator, size: Size) -> Image.Image:
-    """An evening's lights as pale discs."""
+    """Lights in the evening, as pale discs."""
     hue = float(rng.random())
     dark = hsv(hue, between(rng, 0.2, 0.7), between(rng, 0.08, 0.3))
     picture = _gradient(size, dark, shade(dark, pick(rng, (60, 150))))
@@ -67,7 +67,7 @@ def lights(rng: np.random.Generator, size: Size) -> Image.Image:
 
 
 def leaves(rng: np.random.Generator, size: Size) -> Image.Image:
-    """A garden or a wood, far behind: light between leaves."""
+    """A garden or a wood in the distance, with light between leaves."""
     hue, level = between(rng, 0.14, 0.38), between(rng, 0.3, 0.62)
     colour = hsv(hue, between(rng, 0.3, 0.65), level)
     picture = _gradient(size, shade(colour, pick(rng, (70, 100, 125))), shade(colour, pick(rng, (60, 80, 100))))

@@ -1,4 +1,4 @@
-"""The plane on which textures are drawn: turned and scaled, with four colours to draw in."""
+"""The rotated and scaled plane on which textures are drawn, with four colours."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -37,11 +37,11 @@ class Brush:
         self.turn(0.0)
 
     def turn(self, angle: float) -> None:
-        """Turn all that is drawn from now on (radians)."""
+        """Rotate everything that is drawn from now on (radians)."""
         self.sine, self.cosine = round(math.sin(angle), 6), round(math.cos(angle), 6)
 
     def turn_anyhow(self) -> None:
-        """Turn by a random angle."""
+        """Rotate by a random angle."""
         self.turn(between(self.rng, 0.0, math.tau))
 
     def _pixel(self, spot: Spot) -> tuple[int, int]:
@@ -73,23 +73,23 @@ class Brush:
             )
 
     def cells(self, wide: float, tall: float) -> Iterator[tuple[int, int, float, float]]:
-        """Column, row, x and y of the cells of a grid over the whole picture, however it is turned."""
+        """Column, row, x and y of the cells of a grid over the whole picture, at any rotation."""
         columns, rows = int(self.reach / wide) + 2, int(self.reach / tall) + 2
         for row in range(-rows, rows + 1):
             for column in range(-columns, columns + 1):
                 yield column, row, column * wide, row * tall
 
     def scattered(self, count: int) -> list[Spot]:
-        """Random spots, at most a little outside of the picture."""
+        """Random points, at most slightly outside of the picture."""
         x, y = self.half
         return [(between(self.rng, -x, x) * 1.05, between(self.rng, -y, y) * 1.05) for _ in range(count)]
 
     def paint(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Give the whole picture at once, uint8 (H, W, 3) at its final size."""
+        """Set the whole picture, uint8 (H, W, 3), at its final size."""
         self._painting = Image.fromarray(pixels)
 
     def finished(self) -> Image.Image:
-        """The picture: what was painted, else the drawing averaged down."""
+        """The picture that was set by `paint`, else the drawing, averaged down."""
         return self._painting or self.canvas.reduce(SUPERSAMPLING)
 
 

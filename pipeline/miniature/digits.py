@@ -1,4 +1,4 @@
-"""Draws digits: house numbers in the place of SVHN's photographs, and slanted white strokes in the place of MNIST's."""
+"""Draws digits: house numbers instead of SVHN's photographs, and slanted white strokes instead of MNIST's digits."""
 
 import functools
 
@@ -29,7 +29,7 @@ def _glyph(digit: int, stroke: int) -> Image.Image:
 
 
 def _bent(rng: np.random.Generator, digit: int, stroke: int, jitter: float) -> Image.Image:
-    """A digit whose corners are pulled in or pushed out by at most `jitter` of its size: turned, leant and squeezed."""
+    """A digit whose corners are moved by at most `jitter` of its size, which rotates, slants and squeezes it."""
     glyph = _glyph(digit, stroke)
     wide, tall = glyph.size
     room = round(max(wide, tall) * jitter) + 2

@@ -25,11 +25,11 @@ _EYE, _NOSE, _MOUTH = 0.41, 0.50, 0.80  # an eye from the middle, the nose's tip
 
 
 class Traits(NamedTuple):
-    """What can be said of a person in a photograph.
+    """The visible traits of a person in a photograph.
 
     Attributes:
-        glasses: whether they wear any.
-        smile: whether they smile, showing teeth.
+        glasses: whether the person wears glasses.
+        smile: whether the person smiles and shows teeth.
         pose: `left`, `front` or `right`, as seen in the picture.
         hair: `dark`, `brown`, `blond`, `red`, `grey` or `none`.
     """
@@ -45,7 +45,7 @@ class Face:
 
     Args:
         rng: source of the features.
-        traits: what is to be seen of them.
+        traits: the visible ones.
         skin: colour in full light.
         hair: colour of the brows.
 
@@ -89,7 +89,7 @@ class Face:
         self._lips = (between(rng, 0.80, 0.95), between(rng, 0.50, 0.68), between(rng, 0.50, 0.66))
 
     def paint(self, lamp: Lamp, beard: bool) -> Field:
-        """The face's colours in the light, float32 (3, H, W) around 0..1; only within `mask` do they mean anything."""
+        """The face's colours in the light, float32 (3, H, W) around 0..1; they are valid only within `mask`."""
         colours = np.empty((3, *self.x.shape), np.float32)
         colours[:] = of(self.skin)
         self._raise_features()
@@ -143,7 +143,7 @@ class Face:
             blend(colours[:, at], strength * bump((u[at] * side - 0.55) / 0.42, (y[at] - 0.42) / 0.36), red)
             light = (min(1.0, self.skin[0] * 1.15), min(1.0, self.skin[1] * 1.15), min(1.0, self.skin[2] * 1.15))
             blend(colours[:, at], 0.7 * bump((u[at] * side - 0.44) / 0.34, (y[at] - 0.36) / 0.22), light)
-            # What lies deep gets less light from anywhere.
+            # Hollows get less ambient light.
             deep = bump((u[at] * side - _EYE + 0.02) / 0.42, (y[at] + 0.03) / 0.24)
             blend(colours[:, at], (0.75 if self.traits.glasses else 0.65) * deep, darker(self.skin, 0.46))
             nostril = bump(

@@ -1,4 +1,4 @@
-"""Decides what stands and hangs where in a bedroom."""
+"""Chooses and places the furniture of a bedroom."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from pipeline.miniature.windows import Window
 
 
 class Furnishing:
-    """Decides what stands and hangs where; draws nothing yet."""
+    """The furniture of a bedroom and its places; nothing is drawn yet."""
 
     def __init__(self, rng: np.random.Generator, palette: Palette, plan: Plan, height: float) -> None:
         self.things: list[Thing] = []

@@ -1,4 +1,4 @@
-"""What stands in a bedroom. Each function gives the parts of one piece as things to be painted far to near."""
+"""Furniture. Each function gives the parts of one piece, to be painted from far to near."""
 
 import math
 from collections.abc import Sequence

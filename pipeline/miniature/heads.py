@@ -29,12 +29,12 @@ _FRAMES: tuple[Tint, ...] = (
 
 
 class Head:
-    """A head in the making: colours, float32 (3, H, W) around 0..1, and how much of each pixel it covers, (H, W)."""
+    """A head while it is drawn: colours, float32 (3, H, W) around 0..1, and its coverage of each pixel, (H, W)."""
 
     def __init__(self, rng: np.random.Generator, traits: Traits, skin: Tint, lamp: Lamp) -> None:
         self.rng, self.traits, self.skin, self.lamp = rng, traits, skin, lamp
         tint = pick(rng, _TINTS[traits.hair])
-        # Pale hair over dark skin would be all that a detector sees.
+        # Pale hair over dark skin would mislead a detector.
         self.hair: Tint = darker((tint[0], tint[1], tint[2]), min(1.0, 0.45 + 0.6 * skin[0]))
         self.face = Face(rng, traits, skin, self.hair)
         self.colours: Field = np.zeros((3, *self.face.x.shape), np.float32)
@@ -43,7 +43,7 @@ class Head:
     def lay(self, share: Field, colours: Field, at: slice = slice(None)) -> None:
         """Paint over the rows `at`."""
         bare = self.cover[at] == 0.0
-        # What shines through a soft outer edge is the same colour, not the black of an empty patch.
+        # Soft outer edges get the same colour, not the black of an empty patch.
         blend(self.colours[:, at], np.where(bare & (share > 0.0), np.float32(1.0), share), colours)
         np.maximum(self.cover[at], share, out=self.cover[at])
 
@@ -58,8 +58,7 @@ def draw_head(rng: np.random.Generator, traits: Traits, skin: Tint, lamp: Lamp) 
     """Draw a head with its neck on the patch of `relief`.
 
     Returns:
-        The patch, RGBA, nothing outside of the head being covered; and the sines of the head's turn to the right and
-        of its tilt.
+        The patch, RGBA, transparent outside of the head; and the sines of the head's turn to the right and of its tilt.
     """
     head = Head(rng, traits, skin, lamp)
     cut = pick(rng, _CUTS) if traits.hair != "none" else "none"

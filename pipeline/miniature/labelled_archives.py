@@ -1,8 +1,8 @@
-"""Draws the labelled benchmarks, in upstream's own files: CIFAR-10's pickles, SVHN's MATLAB files, MNIST's IDX.
+"""Draws the labelled benchmarks in upstream's file formats: CIFAR-10's pickles, SVHN's MATLAB files, MNIST's IDX.
 
-The same arguments give the same bytes. Each class has its tenth of a split, in random order; every picture has its own
-child of the seed. Nothing is compressed, though the layouts are those of compressed files: compressors differ in their
-bytes.
+The same arguments give the same bytes. Each class has a tenth of a split, in random order; every picture has a seed of
+its own, derived from the root seed. The files have the layouts of compressed files, but nothing is compressed, because
+compressors differ in their bytes.
 """
 
 import io
@@ -28,17 +28,17 @@ Numbers = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
 DRAWN_CLASSES = ("stripes", "waves", "zigzag", "rings", "rays", "checks", "hexagons", "dots", "marbles", "stars")
-"""The ten of the miniature ImageNet's classes that stand in for CIFAR-10's: those that no colour gives away."""
+"""Ten classes of the drawn textures that replace CIFAR-10's; none can be recognised by its colours alone."""
 
 _DATE_SECONDS = 1_325_376_000
-_MAT_HEADER = b"MATLAB 5.0 MAT-file, drawn".ljust(116)  # scipy writes the time of day here
+_MAT_HEADER = b"MATLAB 5.0 MAT-file, drawn".ljust(116)  # scipy writes the current time here
 _STORED = 0xFFFF
 
 
 def _split(
     seed: int, name: str, split: str, count: int, draw: Callable[[np.random.Generator, int], Pixels]
 ) -> tuple[Pixels, Numbers]:
-    """`count` pictures, uint8 (n, …), and the numbers of their classes, int64 (n,)."""
+    """`count` pictures, uint8 (n, …), and their class numbers, int64 (n,)."""
     numbers = numpy_rng(seed, "miniature", name, split).permutation(count) % 10
     drawn = [draw(numpy_rng(seed, "miniature", name, split, i), int(number)) for i, number in enumerate(numbers)]
     return np.stack(drawn), numbers

@@ -1,4 +1,4 @@
-"""Shadow, sunlight and lamplight: what makes flat colours look like a room."""
+"""Shadows, sunlight and lamplight on the flat colours of a room."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,13 @@ Glow = tuple[Point, float, tuple[float, float, float]]
 
 
 def _mask(view: View) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
-    """An empty grey picture at a quarter of the canvas, its pen, and the factor between them."""
+    """An empty grey picture at a quarter of the canvas's size, what draws on it, and the scale factor."""
     mask = Image.new("L", (view.canvas.width // 4, view.canvas.height // 4))
     return mask, ImageDraw.Draw(mask), 4
 
 
 def _lay_on(view: View, mask: Image.Image, colour: Colour, blur: float, scale: int) -> None:
-    """Blend a colour over the canvas where a small mask says so."""
+    """Blend a colour over the canvas, weighted by a small mask."""
     soft = mask.filter(ImageFilter.BoxBlur(blur))
     part = soft.getbbox()
     if part is not None:
@@ -89,7 +89,7 @@ def light_up(view: View, rng: np.random.Generator, palette: Palette, glows: list
         across, down = seen[0][0] / view.canvas.width, seen[0][1] / view.canvas.height
         far = (x - across) ** 2 + ((y - down) * image.height / image.width) ** 2
         light += np.multiply.outer(1.0 / (1.0 + far / radius**2) ** 2, strength)
-    # Bright light is compressed, so that lamps and windows do not burn out all that is near them.
+    # Bright light is compressed, so that the surroundings of lamps and windows keep their detail.
     light = np.where(light > 1.0, 1.0 + (light - 1.0) / (1.0 + 0.9 * (light - 1.0)), light)
     levels = Image.fromarray(np.clip(np.rint(light * 128), 0, 255).astype(np.uint8))
     factor = np.asarray(levels.resize(image.size, Image.Resampling.BICUBIC), dtype=np.uint16)

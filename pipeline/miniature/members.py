@@ -1,4 +1,4 @@
-"""The files of the miniature ImageNet: which there are and what each holds, oddities included."""
+"""The files of the drawn ImageNet archive and their contents, odd and broken ones included."""
 
 import io
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def draw_member(member: Member) -> bytes:
 def list_members(seed: int, count: int, planted_share: float) -> tuple[list[list[Member]], list[tuple[str, str, str]]]:
     """The members of each synset in the order of the archive, and the rows of `planted.csv`."""
     originals = count - round(count * planted_share)
-    # What the real archive holds besides plain RGB JPEGs; greys are about one in eighty here.
+    # The real archive has such files too; about one picture in eighty is grey here.
     odd = ["cmyk", "cmyk", "png", "broken", "text"] + ["grey"] * max(2, originals // 80)
     if originals < len(odd):
         raise BadParameters(f"miniature.imagenet.count: {count}, expected at least {len(odd)} besides planted copies")
@@ -98,7 +98,7 @@ def list_members(seed: int, count: int, planted_share: float) -> tuple[list[list
         own = [entry for entry in wanted if entry[1] % len(SYNSETS) == label]
         rng = numpy_rng(seed, "miniature", "imagenet", synset)
         numbers = rng.choice(max(30_000, 2 * len(own)), size=len(own), replace=False)
-        # Drawn in random order, the numbers put the members in no order of their keys.
+        # The numbers are random, so that the members are not in the order of their keys.
         members = [
             Member(seed, index, source, label, kind, transform, f"{synset}_{number}.JPEG")
             for (index, source, kind, transform), number in zip(own, numbers, strict=True)

@@ -1,4 +1,4 @@
-"""Colours that go together: one draw sets walls, floor, wood, linen and light of a room."""
+"""Colour schemes: one draw sets walls, floor, wood, linen and light of a room."""
 
 import colorsys
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 @dataclass(frozen=True)
 class Mood:
-    """The light of an hour.
+    """The light at a time of day.
 
     Attributes:
         ambient: brightness of the room per channel; 1 leaves colours as they are.
@@ -119,7 +119,7 @@ def _fabric(rng: np.random.Generator, hue: float) -> Colour:
 
 def draw_palette(rng: np.random.Generator) -> Palette:
     """The colours of one room."""
-    # Warm hues are what most bedrooms are painted in; the rest of the circle shares the remainder.
+    # Most bedrooms are painted in warm hues; all others share the remaining probability.
     hue = between(rng, 0.02, 0.17) if chance(rng, 0.45) else float(rng.random())
     other = hue + pick(rng, (0.0, 0.08, 0.33, 0.42, 0.5, 0.58, 0.67))
     wall = _wall(rng, hue)

@@ -17,8 +17,8 @@ Pixel = tuple[int, int]
 SUPERSAMPLING = 2
 """Canvas pixels for each picture pixel and side; averaging them smooths the edges."""
 
-_NEAR = 0.08  # metres; what is nearer to the camera's plane is cut off
-_TOUCHING = 0.02  # metres by which neighbouring things may overlap and still count as apart
+_NEAR = 0.08  # metres; anything nearer to the camera's plane is cut off
+_TOUCHING = 0.02  # metres by which neighbouring objects may overlap and still count as separate
 
 
 def shade(colour: Colour, percent: float) -> Colour:
@@ -34,10 +34,10 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 class Camera:
-    """Where the viewer stands (metres), which way they look, and how the picture is cut.
+    """Position (metres) and direction of the camera, and how the picture is cropped.
 
     Args:
-        position: the eye.
+        position: of the camera.
         yaw: turn to the right in radians.
         focal: focal length in canvas pixels.
         centre: canvas pixel of the horizon straight ahead.
@@ -56,7 +56,7 @@ class Camera:
         return x * self._cosine - z * self._sine, y, x * self._sine + z * self._cosine
 
     def project(self, points: Sequence[Point]) -> list[Pixel]:
-        """The canvas polygon of a flat polygon, cut at the near plane; empty where nothing is in front."""
+        """The canvas polygon of a flat polygon, cut at the near plane; empty if all of it is behind the camera."""
         seen = [self.turned(point) for point in points]
         kept: list[Point] = []
         for before, now in zip([seen[-1], *seen[:-1]], seen, strict=True):
@@ -70,7 +70,7 @@ class Camera:
 
 
 class View:
-    """A picture in the making: a supersampled RGB canvas seen through a camera."""
+    """A picture while it is drawn: a supersampled RGB canvas seen through a camera."""
 
     def __init__(self, width: int, height: int, camera: Camera) -> None:
         self.canvas = Image.new("RGB", (width * SUPERSAMPLING, height * SUPERSAMPLING))
@@ -131,7 +131,7 @@ class Wall(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """Something that stands in the room: its bounding box and how to draw it."""
+    """An object in the room: its bounding box and how to draw it."""
 
     low: Point
     high: Point

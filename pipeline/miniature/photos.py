@@ -1,4 +1,4 @@
-"""Writes drawn photographs of people as a zip, with the truth about every face beside it."""
+"""Writes drawn photographs of people as a zip, with a table of the faces in them."""
 
 import io
 import zipfile
@@ -77,7 +77,7 @@ def _cut_out(picture: Image.Image) -> bytes:
 
 
 def draw_photo(photo: Photo) -> tuple[bytes, list[Drawn]]:
-    """The bytes of one file and the faces a reader can see in it."""
+    """The bytes of one file, and its faces as a reader of the file sees them."""
     rng = numpy_rng(photo.seed, "miniature", "faces", photo.source)
     picture, faces = _DRAW.get(photo.kind, draw_portrait)(rng)
     match photo.kind:
@@ -123,7 +123,7 @@ def list_photos(seed: int, count: int, planted_share: float) -> list[Photo]:
 def draw_faces(to: Path, *, count: int, planted_share: float, seed: int, workers: int) -> None:
     """Write `photos.zip` with `planted.csv` and `faces.csv` beside it.
 
-    Most photographs show one person, about one in seven two or three. A few show somebody too far away, or nobody;
+    Most photographs show one person, about one in seven two or three. A few show a person too far away, or nobody;
     a few are stored turned, with an EXIF orientation; two are PNGs with transparency under a JPEG's name, and one is
     cut off after 200 bytes. Faces have keys like `photos/000123.jpg#000`, numbered from left to right.
 

@@ -1,8 +1,8 @@
-"""Writes the drawn pictures as archives that cannot be told from upstream's by their layout.
+"""Writes drawn pictures as archives in upstream's layouts.
 
-The same arguments give the same bytes: every picture has its own child of the seed, records are written in a fixed
-order, and whatever an archive says about times, owners and modes is constant. (`data.mdb` also depends on the page size
-of the machine, which is 4,096 bytes nearly everywhere.)
+The same arguments give the same bytes: every picture has a seed of its own, derived from the root seed, records are
+written in a fixed order, and times, owners and modes in an archive are constant. (`data.mdb` also depends on the page
+size of the machine, which is 4,096 bytes nearly everywhere.)
 """
 
 import csv
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 _QUALITY = 75
 _CHUNK = 8  # pictures drawn by a worker at a time
-# Reserved addresses, not disk space: enough for some 400,000 rooms. Part of the file, hence constant.
+# Reserved addresses, not disk space: enough for some 400,000 pictures. It stands in the file, hence it is constant.
 _MAP_SIZE = 1 << 32
 _DATE = (2012, 1, 1, 0, 0, 0)
 _DATE_SECONDS = 1_325_376_000
@@ -102,7 +102,7 @@ def draw_lsun(to: Path, *, count: int, planted_share: float, seed: int, workers:
     tasks += [(seed, copy.original, copy.transform, copy.index) for copy in planted]
     folder = to / "bedroom_train_lmdb"
     windows: list[tuple[str | int, ...]] = []
-    # Nobody else has this file yet, so there is nothing to lock or to make durable.
+    # No other process uses this file yet, so locks and syncs are not needed.
     with (
         lmdb.open(str(folder), map_size=_MAP_SIZE, lock=False, sync=False) as environment,
         environment.begin(write=True) as transaction,
@@ -114,7 +114,7 @@ def draw_lsun(to: Path, *, count: int, planted_share: float, seed: int, workers:
     with zipfile.ZipFile(to / f"{folder.name}.zip", "w") as archive:
         with (folder / "data.mdb").open("rb") as data_file:
             add_to_zip(archive, f"{folder.name}/data.mdb", data_file, (folder / "data.mdb").stat().st_size)
-        # A reader that locks writes this file anew; any two real ones differ.
+        # Readers with locks rewrite this file; its bytes carry no data.
         add_to_zip(archive, f"{folder.name}/lock.mdb", io.BytesIO(bytes(8192)), 8192)
     shutil.rmtree(folder)
     rows = [(_lsun_key(seed, copy.index), _lsun_key(seed, copy.original), copy.transform) for copy in planted]

@@ -1,4 +1,4 @@
-"""Where things stand: a floor plan that refuses overlaps, and walls that remember what hangs on them."""
+"""A floor plan and walls that reserve places without overlaps."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Plan:
         return (0.05, self._width - 0.05) if side == "back" else (self._depth * 0.42, self._depth - 0.05)
 
     def stand(self, side: str, u: Range, out: Range) -> bool:
-        """Reserve floor before a wall; False, and nothing reserved, where something stands already."""
+        """Reserve floor before a wall; False, and nothing is reserved, if the place is taken."""
         (x0, _, z0), (x1, _, z1) = self.walls[side].extent(u, out, (0, 1))
         inside = x0 >= 0 and x1 <= self._width and z1 <= self._depth
         if not inside or any(x0 < d and a < x1 and z0 < e and b < z1 for a, b, d, e in self.footprints):
@@ -31,7 +31,7 @@ class Plan:
         return True
 
     def hang(self, side: str, u: Range) -> bool:
-        """Reserve a stretch of wall; False where something hangs or covers it already."""
+        """Reserve a stretch of wall; False if it is taken or covered."""
         low, high = self.span(side)
         if u[0] < low or u[1] > high or any(u[0] < b and a < u[1] for a, b in self._hung[side]):
             return False

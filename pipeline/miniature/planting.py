@@ -1,6 +1,6 @@
-"""Near-duplicates made on purpose: the ways in which the same picture comes twice into a data set.
+"""Near-duplicates made on purpose, in the ways in which real data sets come to hold a picture twice.
 
-An archive that holds some of these, with a list of which they are, has a known share of duplicates to be found.
+An archive with some of these, and a list of them, has a known share of duplicates, so that recall can be measured.
 """
 
 import io
@@ -20,12 +20,12 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Copy:
-    """What became of a picture, and how to store it.
+    """A copy of a picture, and how to store it.
 
     Attributes:
         image: uint8 (H, W, 3) RGB.
         quality: encoder quality (0..100), or None for the archive's usual one.
-        untouched: the stored bytes of the original are to be repeated as they are.
+        untouched: whether the stored bytes of the original are repeated unchanged.
         left, top: pixels of the original cut off at these sides.
         scale: width and height of a pixel of the original in the copy's pixels.
     """
@@ -81,7 +81,7 @@ def brightened(image: Pixels, rng: np.random.Generator) -> Copy:
 def marked(image: Pixels, rng: np.random.Generator) -> Copy:
     """A small half-transparent line of text in one corner."""
     words = ("PREVIEW", "example.org", "2012-07-14", "(c) nobody")[int(rng.integers(4))]
-    # The bitmap font: outlines would be rendered by a library whose results change between versions.
+    # A bitmap font: the library that renders outline fonts gives other pixels in other versions.
     font = ImageFont.load_default_imagefont()
     left, top, right, bottom = (round(edge) for edge in font.getbbox(words))
     text = Image.new("L", (right - left + 2, bottom - top))
@@ -111,7 +111,7 @@ TRANSFORMS: dict[str, Callable[[Pixels, np.random.Generator], Copy]] = {
 
 @dataclass(frozen=True)
 class Planted:
-    """A near-duplicate to be: its own number, its original's, and what is done to it."""
+    """A planned near-duplicate: its number, the number of its original, and the transform."""
 
     index: int
     original: int
@@ -149,6 +149,6 @@ def plan_copies(seed: int, name: str, count: int, planted_share: float, regular:
 
 
 def copy_of(data: bytes, transform: str, rng: np.random.Generator) -> Copy:
-    """The near-duplicate that somebody would make who has only the stored original."""
+    """The near-duplicate of a stored original, made from its encoded bytes."""
     with Image.open(io.BytesIO(data)) as stored:
         return TRANSFORMS[transform](np.array(stored.convert("RGB")), rng)

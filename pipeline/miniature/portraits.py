@@ -1,4 +1,4 @@
-"""Draws photographs of people: who is in them, where they stand, what they wear and what is behind them."""
+"""Draws photographs of people: number, places, clothes and backgrounds."""
 
 from typing import NamedTuple
 
@@ -24,14 +24,14 @@ _SIDE, _BELOW, _AHEAD = 2.3, 0.19, 0.8
 
 
 class Drawn(NamedTuple):
-    """A face in a photograph: its box (x1 and y1 exclusive) in pixels, and what can be said of it."""
+    """A face in a photograph: its box (x1 and y1 exclusive) in pixels, and its traits."""
 
     box: Box
     traits: Traits
 
 
 def draw_traits(rng: np.random.Generator) -> Traits:
-    """Anybody."""
+    """The traits of a random person."""
     return Traits(chance(rng, 0.3), chance(rng, 0.5), pick(rng, _POSES), pick(rng, _HAIRS))
 
 
@@ -55,11 +55,11 @@ def draw_person(
     Args:
         picture: RGB; drawn upon.
         rng: source of all that `traits` leaves open.
-        traits: who.
+        traits: of the person.
         lamp: the light.
         eyes: pixel between the eyes.
         side: of the face's box in pixels.
-        skin: its colour in full light, RGB 0..1; any that goes with the hair when left out.
+        skin: its colour in full light, RGB 0..1; without it, random, in agreement with the hair.
     """
     unit = side / _SIDE
     draw_clothes(picture, rng, lamp, eyes, unit)
@@ -76,7 +76,7 @@ def draw_person(
 
 
 def develop(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
-    """What a camera adds: darker corners, exposure and grain."""
+    """Add the effects of a camera: darker corners, exposure and grain."""
     x, y = np.arange(12)[None, :] - 5.5, np.arange(12)[:, None] - 5.5
     level = between(rng, 118, 134) - between(rng, 0.0, 0.6) * (x * x + y * y)
     light = np.clip(np.rint(level), 0, 255).astype(np.uint8)
@@ -110,13 +110,13 @@ def draw_group(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
         side = common * between(rng, 0.94, 1.06)
         x = size[0] * (place + between(rng, 0.44, 0.56)) / number
         places.append((side, x, max(0.95 * side, size[1] * between(rng, 0.34, 0.44))))
-    # Who is nearer is larger, and stands before the others.
+    # Nearer people are larger, and are drawn over the others.
     drawn = [draw_person(picture, rng, draw_traits(rng), lamp, (x, y), side) for side, x, y in sorted(places)]
     return develop(rng, picture), sorted(drawn)
 
 
 def draw_distant(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph of somebody in a landscape whose face is too small to be of use; RGB, and that face in a list."""
+    """A photograph of a person in a landscape whose face is too small to be kept; RGB, and the face in a list."""
     size = (int(rng.integers(300, 341)), int(rng.integers(230, 281)))
     picture = draw_backdrop(rng, size, (outdoors,))
     eyes = (size[0] * between(rng, 0.3, 0.7), size[1] * between(rng, 0.3, 0.45))
@@ -125,7 +125,7 @@ def draw_distant(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
 
 
 def draw_view(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph with nobody in it, RGB, and no faces: a landscape, leaves or a room."""
+    """A photograph without people, RGB, and an empty list: a landscape, leaves or a room."""
     size = (int(rng.integers(300, 341)), int(rng.integers(230, 281)))
     if chance(rng, 0.4):
         room = Image.fromarray(draw_room(rng)[0])

@@ -1,7 +1,7 @@
 """Soft fields over the patch that a head is drawn in: coordinates, edges, bumps, noise, light.
 
-Nothing but sums, products, quotients and square roots of floats, which are the same on every processor; exponentials
-and sines of whole arrays are not.
+Only sums, products, quotients and square roots of floats are used, which are equal on every processor; exponentials
+and sines of arrays are not.
 """
 
 import math
@@ -47,7 +47,7 @@ def ramp(level: Field) -> Field:
 
 
 def edge(inside: Field, width: float = 0.025) -> Field:
-    """0..1 across an edge, from how far inside a place is; `width` is that of the change."""
+    """0..1 across an edge, by the distance inside it; `width` is that of the transition."""
     return ramp(inside * (1.0 / width) + 0.5)
 
 
@@ -59,7 +59,7 @@ def bump(a: Field, b: Field | float = 0.0) -> Field:
 
 
 def noise(rng: np.random.Generator, columns: int, lines: int, size: tuple[int, int] = (WIDE, TALL)) -> Field:
-    """Smooth noise in -1..1, float32 (height, width): that many random values across and down, and what is between."""
+    """Smooth noise in -1..1, float32 (height, width), interpolated between random values."""
     cells = Image.fromarray(rng.integers(0, 256, size=(lines, columns), dtype=np.uint8))
     smooth: Field = np.asarray(cells.resize(size, Image.Resampling.BICUBIC), dtype=np.float32) * (2 / 255) - 1
     return smooth
@@ -71,7 +71,7 @@ def of(tint: Tint) -> Field:
 
 
 def blend(colours: Field, share: Field, tint: Tint | Field) -> None:
-    """Change colours, float32 (3, H, W), towards others as far as the share, (H, W) in 0..1, says; in place."""
+    """Blend colours, float32 (3, H, W), with others by a share, (H, W) in 0..1; in place."""
     colours += ((of(tint) if isinstance(tint, tuple) else tint) - colours) * share
 
 

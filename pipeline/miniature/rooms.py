@@ -1,4 +1,4 @@
-"""Draws bedrooms: a furnished room in perspective, lit by the hour, with the boxes of its windows."""
+"""Draws bedrooms: a furnished room in perspective, lit as at a time of day, with the boxes of its windows."""
 
 import math
 
@@ -60,7 +60,7 @@ def draw_room(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[Box
 
 
 def _stand(rng: np.random.Generator, size: tuple[int, int], plan: Plan, target: Point) -> Camera:
-    """A camera somewhere in the front of the room that has the bed in sight."""
+    """A camera in the front of the room, directed at the bed."""
     back = plan.walls["back"]
     width, depth = back.room_width, back.room_depth
     x, y, z = width * between(rng, 0.15, 0.85), between(rng, 0.95, 1.75), between(rng, -0.7, 0.8)

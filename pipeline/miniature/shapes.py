@@ -62,7 +62,7 @@ def leaves(brush: Brush) -> None:
     season = pick(brush.rng, (0.3, 0.3, 0.22, 0.1, 0.03))
     for middle in brush.scattered(pick(brush.rng, (9, 14, 22))):
         brush.turn_anyhow()
-        # The spot is where the leaf would be without the turn, so it is turned back first.
+        # The position is the one before the rotation, so it is rotated back first.
         x = middle[0] * brush.cosine + middle[1] * brush.sine
         y = middle[1] * brush.cosine - middle[0] * brush.sine
         long, wide = between(brush.rng, 0.2, 0.42), between(brush.rng, 0.28, 0.42)

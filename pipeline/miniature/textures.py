@@ -1,4 +1,4 @@
-"""Draws pictures of twenty classes of textures and shapes, in the place of ImageNet's photographs."""
+"""Draws pictures of twenty classes of textures and shapes, instead of ImageNet's photographs."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Windows: frame, panes, what lies outside, blinds and curtains; and where they stand in the picture."""
+"""Windows: frame, panes, view, blinds and curtains; and their boxes in the picture."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Window:
 
 
 def window_box(view: View, window: Window) -> Box | None:
-    """The window's bounding box in the finished picture, or None where hardly anything of it is in sight."""
+    """The window's bounding box in the finished picture, or None if hardly any of it is visible."""
     outline = view.camera.project(window.wall.rectangle(window.u0, window.y0, window.u1, window.y1))
     if not outline:
         return None
@@ -36,7 +36,7 @@ def window_box(view: View, window: Window) -> Box | None:
 
 
 def cut(view: View, box: Box) -> npt.NDArray[np.uint8]:
-    """What a box of the picture shows now, as greys: uint8 (h, w)."""
+    """The present content of a box of the picture, in grey: uint8 (h, w)."""
     x0, y0, x1, y1 = (side * SUPERSAMPLING for side in box)
     return np.asarray(view.canvas.crop((x0, y0, x1, y1)).reduce(SUPERSAMPLING).convert("L"))
 

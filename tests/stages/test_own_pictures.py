@@ -15,6 +15,7 @@ import pytest
 from pipeline.core import files
 from pipeline.core.params import read_names, read_yaml
 from pipeline.imageset.format.image_set import ImageSet
+from tests.conftest import folder_bytes
 
 ROOT = Path(__file__).parents[2]
 Encode = Callable[..., bytes]
@@ -93,7 +94,7 @@ def write_zip(archives: Path, encode: Encode) -> dict[str, str | None]:
 def test_every_kind_of_archive_becomes_an_image_set(
     archive: str, write: Any, run_stage: Callable[..., Any], tmp_path: Path, pasted: list[Path], encode: Encode
 ) -> None:
-    """The commands of the page, on two pictures each: keys, labels, sides; the originals stay as they are."""
+    """As an archive of a set and as `--source` alone: the same keys, labels and bytes; the originals stay unchanged."""
     archives = tmp_path / "archives"
     archives.mkdir()
     expected = write(archives, encode)
@@ -106,6 +107,9 @@ def test_every_kind_of_archive_becomes_an_image_set(
     assert files.read_json(tmp_path / "raw" / "source.json")["place"] == "archives"
     done = run_stage("crop_scenes", *common, "--source", tmp_path / "raw", "--to", tmp_path / "set", "-j", 1)
     assert done.returncode == 0 and "2 of 2 pictures cut to 64×64" in done.stderr, done.stderr
+    done = run_stage("crop_scenes", "--source", archives / archive, "--to", tmp_path / "single", "-j", 1)
+    assert done.returncode == 0, done.stderr
+    assert folder_bytes(tmp_path / "single") == folder_bytes(tmp_path / "set")
     images = ImageSet(tmp_path / "set")
     assert dict(zip(images.keys, images.index.column("label").to_pylist(), strict=True)) == expected
     assert sorted((path, path.stat().st_mtime_ns) for path in archives.rglob("*")) == before
