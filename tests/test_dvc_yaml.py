@@ -8,6 +8,7 @@ import pytest
 
 from docs.make_dependencies import dependencies
 from pipeline.core.params import ROOMS, read_yaml
+from pipeline.core.workspace import MARK
 from pipeline.models.registry import FAMILIES
 from stages.__main__ import COMMANDS
 
@@ -77,6 +78,14 @@ def outputs(stage: str) -> list[str]:
     entry = PIPELINE[stage]
     listed = [*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]
     return [path if isinstance(path, str) else next(iter(path)) for path in listed]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_a_folder_listed_file_by_file_lists_its_mark(stage: str) -> None:
+    """DVC restores listed files only: without its mark the next run would refuse to replace the folder."""
+    for folder in re.findall(r"--to (\S+)", PIPELINE[stage]["cmd"]):
+        if folder not in outputs(stage):
+            assert f"{folder}/{MARK}" in outputs(stage)
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

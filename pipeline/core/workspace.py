@@ -140,7 +140,7 @@ def _refuse_unmarked(output: Path) -> None:
         return
     if not output.is_dir():
         raise BadParameters(f"--to {output}: is a file; name a folder")
-    names = [path.name for path in output.iterdir()]
+    names = [path.name for path in output.iterdir() if path.name != ".gitignore"]  # DVC writes one beside listed files
     if names and MARK not in names:
         raise BadParameters(
             f"--to {output}: holds {min(names)} but not the mark of a folder made by this project ({MARK}); name a new "

@@ -15,7 +15,7 @@ from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
 from pipeline.core import engine, files, progress
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.params import changed, load_section
-from pipeline.core.workspace import resumable_steps
+from pipeline.core.workspace import resumable_steps, workspace
 from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
@@ -220,15 +220,17 @@ def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, worker
     raw = steps / f"raw-{name}"
     if (source / "imageset.json").is_file():
         images = ImageSet(source)
-        raw.mkdir(parents=True, exist_ok=True)
         described = {
             "source": "imageset",
             "archive": source.resolve().name,
             "count": len(images),
             "sha256": images.digest,
         }
-        files.write_json(raw / "source.json", described)
-        files.write_json(raw / PLACE, str(source.resolve()))
+        with workspace(raw, files.digest([described, str(source.resolve())])) as work:
+            if work is not None:
+                files.write_json(work.result / "source.json", described)
+                files.write_json(work.result / PLACE, str(source.resolve()))
+                work.publish()
         return source
     source = source.resolve()
     describe_source(source, to=raw)

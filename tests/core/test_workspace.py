@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, Busy, CorruptData
-from pipeline.core.workspace import resumable_steps, workspace
+from pipeline.core.workspace import MARK, resumable_steps, workspace, write_mark
 
 
 def test_an_interrupted_workspace_keeps_scratch_for_the_same_work_only(tmp_path: Path) -> None:
@@ -55,9 +55,8 @@ def test_publishing_replaces_an_older_output(tmp_path: Path) -> None:
         with workspace(output, name) as work:
             assert work
             (work.result / name).write_text(name)
-            (work.result / "model.json").write_text("{}")
             work.publish()
-    assert sorted(path.name for path in output.iterdir()) == ["model.json", "new"]
+    assert sorted(path.name for path in output.iterdir()) == [MARK, "new"]
 
 
 @pytest.mark.parametrize("place", [".", "mine", "mine/note.txt"])
@@ -73,6 +72,25 @@ def test_somebody_s_own_folder_is_never_replaced(tmp_path: Path, monkeypatch: py
     with workspace(Path("empty"), "work") as work:
         assert work
         work.publish()
+
+
+def test_the_mark_decides_what_is_replaced(tmp_path: Path) -> None:
+    """Any folder with the mark is replaced, whatever it holds; one of version 0.1, without it, is refused by name."""
+    output = tmp_path / "out"
+    output.mkdir()
+    files.write_json(output / "matches.json", {})
+    with (
+        pytest.raises(BadParameters, match=r"holds matches\.json but not the mark .* version 0\.1"),
+        workspace(output, "a"),
+    ):
+        pass
+    write_mark(output)
+    marks = [(output / MARK).read_bytes()]
+    with workspace(output, "a") as work:
+        assert work
+        work.publish()
+    assert [path.name for path in output.iterdir()] == [MARK]
+    assert marks == [(output / MARK).read_bytes()], "the mark is the same everywhere"
 
 
 HOLD = """
@@ -110,7 +128,7 @@ def test_a_second_process_with_other_work_starts_over(tmp_path: Path) -> None:
     with hold(tmp_path / "out", "one", 0.7), workspace(tmp_path / "out", "another") as work:
         assert work is not None
         work.publish()
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [MARK]
 
 
 def test_a_second_process_gives_up_and_names_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +191,7 @@ def test_steps_of_unfinished_work_are_taken_over_until_it_ends(tmp_path: Path) -
             raise ending
     with resumable_steps(tmp_path):
         assert not step(one, "same") and step(two, "other") and step(one, "changed") and not step(one, "changed")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [MARK, "one", "two"]
     assert step(one, "changed") and files.read_json(one / "codes.json") == "changed"
 
 

@@ -101,6 +101,14 @@ def test_what_stands_in_another_source(result: Path, folder: Path, tmp_path: Pat
     assert {reason for _, reason in removed(tmp_path / "dropped").values()} == {"in_other_set"}
 
 
+def test_a_result_is_made_again_for_another_input(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """Each step's folder is replaced, whatever it holds: a folder, then an image set, then a folder again."""
+    options = ["--encoder", result / "steps" / "encoder", "-j", 1, "--to", tmp_path / "out"]
+    for source, other in (("b", "a"), (result / "steps" / "images", "b"), ("a", "b")):
+        done = run_stage("dedup", folder / source, "--against", folder / other, *options)
+        assert done.returncode == 0 and "standing in the other source too: 4" in done.stderr, done.stderr
+
+
 @pytest.mark.long
 def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
     """Pairs of keys, and embeddings, take the place of the search; all else stays the same."""
