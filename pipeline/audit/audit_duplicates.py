@@ -1,4 +1,4 @@
-"""Show and count what deduplication removed."""
+"""Write the audit of a dedup result: a gallery of the removed pictures, and metrics."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.audit import estimates, frozen_draw, gallery, planted, uncertain
+from pipeline.audit import gallery, ground_truth, pair_sample
+from pipeline.audit.false_removal_rate import estimate
+from pipeline.audit.least_certain import find_least_certain
 from pipeline.core import files, params
 from pipeline.core.workspace import workspace
 from pipeline.dedup.decision import manifest
@@ -18,17 +20,20 @@ from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
-KEPT_SHOWN = 64
+MAX_KEPT = 64
 """Pictures in `kept.png`."""
+
+DRAWN_TITLES = {"lsun": "drawn rooms", "imagenet": "drawn textures", "faces": "drawn portraits"}
+"""What the pages call the sets that the miniature draws in place of the real data."""
 
 
 class AuditConfig(params.Section):
     """Section `audit.SET`."""
 
-    largest: int = Field(ge=0, description="groups shown for their size")
-    random: int = Field(ge=0, description="groups drawn at random among the others")
-    uncertain: int = Field(ge=0, description="least certain pairs shown")
-    random_seed: int = Field(ge=0, description="of that draw")
+    largest: int = Field(ge=0, description="largest groups to show")
+    random: int = Field(ge=0, description="groups to show that are chosen at random from the others")
+    uncertain: int = Field(ge=0, description="least certain pairs to show")
+    random_seed: int = Field(ge=0, description="seed of the random choice")
 
 
 def audit_duplicates(
@@ -44,40 +49,44 @@ def audit_duplicates(
     samples: Path | None = None,
     pairs: Path | None = None,
 ) -> dict[str, Any]:
-    """Write `gallery.html` and `kept.png`, for eyes, and `metrics.json`.
+    """Write `gallery.html` and `kept.png`, for people, and `metrics.json`.
 
     Args:
-        raw_folder: what the set was made from: `source.json`, and `planted.csv` where duplicates were planted.
-        name: of the set.
-        verdicts: people's verdicts; None for none.
-        samples: folder of the draws that people judged, `NAME.csv` each; there need not be one.
-        pairs: folder of the pairs that the manifest was made from, for their scores; None where it is not at hand.
+        images_folder: the image set.
+        codes_folder: what `hash-images` wrote.
+        dedup_folder: what `remove-duplicates` wrote.
+        raw_folder: what the set was made from: `source.json`, and `planted.csv` if copies were planted.
+        name: name of the set.
+        verdicts: file of people's verdicts, if any.
+        samples: folder of the pair samples that people judged, a file `NAME.csv` each; it need not exist.
+        pairs: folder of the pairs that the manifest was made from, for their scores; None if it is not available.
 
     Returns:
-        What stands in `metrics.json`: source, counts, the quality of the bits, precision and recall if there is a
-        truth, and under `sampled`, by the name of each draw, what `estimates.estimate` says of it.
+        The content of `metrics.json`: `title` (what pages call the set), source, counts, measures of the code's bits,
+        precision and recall if copies were planted, and under `sampled`, by name of each pair sample, what
+        `false_removal_rate.estimate` returns.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes, the manifest, the pairs, the list of planted copies, the
-            verdicts or a draw.
+        MissingInput, CorruptData: the image set, the codes, the manifest, the pairs, the list of planted copies, the
+            verdicts or a pair sample cannot be read.
     """
     images = ImageSet(images_folder)
     _, bits = codes.load_codes(codes_folder, images)
     table, made_from = manifest.read(dedup_folder, images)
-    doubtful = uncertain.choose(images, table, made_from, pairs, parameters.uncertain)
-    truth_file = raw_folder / "planted.csv"
+    least_certain = find_least_certain(images, table, made_from, pairs, parameters.uncertain)
+    planted_file = raw_folder / "planted.csv"
     source = files.read_json(raw_folder / "source.json")
-    people = read_verdicts(verdicts) if verdicts else []
-    draws = sorted(samples.glob("*.csv")) if samples else []
+    judgements = read_verdicts(verdicts) if verdicts else []
     sampled = {
-        path.stem: estimates.estimate(frozen_draw.read(path), people, detector=made_from["detector"]) for path in draws
+        path.stem: estimate(pair_sample.read_pair_sample(path), judgements, detector=made_from["detector"])
+        for path in (sorted(samples.glob("*.csv")) if samples else [])
     }
     inputs = {
         "source": source,
         "images": images.digest,
         "manifest": files.sha256_file(dedup_folder / "manifest.parquet"),
         "pairs": files.sha256_file(pairs / "pairs.parquet") if pairs else None,
-        "planted": files.sha256_file(truth_file) if truth_file.is_file() else None,
+        "planted": files.sha256_file(planted_file) if planted_file.is_file() else None,
         "sampled": sampled,
         "parameters": parameters.model_dump(),
         "set": name,
@@ -86,6 +95,7 @@ def audit_duplicates(
         if work is None:
             return dict(files.read_json(to / "metrics.json"))
         metrics = manifest.summarise(table) | {
+            "title": DRAWN_TITLES.get(name, "drawn pictures") if source.get("source") == "miniature" else name,
             "source": source,
             "counts": images.counts,
             "detector": made_from["detector"],
@@ -96,30 +106,30 @@ def audit_duplicates(
             "zero_codes": bits["zero_codes"],
             "sampled": sampled,
         }
-        if truth_file.is_file():
+        if planted_file.is_file():
             removed = table.filter(pc.equal(table.column("status"), "removed"))
-            metrics["planted"] = planted.measure(
-                planted.read_planted(truth_file),
+            metrics["planted"] = ground_truth.measure(
+                ground_truth.read_planted(planted_file),
                 groups=dict(zip(images.keys, table.column("group").to_pylist(), strict=True)),
-                removed_for=dict(
+                representatives=dict(
                     zip(removed.column("key").to_pylist(), removed.column("kept_key").to_pylist(), strict=True)
                 ),
             )
-        shown = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
+        chosen = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
         page = gallery.render(
-            images, table, shown, doubtful, name=name, metrics=metrics, bits=bits, made_from=made_from
+            images, table, chosen, least_certain, name=name, metrics=metrics, bits=bits, made_from=made_from
         )
         files.write_text(work.result / "gallery.html", page)
         image_grid.write_png(
-            work.result / "kept.png", image_grid.grid(_some_kept(images, table, parameters.random_seed))
+            work.result / "kept.png", image_grid.grid(_sample_kept(images, table, parameters.random_seed))
         )
         files.write_json(work.result / "metrics.json", metrics)
         work.publish()
     return metrics
 
 
-def _some_kept(images: ImageSet, table: pa.Table, seed: int) -> Images:
-    """A seeded draw of the pictures that stay, to lay beside samples: uint8 (n, side, side, 3)."""
+def _sample_kept(images: ImageSet, table: pa.Table, seed: int) -> Images:
+    """Kept pictures, chosen at random by the seed, to compare with generated samples: uint8 (n, side, side, 3)."""
     kept = np.flatnonzero(np.asarray(pc.not_equal(table.column("status"), "removed")))
-    drawn = numpy_rng(seed, "kept").permutation(kept)[:KEPT_SHOWN]
-    return images.read(np.sort(drawn))
+    chosen = numpy_rng(seed, "kept").permutation(kept)[:MAX_KEPT]
+    return images.read(np.sort(chosen))

@@ -1,4 +1,4 @@
-"""A manifest and its gallery, made by the steps themselves with an encoder of chance."""
+"""A fixture that runs the real steps from pictures to the audit, with a random encoder."""
 
 import json
 from collections.abc import Callable
@@ -24,9 +24,9 @@ EXACT = pair_search.PairSearchConfig(
 
 @pytest.fixture
 def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., tuple[str, dict[str, Any]]]:
-    """A function that takes pictures through hashing and removal to the audit, and gives page and metrics.
+    """A function that hashes pictures, removes duplicates and audits the result; it returns the page and the metrics.
 
-    Copies are pictures of equal codes, or those of the CSV of pairs that is given.
+    Duplicates are pictures of equal codes, or the pairs of the CSV text `given`.
     """
 
     def run(

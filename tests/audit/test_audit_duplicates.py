@@ -1,4 +1,4 @@
-"""The gallery shows what the manifest says, stays small, and trusts no key."""
+"""The gallery agrees with the manifest, has a bounded size, and escapes all keys."""
 
 import base64
 import html
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from pipeline.audit import exhibits, frozen_draw, gallery
+from pipeline.audit import gallery, pair_sample
 from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
 from pipeline.core.errors import CorruptData
 from pipeline.dedup.decision import removal
@@ -43,7 +43,7 @@ class Tags(HTMLParser):
 
 
 def copies(groups: int, each: int, side: int = 64) -> Images:
-    """Noise, the hardest to compress: `each` pictures of each of `groups`, which differ in one pixel."""
+    """Groups of `each` pictures of noise (the hardest to compress) that differ in one pixel."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (groups, side, side, 3)).astype(np.uint8).repeat(each, axis=0)
     for number, image in enumerate(images):
@@ -63,8 +63,8 @@ def test_the_page_shows_what_was_removed(audit: Callable[..., Any]) -> None:
         assert text in page
 
 
-def test_a_removed_picture_is_brought_back_by_its_line(audit: Callable[..., Any], tmp_path: Path) -> None:
-    """The line on the page, put into verdicts.csv as it stands, restores the picture, whatever its key is."""
+def test_the_line_on_the_page_restores_the_picture(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """The line of a removed picture, copied into verdicts.csv, restores it, with any characters in its key."""
     key = '=evil,"%\u202e\n<b>'
     page, _ = audit(copies(1, 2), ["a", key])
     assert "<code>audit/tests/verdicts.csv</code>" in page
@@ -80,16 +80,16 @@ def test_a_removed_picture_is_brought_back_by_its_line(audit: Callable[..., Any]
 
 
 def test_keys_are_text(audit: Callable[..., Any]) -> None:
-    """A key with markup, quotes and a character that turns the line around is shown, not obeyed."""
+    """Keys with markup, quotes and characters that change the text direction are escaped."""
     page, _ = audit(copies(1, 2), [EVIL, "z" * 5000])
     tags = Tags(page)
     assert not tags.named("script") and "alert(1)" in page and "<script" not in page
     assert "\u202e" not in page and "\\u202e" in page
-    assert "z" * exhibits.TEXT_SHOWN in page and "z" * (exhibits.TEXT_SHOWN + 1) not in page
+    assert "z" * gallery.MAX_TEXT in page and "z" * (gallery.MAX_TEXT + 1) not in page
 
 
-def test_the_page_needs_nothing_else(audit: Callable[..., Any]) -> None:
-    """No script, no stylesheet, font or picture from elsewhere: it opens from a disk, and from any year."""
+def test_the_page_is_self_contained(audit: Callable[..., Any]) -> None:
+    """No script, and no stylesheet, font or picture from another file."""
     page, _ = audit(copies(1, 2))
     tags = Tags(page)
     assert not [tag for tag, _ in tags.found if tag in ("script", "link", "iframe", "object", "form")]
@@ -103,7 +103,7 @@ def test_the_page_needs_nothing_else(audit: Callable[..., Any]) -> None:
 
 @pytest.mark.long
 def test_the_page_is_bounded(audit: Callable[..., Any]) -> None:
-    """A group of 10,000, keys of 4 KB, and noise, the hardest to compress: what is not shown is counted."""
+    """A group of 10,000, keys of 4 KB and noise: the page stays below 3 MB and counts what it does not show."""
     images = np.concatenate([copies(1, 1).repeat(10_000, axis=0), copies(41, 2)[2:]])
     images[:10_000, 0, 0, 0] = np.arange(10_000) % 256
     keys = [f"{number:05d}{'k' * 4091}" for number in range(len(images))]
@@ -115,56 +115,54 @@ def test_the_page_is_bounded(audit: Callable[..., Any]) -> None:
     assert len(page) < 3_000_000
 
 
-def test_pictures_stop_where_the_page_would_grow_too_large(
-    audit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each selection shows as many whole groups as fit, and says how many it left out."""
-    monkeypatch.setattr(gallery, "PICTURES_SHOWN", 120_000)
+def test_each_section_has_a_bounded_size(audit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each section shows as many whole groups as fit, and how many are left out."""
+    monkeypatch.setattr(gallery, "MAX_SECTION_CHARACTERS", 120_000)
     page, _ = audit(copies(30, 2), largest=10, random=10, uncertain=10)
     shown = len(Tags(page).named("article"))
     assert 6 <= shown < 12 and len(page) < 500_000
-    assert page.count("more were chosen, and left out to keep this page small") == 3
+    assert page.count("more are left out to keep this page small") == 3
 
 
 def test_large_pictures_are_made_small(audit: Callable[..., Any]) -> None:
-    """A page of pictures at their own size could be of any size."""
+    """Large pictures are averaged down, which bounds the size of the page."""
     page, _ = audit(copies(1, 2, side=256))
     first, *_ = (picture["src"] or "" for picture in Tags(page).named("img"))
     made = Image.open(io.BytesIO(base64.b64decode(first.partition(",")[2])))
-    assert made.size == (exhibits.SIDE_SHOWN, exhibits.SIDE_SHOWN)
+    assert made.size == (gallery.MAX_SIDE, gallery.MAX_SIDE)
 
 
-def test_nothing_removed_is_a_page_too(audit: Callable[..., Any]) -> None:
-    """An empty result is said in words."""
+def test_a_page_without_removed_pictures(audit: Callable[..., Any]) -> None:
+    """The page says that nothing was removed."""
     page, metrics = audit(copies(3, 1))
     assert metrics["removed"] == 0 and "planted" not in metrics
-    assert "None was removed." in page and "Against planted copies" not in page
+    assert "Nothing was removed." in page and "Planted copies" not in page
 
 
-def test_planted_truth_is_measured(audit: Callable[..., Any]) -> None:
-    """The metrics and the page have it where a truth is there."""
+def test_planted_copies_are_measured(audit: Callable[..., Any]) -> None:
+    """Metrics and page have precision and recall if the raw folder has planted.csv."""
     page, metrics = audit(copies(2, 2), list("abcd"), "key,original,transform\nb,a,marked\nd,a,cropped\n")
     assert metrics["planted"]["recall"]["marked"]["share"] == 1
     assert metrics["planted"]["recall"]["cropped"]["share"] == 0
     assert metrics["planted"]["precision"]["share"] == 0.5
-    assert "Against planted copies" in page and "of those cropped" in page
+    assert "Planted copies" in page and "found, cropped" in page
 
 
-def test_the_draw_is_seeded_and_leaves_out_the_largest() -> None:
+def test_random_groups_are_seeded_and_exclude_the_largest() -> None:
     """The same seed shows the same groups, in order, and none twice."""
     group = [*np.repeat(np.arange(50), 2).tolist(), 7, 7]
     table = pa.table({"status": ["kept", "removed"] * 50 + ["removed"] * 2, "group": group})
-    largest, drawn = gallery.choose_groups(table, 2, 10, 1)
+    largest, chosen = gallery.choose_groups(table, 2, 10, 1)
     assert largest == [7, 0]
-    assert len(set(drawn)) == 10 and drawn == sorted(drawn) and not {0, 7} & set(drawn)
-    assert gallery.choose_groups(table, 2, 10, 1)[1] == drawn != gallery.choose_groups(table, 2, 10, 2)[1]
+    assert len(set(chosen)) == 10 and chosen == sorted(chosen) and not {0, 7} & set(chosen)
+    assert gallery.choose_groups(table, 2, 10, 1)[1] == chosen != gallery.choose_groups(table, 2, 10, 2)[1]
     assert len(gallery.choose_groups(table, 0, 99, 1)[1]) == 50
 
 
 def test_a_manifest_of_other_pictures_is_refused(
     audit: Callable[..., Any], make_imageset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Codes and manifest have to be of the image set that is shown."""
+    """Codes and manifest must belong to the image set."""
     audit(copies(2, 2))
     other = make_imageset(copies(2, 2)[:3], "other")
     with pytest.raises(CorruptData, match="4 codes for 3 pictures"):
@@ -180,18 +178,18 @@ def test_a_manifest_of_other_pictures_is_refused(
     assert not (tmp_path / "no").exists()
 
 
-def test_draws_that_people_judged_are_in_the_metrics(audit: Callable[..., Any], tmp_path: Path) -> None:
-    """Each draw's estimate, which verdicts that acted do not move; one of another detector is stale."""
+def test_estimates_of_pair_samples_are_in_the_metrics(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """One estimate for each sample; applied verdicts do not change it; a sample of another detector is stale."""
     _, metrics = audit(copies(30, 2))
     assert metrics["sampled"] == {}
     images = ImageSet(tmp_path / "set")
     removed = read_detector_removals(tmp_path / "dedup", images)
     for name, detector in (("one", metrics["detector"]), ("old", "e" * 64)):
-        sample = frozen_draw.draw(images, removed, detector, name=name, count=12, controls=0.25, seed=1)
-        frozen_draw.write(tmp_path / "samples" / f"{name}.csv", sample)
-    pairs = frozen_draw.read(tmp_path / "samples" / "one.csv").pairs
-    labels = ["different" if pair.stratum == frozen_draw.CONTROL else "near" for pair in pairs]
-    labels[next(number for number, pair in enumerate(pairs) if pair.stratum != frozen_draw.CONTROL)] = "different"
+        sample = pair_sample.sample_pairs(images, removed, detector, name=name, count=12, controls=0.25, seed=1)
+        pair_sample.write_pair_sample(tmp_path / "samples" / f"{name}.csv", sample)
+    pairs = pair_sample.read_pair_sample(tmp_path / "samples" / "one.csv").pairs
+    labels = ["different" if pair.stratum == pair_sample.CONTROL else "near" for pair in pairs]
+    labels[next(number for number, pair in enumerate(pairs) if pair.stratum != pair_sample.CONTROL)] = "different"
     people = [
         Verdict(pair.sha256_a, pair.sha256_b, pair.key_a, pair.key_b, label, "", "me", "one")
         for pair, label in zip(pairs, labels, strict=True)
@@ -213,8 +211,8 @@ def test_draws_that_people_judged_are_in_the_metrics(audit: Callable[..., Any], 
     assert after["removed"] == judged["removed"] - 1 and after["sampled"] == judged["sampled"]
 
 
-def test_a_broken_draw_is_named(audit: Callable[..., Any], tmp_path: Path) -> None:
-    """A frozen file that somebody changed gives no estimate."""
+def test_a_damaged_sample_is_refused(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """A sample file that was edited gives an error with file and line, and no estimate."""
     audit(copies(2, 2))
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "one.csv").write_text("key\n")
@@ -222,3 +220,17 @@ def test_a_broken_draw_is_named(audit: Callable[..., Any], tmp_path: Path) -> No
     section = AuditConfig(largest=1, random=1, random_seed=1, uncertain=1)
     with pytest.raises(CorruptData, match=r"one\.csv, line 1: header"):
         audit_duplicates(*inputs, section, name="tests", to=tmp_path / "no", samples=tmp_path / "samples")
+
+
+def test_drawn_sets_are_called_what_they_are(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """A set that the miniature drew has a title that says so, in the metrics and on the page; its name is unchanged."""
+    _, metrics = audit(copies(1, 2))
+    assert metrics["title"] == "tests"
+    (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "miniature"}))
+    inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw")
+    section = AuditConfig(largest=1, random=1, random_seed=1, uncertain=1)
+    for name, title in (("lsun", "drawn rooms"), ("other", "drawn pictures")):
+        metrics = audit_duplicates(*inputs, section, name=name, to=tmp_path / name)
+        assert metrics["title"] == title
+        page = (tmp_path / name / "gallery.html").read_text()
+        assert f"<h1>Duplicates removed from {title} (<code>{name}</code>)</h1>" in page

@@ -1,4 +1,4 @@
-"""The gallery in a real browser, opened from disk: whatever the keys are, it stays a page that people can read."""
+"""The gallery in a real browser, opened from disk: hostile keys do no harm, and it is accessible."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -50,12 +50,12 @@ CONTRASTS = """() => {
   }
   return seen;
 }"""
-"""The contrast of each kind of text, as WCAG 2 defines it."""
+"""JavaScript: the contrast of each kind of text on the page, as WCAG 2 defines it."""
 
 
 @pytest.fixture
 def gallery(audit: Callable[..., Any], tmp_path: Path) -> Path:
-    """The page of four pairs of hostile keys, one of equal pixels, and a group of five."""
+    """The gallery of pairs with hostile keys, one pair of equal pixels, and a group of five."""
     pictures = np.random.default_rng(0).integers(0, 256, (13, 64, 64, 3)).astype(np.uint8)
     keys = [*KEYS, *"abcde"]
     pictures[8:] = pictures[8]
@@ -71,29 +71,29 @@ PAIRS = [*zip(KEYS[2::2], KEYS[3::2], strict=True), *(("a", other) for other in 
 
 @pytest.fixture
 def show(chromium: Browser, gallery: Path) -> Iterator[Callable[..., Page]]:
-    """A function that opens the page; at the end, nothing was asked for but the file, and nothing was complained of."""
-    asked: list[str] = []
-    complaints: list[str] = []
+    """A function that opens the page; at the end, the browser has loaded only the file and reported no error."""
+    requested: list[str] = []
+    errors: list[str] = []
     contexts = []
 
     def show(**options: Any) -> Page:
         contexts.append(chromium.new_context(**options))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("data:") else asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: None if request.url.startswith("data:") else requested.append(request.url))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(dialog.message))
         page.goto(gallery.as_uri())
         return page
 
     yield show
     for context in contexts:
         context.close()
-    assert set(asked) == {gallery.as_uri()} and complaints == []
+    assert set(requested) == {gallery.as_uri()} and errors == []
 
 
 def test_hostile_keys_are_text(show: Callable[..., Page]) -> None:
-    """They are read as they are, cut and with invisible characters by their numbers; nothing in them acts."""
+    """Keys are shown as text, cut, with escapes for invisible characters; no markup in them takes effect."""
     page = show()
     assert page.title() == "Duplicates removed from tests"
     shown = page.locator("figcaption > code").all_text_contents()
@@ -104,8 +104,8 @@ def test_hostile_keys_are_text(show: Callable[..., Page]) -> None:
     assert page.locator("script, b, [onclick], [onerror], img:not([src^='data:image/png;base64,'])").count() == 0
 
 
-def test_every_picture_has_words(show: Callable[..., Page]) -> None:
-    """A screen reader says what each is, and no two are the same thing; all were decoded."""
+def test_every_picture_has_a_text_alternative(show: Callable[..., Page]) -> None:
+    """Every picture was decoded and has an alternative text of its own; so has every plot and every link to restore."""
     page = show()
     pictures = page.locator("img")
     alts = pictures.evaluate_all("found => found.map(one => one.alt)")
@@ -113,11 +113,11 @@ def test_every_picture_has_words(show: Callable[..., Page]) -> None:
     assert pictures.evaluate_all("found => found.every(one => one.naturalWidth === 64)")
     assert page.locator("svg:not([aria-label]):not([aria-hidden])").count() == 0
     summaries = page.locator("figcaption summary").all_text_contents()
-    assert len(set(summaries)) == len(summaries) and summaries[0].startswith("bring it back: removed picture 1 of ")
+    assert len(set(summaries)) == len(summaries) and summaries[0].startswith("restore: removed picture 1 of ")
 
 
-def test_it_is_laid_out_for_reading_aloud(show: Callable[..., Page]) -> None:
-    """One main part, headings that skip no level, and every reference to an id leads somewhere."""
+def test_the_structure_suits_screen_readers(show: Callable[..., Page]) -> None:
+    """One main element, headings that skip no level, unique ids, and references to ids that exist."""
     page = show()
     levels = page.locator("h1, h2, h3, h4").evaluate_all("found => found.map(one => +one.tagName[1])")
     assert levels[0] == 1 and levels.count(1) == 1
@@ -130,8 +130,8 @@ def test_it_is_laid_out_for_reading_aloud(show: Callable[..., Page]) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_hangs_over_the_edge(show: Callable[..., Page], width: int) -> None:
-    """The page does not scroll sideways, with all that can be opened open, and on a phone a pair stands in one line."""
+def test_the_page_fits_the_window(show: Callable[..., Page], width: int) -> None:
+    """The page does not scroll sideways with all details open; on a phone the pictures of a pair are in one row."""
     page = show(viewport={"width": width, "height": 800})
     page.locator("details").evaluate_all("found => found.forEach(one => one.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -141,8 +141,8 @@ def test_nothing_hangs_over_the_edge(show: Callable[..., Page], width: int) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("medium", ["screen", "print"])
-def test_text_stands_out(show: Callable[..., Page], scheme: Any, medium: Any) -> None:
-    """At least 4.5 to 1 (WCAG 2, AA) for every kind of text; on paper, dark on light whatever the screen is."""
+def test_text_has_enough_contrast(show: Callable[..., Page], scheme: Any, medium: Any) -> None:
+    """At least 4.5 to 1 (WCAG 2, AA) for every kind of text; print is always dark on light."""
     page = show(color_scheme=scheme)
     page.emulate_media(media=medium)
     page.locator("details").evaluate_all("found => found.forEach(one => one.open = true)")
@@ -152,24 +152,24 @@ def test_text_stands_out(show: Callable[..., Page], scheme: Any, medium: Any) ->
     assert color == ("rgb(233, 233, 230)" if (scheme, medium) == ("dark", "screen") else "rgb(28, 29, 31)")
 
 
-def test_it_works_without_a_mouse(show: Callable[..., Page]) -> None:
-    """Tab shows the skip link first, which leads to the pictures; there tab and enter open what brings one back."""
+def test_the_page_works_without_a_mouse(show: Callable[..., Page]) -> None:
+    """The first Tab shows the skip link to the pictures; there Tab and Enter open the line that restores a picture."""
     page = show()
     page.keyboard.press("Tab")
     focus = page.locator(":focus")
     assert focus.inner_text() == "Skip to the pictures"
     assert focus.bounding_box()["x"] >= 0  # type: ignore[index]
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("#uncertain$"))
+    expect(page).to_have_url(re.compile("#least-certain$"))
     page.keyboard.press("Tab")
-    assert page.locator(":focus").inner_text().startswith("bring it back")
+    assert page.locator(":focus").inner_text().startswith("restore")
     assert page.locator(":focus").evaluate("one => getComputedStyle(one).outlineWidth") == "3px"
     page.keyboard.press("Enter")
     expect(page.locator("#pair-1 + .members details[open] code.line")).to_be_visible()
 
 
-def test_it_prints(show: Callable[..., Page]) -> None:
-    """What cannot be used on paper is not there, and pairs stand side by side."""
+def test_the_page_prints_well(show: Callable[..., Page]) -> None:
+    """Print leaves out controls and places pairs side by side."""
     page = show(viewport={"width": 700, "height": 1000})
     page.emulate_media(media="print")
     assert not page.locator(".skip").is_visible()

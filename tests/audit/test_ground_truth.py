@@ -1,10 +1,10 @@
-"""Precision and recall against planted copies, counted on a case that one can count by hand."""
+"""Precision and recall against planted copies, on cases small enough to count by hand."""
 
 from pathlib import Path
 
 import pytest
 
-from pipeline.audit.planted import Planted, measure, read_planted
+from pipeline.audit.ground_truth import Planted, measure, read_planted
 from pipeline.core.errors import CorruptData
 from pipeline.intervals import binomial_interval
 
@@ -18,7 +18,7 @@ PLANTED = [
 
 
 def test_a_case_by_hand() -> None:
-    """a1 was found; b1 was not; c1 and c2 were removed for each other's original; e for f is wrong."""
+    """a1 was found, b1 was not; c1 and c were removed for c2, which is right; e removed for f is wrong."""
     groups = {"a": 0, "a1": 0, "b": None, "b1": None, "c": 1, "c1": 1, "c2": 1, "d": None, "e": 2, "f": 2}
     found = measure(PLANTED, groups, {"a1": "a", "c1": "c2", "c": "c2", "e": "f"})
     low, high = binomial_interval(1, 2)
@@ -35,8 +35,8 @@ def test_a_case_by_hand() -> None:
     assert found["missing_pairs"] == 1
 
 
-def test_two_that_are_in_no_group_are_not_in_the_same() -> None:
-    """No group is not a group."""
+def test_two_pictures_without_a_group_are_not_in_the_same_group() -> None:
+    """A planted pair without any group was not found."""
     found = measure(PLANTED[:1], {"a": None, "a1": None}, {})
     assert found["recall"]["cropped"]["share"] == 0
     assert found["precision"] == {"found": 0, "of": 0, "share": None, "low": 0, "high": 1}
@@ -44,7 +44,7 @@ def test_two_that_are_in_no_group_are_not_in_the_same() -> None:
 
 @pytest.mark.parametrize("text", ["", "key,original\n", "key,original,transform\na,b\n", "key,original,transform\n\n"])
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
-    """With its line."""
+    """A file with another header or other columns is refused with its line."""
     path = tmp_path / "planted.csv"
     path.write_text(text)
     with pytest.raises(CorruptData, match=r"planted\.csv, line \d"):
@@ -52,7 +52,7 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_list_is_read(tmp_path: Path) -> None:
-    """As the miniature writes it."""
+    """A file in the format that the miniature writes is read."""
     path = tmp_path / "planted.csv"
     path.write_text("key,original,transform\na1,a,cropped\n")
     assert read_planted(path) == PLANTED[:1]

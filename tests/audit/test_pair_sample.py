@@ -1,4 +1,4 @@
-"""A draw is of what the detector removed, fair, frozen, and tells the rater nothing."""
+"""A pair sample is a fair random sample of removed pairs, never changes, and hides from the rater how it was made."""
 
 import hashlib
 import tempfile
@@ -15,7 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audit.frozen_draw import CONTROL, HEADER, LEAST, Drawn, Sample, allocate, draw, read, write
+from pipeline.audit.pair_sample import (
+    CONTROL,
+    HEADER,
+    MIN_STRATUM_PAIRS,
+    PairSample,
+    SampledPair,
+    allocate,
+    read_pair_sample,
+    sample_pairs,
+    write_pair_sample,
+)
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.imageset.format.image_set import ImageSet
 
@@ -24,7 +34,7 @@ SHA = [hashlib.sha256(bytes([number])).hexdigest() for number in range(9)]
 
 
 def index(contents: list[str], keys: list[str] | None = None) -> Any:
-    """What a draw reads of an image set: names and contents."""
+    """The part of an image set that sampling reads: keys and contents."""
     keys = keys or [f"picture-{row:05d}" for row in range(len(contents))]
     return SimpleNamespace(index=pa.table({"sha256": contents, "key": keys}), keys=keys)
 
@@ -37,7 +47,7 @@ def removed(rows: list[tuple[int, int, str, int]]) -> pa.Table:
 
 @st.composite
 def removals(drawing: Any) -> tuple[Any, pa.Table]:
-    """Groups of pictures, of which some have the same contents and the rest any reason and distance."""
+    """Groups of pictures: some pairs have the same contents, the others any reason and distance."""
     count = drawing(st.integers(4, 60))
     contents = [hashlib.sha256(bytes([drawing(st.integers(0, 40))])).hexdigest() for _ in range(count)]
     leaders = drawing(st.integers(1, count - 1))
@@ -53,42 +63,42 @@ def removals(drawing: Any) -> tuple[Any, pa.Table]:
 
 @settings(deadline=None)
 @given(removals(), st.integers(1, 70), st.sampled_from([0, 0.1, 1.0]), st.integers(0, 99))
-def test_a_draw_is_of_what_was_removed(made: tuple[Any, pa.Table], count: int, controls: float, seed: int) -> None:
-    """Each pair once and none of equal bytes, the strata sum up, a stratum has two, controls were never removed."""
+def test_a_sample_holds_removed_pairs(made: tuple[Any, pa.Table], count: int, controls: float, seed: int) -> None:
+    """Each pair once, none of equal bytes, stratum sizes add up, two of each stratum, controls were never removed."""
     images, table = made
     contents = images.index.column("sha256").to_pylist()
     pairs = {frozenset((contents[row["row"]], contents[row["keeper"]])) for row in table.to_pylist()}
     pairs = {pair for pair in pairs if len(pair) == 2}
-    asked = {"name": "one", "count": count, "controls": controls, "seed": seed}
+    options = {"name": "one", "count": count, "controls": controls, "seed": seed}
     if not pairs:
         with pytest.raises(BadParameters, match="nothing to judge"):
-            draw(images, table, DETECTOR, **asked)
+            sample_pairs(images, table, DETECTOR, **options)
         return
-    sample = draw(images, table, DETECTOR, **asked)
-    assert draw(images, table.take(list(range(len(table)))[::-1]), DETECTOR, **asked) == sample
+    sample = sample_pairs(images, table, DETECTOR, **options)
+    assert sample_pairs(images, table.take(list(range(len(table)))[::-1]), DETECTOR, **options) == sample
     chosen = [pair for pair in sample.pairs if pair.stratum != CONTROL]
     known = [pair for pair in sample.pairs if pair.stratum == CONTROL]
     assert len({pair.contents for pair in sample.pairs}) == len(sample.pairs)
     assert len(chosen) == min(count, len(pairs)) and {pair.contents for pair in chosen} <= pairs
     sizes = {pair.stratum: pair.stratum_size for pair in chosen}
     assert sum(sizes.values()) == len(pairs)
-    drawn = Counter(pair.stratum for pair in chosen)
-    assert all(min(2, size) <= drawn[stratum] <= size for stratum, size in sizes.items()) or set(sizes) == {"all"}
+    sampled = Counter(pair.stratum for pair in chosen)
+    assert all(min(2, size) <= sampled[stratum] <= size for stratum, size in sizes.items()) or set(sizes) == {"all"}
     assert len(known) <= (max(1, round(controls * len(chosen))) if controls else 0)
     assert all(pair.contents not in pairs and pair.stratum_size == 0 for pair in known)
     assert all(contents[images.keys.index(pair.key_a)] == pair.sha256_a for pair in sample.pairs)
 
 
 def many(count: int = 4000) -> tuple[Any, pa.Table]:
-    """As many pictures that stay as go; a tenth of the removed ones at each even distance from 0 to 18."""
+    """As many kept as removed pictures; a tenth of the removed ones at each even distance from 0 to 18."""
     contents = [hashlib.sha256(str(row).encode()).hexdigest() for row in range(2 * count)]
     rows = [(count + n, n, "near_code" if n % 10 else "same_code", n % 10 * 2) for n in range(count)]
     return index(contents), removed(rows)
 
 
 def test_strata_are_reasons_and_bands_in_proportion() -> None:
-    """Each has its share to within one, in any beginning of the order as well, and so have the controls."""
-    sample = draw(*many(), DETECTOR, name="one", count=400, controls=0.1, seed=1)
+    """Strata and controls have their shares, in the whole sample and in its first pairs."""
+    sample = sample_pairs(*many(), DETECTOR, name="one", count=400, controls=0.1, seed=1)
     sizes = {pair.stratum: pair.stratum_size for pair in sample.pairs}
     assert sizes.pop(CONTROL) == 0
     bands = {"near_code 1-4": 800, "near_code 5-8": 800, "near_code 9-12": 800, "near_code 13-16": 800}
@@ -99,15 +109,15 @@ def test_strata_are_reasons_and_bands_in_proportion() -> None:
             assert abs(counts[stratum] - size * length / 4400) < 5
 
 
-def test_small_bands_are_joined_within_their_reason() -> None:
-    """A band that would get few pairs of the draw goes with its neighbour; a reason stays by itself."""
+def test_small_bands_are_merged_within_their_reason() -> None:
+    """A band that would get few pairs is merged with the next one; different reasons are never merged."""
     images, table = many(100)
-    sample = draw(images, table, DETECTOR, name="one", count=50, controls=0, seed=1)
+    sample = sample_pairs(images, table, DETECTOR, name="one", count=50, controls=0, seed=1)
     counts = Counter(pair.stratum for pair in sample.pairs)
     assert set(counts) == {"same_code 0", "near_code 1-4", "near_code 5-8", "near_code 9-12", "near_code 13-128"}
-    assert min(count for stratum, count in counts.items() if stratum != "same_code 0") >= LEAST
+    assert min(count for stratum, count in counts.items() if stratum != "same_code 0") >= MIN_STRATUM_PAIRS
     for few in (1, 3):
-        sample = draw(images, table, DETECTOR, name="one", count=few, controls=0, seed=1)
+        sample = sample_pairs(images, table, DETECTOR, name="one", count=few, controls=0, seed=1)
         assert [(pair.stratum, pair.stratum_size) for pair in sample.pairs] == [("all", 100)] * few
 
 
@@ -116,8 +126,8 @@ def test_small_bands_are_joined_within_their_reason() -> None:
         lambda sizes: st.tuples(st.just(sizes), st.integers(2 * len(sizes), 600))
     )
 )
-def test_no_judgement_weighs_much_more_than_in_a_plain_draw(made: tuple[list[int], int]) -> None:
-    """All are given out, and moving one from any stratum to another would not make the largest weight smaller."""
+def test_the_largest_weight_is_the_smallest_possible(made: tuple[list[int], int]) -> None:
+    """The whole count is allocated, and moving one pair to another stratum would not reduce the largest weight."""
     sizes, count = made
     taken = allocate(sizes, count)
     assert sum(taken) == min(count, sum(sizes))
@@ -128,13 +138,13 @@ def test_no_judgement_weighs_much_more_than_in_a_plain_draw(made: tuple[list[int
         assert share <= 2 or size / (share - 1) >= heaviest
 
 
-def test_each_pair_of_a_stratum_is_as_likely_and_sides_are_random() -> None:
-    """Over many seeds every pair comes up about as often, the kept picture on either side, anywhere in the order."""
+def test_pairs_of_a_stratum_are_equally_likely_and_sides_are_random() -> None:
+    """Over many seeds: each pair is sampled about as often, the kept picture on either side, controls at any place."""
     images, table = many(40)
     counts: Counter[str] = Counter()
     first, places = 0, []
     for seed in range(400):
-        sample = draw(images, table, DETECTOR, name="one", count=20, controls=0.05, seed=seed)
+        sample = sample_pairs(images, table, DETECTOR, name="one", count=20, controls=0.05, seed=seed)
         for pair in sample.pairs:
             if pair.stratum != CONTROL:
                 counts[max(pair.key_a, pair.key_b)] += 1
@@ -145,73 +155,73 @@ def test_each_pair_of_a_stratum_is_as_likely_and_sides_are_random() -> None:
     assert set(places) == set(range(21))
 
 
-def test_another_seed_or_name_is_another_draw() -> None:
-    """So that a second draw with the usual seed is not the first one again."""
+def test_another_seed_or_name_gives_another_sample() -> None:
+    """A second sample with the default seed must not repeat the first one."""
     images, table = many(100)
-    one = draw(images, table, DETECTOR, name="one", count=20, controls=0, seed=1)
-    assert draw(images, table, DETECTOR, name="one", count=20, controls=0, seed=2).pairs != one.pairs
-    assert draw(images, table, DETECTOR, name="two", count=20, controls=0, seed=1).pairs != one.pairs
+    one = sample_pairs(images, table, DETECTOR, name="one", count=20, controls=0, seed=1)
+    assert sample_pairs(images, table, DETECTOR, name="one", count=20, controls=0, seed=2).pairs != one.pairs
+    assert sample_pairs(images, table, DETECTOR, name="two", count=20, controls=0, seed=1).pairs != one.pairs
 
 
-def test_it_draws_from_an_image_set_as_it_stands_on_disk(make_imageset: Callable[..., Path], tmp_path: Path) -> None:
-    """Keys and contents are those of the index, whatever they are, and the file holds them line by line."""
+def test_a_sample_of_an_image_set_on_disk(make_imageset: Callable[..., Path], tmp_path: Path) -> None:
+    """Keys and contents are those of the index, with any characters, and each pair is one line of the file."""
     keys = ["<script>alert(1)</script>", 'a\nb\r,"%', "=1+1", "\u202egpj", "z" * 4096, "ü"]
     pictures = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
     images = ImageSet(make_imageset(pictures, keys=sorted(keys)))
     table = removed([(1, 0, "same_code", 0), (2, 0, "near_code", 3), (4, 3, "near_code", 9)])
-    sample = draw(images, table, DETECTOR, name="one", count=9, controls=0.5, seed=3)
-    write(tmp_path / "samples" / "one.csv", sample)
-    assert read(tmp_path / "samples" / "one.csv") == sample
+    sample = sample_pairs(images, table, DETECTOR, name="one", count=9, controls=0.5, seed=3)
+    write_pair_sample(tmp_path / "samples" / "one.csv", sample)
+    assert read_pair_sample(tmp_path / "samples" / "one.csv") == sample
     assert len((tmp_path / "samples" / "one.csv").read_text().splitlines()) == 1 + len(sample.pairs) == 6
     assert {key for pair in sample.pairs for key in (pair.key_a, pair.key_b)} <= set(keys)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../a", "ä", "a.b", "a\n"])
-def test_a_name_is_a_plain_word(name: str, tmp_path: Path) -> None:
-    """It becomes a file's name and stands in verdicts."""
+def test_names_have_plain_characters_only(name: str, tmp_path: Path) -> None:
+    """A name becomes a file name and a field of verdicts."""
     with pytest.raises(BadParameters, match="letters, digits, - and _"):
-        draw(*many(10), DETECTOR, name=name, count=2, controls=0, seed=1)
+        sample_pairs(*many(10), DETECTOR, name=name, count=2, controls=0, seed=1)
     with pytest.raises(BadParameters, match="letters, digits, - and _"):
-        write(tmp_path / f"{name[:1]}.csv", Sample(name, DETECTOR, 1, ()))
+        write_pair_sample(tmp_path / f"{name[:1]}.csv", PairSample(name, DETECTOR, 1, ()))
 
 
 def test_counts_and_shares_are_checked() -> None:
-    """The message names the option."""
+    """Wrong values are refused with a message that names the option."""
     with pytest.raises(BadParameters, match="--sample 0"):
-        draw(*many(10), DETECTOR, name="one", count=0, controls=0, seed=1)
+        sample_pairs(*many(10), DETECTOR, name="one", count=0, controls=0, seed=1)
     with pytest.raises(BadParameters, match=r"--controls 1\.5"):
-        draw(*many(10), DETECTOR, name="one", count=2, controls=1.5, seed=1)
+        sample_pairs(*many(10), DETECTOR, name="one", count=2, controls=1.5, seed=1)
 
 
 PAIRS = (
-    Drawn(SHA[0], SHA[1], "a", "b", "near_code 5-8", 2),
-    Drawn(SHA[2], SHA[3], "c", "d", "same_pixels 0", 1),
-    Drawn(SHA[4], SHA[5], "e", "f", CONTROL, 0),
+    SampledPair(SHA[0], SHA[1], "a", "b", "near_code 5-8", 2),
+    SampledPair(SHA[2], SHA[3], "c", "d", "same_pixels 0", 1),
+    SampledPair(SHA[4], SHA[5], "e", "f", CONTROL, 0),
 )
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**62))
 def test_any_key_survives(key: str, seed: int) -> None:
-    """The file gives the draw back, and writing it gives the same bytes."""
-    sample = Sample("one", DETECTOR, seed, (replace(PAIRS[0], key_a=key), *PAIRS[1:]))
+    """Reading gives the sample back, and writing it again gives the same bytes."""
+    sample = PairSample("one", DETECTOR, seed, (replace(PAIRS[0], key_a=key), *PAIRS[1:]))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "one.csv")
-        write(path, sample)
+        write_pair_sample(path, sample)
         before = path.read_bytes()
-        assert read(path) == sample
-        write(path, read(path))
+        assert read_pair_sample(path) == sample
+        write_pair_sample(path, read_pair_sample(path))
         assert path.read_bytes() == before
 
 
-def test_a_draw_is_frozen(tmp_path: Path) -> None:
-    """Verdicts name it: another one of its name would make them verdicts on something else."""
-    write(tmp_path / "one.csv", Sample("one", DETECTOR, 1, PAIRS))
-    with pytest.raises(BadParameters, match="frozen; choose another name"):
-        write(tmp_path / "one.csv", Sample("one", DETECTOR, 2, PAIRS))
-    assert read(tmp_path / "one.csv").seed == 1
-    with pytest.raises(BadParameters, match="expected the draw's name, one"):
-        write(tmp_path / "two.csv", Sample("one", DETECTOR, 1, PAIRS))
+def test_a_sample_is_never_overwritten(tmp_path: Path) -> None:
+    """Verdicts refer to the name of the sample, so no other sample may take that name."""
+    write_pair_sample(tmp_path / "one.csv", PairSample("one", DETECTOR, 1, PAIRS))
+    with pytest.raises(BadParameters, match="never changed; choose another name"):
+        write_pair_sample(tmp_path / "one.csv", PairSample("one", DETECTOR, 2, PAIRS))
+    assert read_pair_sample(tmp_path / "one.csv").seed == 1
+    with pytest.raises(BadParameters, match="expected the name of the sample, one"):
+        write_pair_sample(tmp_path / "two.csv", PairSample("one", DETECTOR, 1, PAIRS))
 
 
 @pytest.mark.parametrize(
@@ -223,35 +233,35 @@ def test_a_draw_is_frozen(tmp_path: Path) -> None:
         (1, SHA[0], SHA[1], "equal contents"),
         (1, "5-8", "5 to 8", "stratum 'near_code 5 to 8'"),
         (1, ",2,", ",two,", "'two', expected a whole number"),
-        (2, f"{SHA[2]},{SHA[3]}", f"{SHA[1]},{SHA[0]}", "stands on a line above"),
+        (2, f"{SHA[2]},{SHA[3]}", f"{SHA[1]},{SHA[0]}", "of an earlier line"),
         (2, "same_pixels 0,1", "near_code 5-8,1", "stratum_size 1 of near_code 5-8"),
         (2, "same_pixels 0,1", "same_pixels 0,0", "stratum_size 0 of same_pixels 0"),
-        (2, ",1\n", ",5\n", "another detector or seed"),
-        (2, DETECTOR, "e" * 64, "another detector or seed"),
+        (2, ",1\n", ",5\n", "detector or seed differs"),
+        (2, DETECTOR, "e" * 64, "detector or seed differs"),
         (3, "control,0", "control,3", "stratum_size 3 of control"),
         (3, ",1\n", "\n", "7 fields, expected 8"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, number: int, old: str, new: str, message: str) -> None:
-    """And nothing is guessed."""
+    """A file that was edited wrongly is refused, and the message names the line."""
     path = tmp_path / "one.csv"
-    write(path, Sample("one", DETECTOR, 1, PAIRS))
+    write_pair_sample(path, PairSample("one", DETECTOR, 1, PAIRS))
     lines = path.read_text().splitlines(keepends=True)
     assert old in lines[number]
     lines[number] = lines[number].replace(old, new)
     path.write_text("".join(lines))
-    with pytest.raises(CorruptData, match=f"line {number + 1}: .*{message}.*; a draw is frozen"):
-        read(path)
+    with pytest.raises(CorruptData, match=f"line {number + 1}: .*{message}.*; samples are never edited"):
+        read_pair_sample(path)
 
 
-def test_no_draw_is_said(tmp_path: Path) -> None:
-    """A missing file, an empty one, and one whose name is none."""
+def test_missing_empty_and_misnamed_files_are_refused(tmp_path: Path) -> None:
+    """The error says which of the three it is."""
     with pytest.raises(MissingInput, match="no such file"):
-        read(tmp_path / "one.csv")
+        read_pair_sample(tmp_path / "one.csv")
     (tmp_path / "one.csv").write_text(",".join(HEADER) + "\n")
-    with pytest.raises(CorruptData, match="no pair"):
-        read(tmp_path / "one.csv")
-    write(tmp_path / "two.csv", Sample("two", DETECTOR, 1, PAIRS))
+    with pytest.raises(CorruptData, match="no pairs in it"):
+        read_pair_sample(tmp_path / "one.csv")
+    write_pair_sample(tmp_path / "two.csv", PairSample("two", DETECTOR, 1, PAIRS))
     (tmp_path / "two.csv").rename(tmp_path / "a b.csv")
-    with pytest.raises(CorruptData, match="a name of other than"):
-        read(tmp_path / "a b.csv")
+    with pytest.raises(CorruptData, match="a name with other characters"):
+        read_pair_sample(tmp_path / "a b.csv")

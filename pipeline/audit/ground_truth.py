@@ -1,7 +1,6 @@
-"""Precision and recall against planted truth: near-duplicates that were made on purpose, with a list of which they are.
+"""Measure precision and recall against planted copies, of which `planted.csv` has the list.
 
-Only drawn sets have such a list. It says how well a detector finds these transforms of these pictures, not how well it
-does on photographs.
+Only drawn sets have planted copies. The figures hold for these transforms of these pictures, not for photographs.
 """
 
 import csv
@@ -18,7 +17,7 @@ HEADER = ["key", "original", "transform"]
 
 @dataclass(frozen=True)
 class Planted:
-    """A planted copy: its key, its original's, and what was done to it."""
+    """A planted copy: its key, the key of its original, and the transform that made it."""
 
     key: str
     original: str
@@ -29,7 +28,7 @@ def read_planted(path: Path) -> list[Planted]:
     """Read `planted.csv` (`key,original,transform`).
 
     Raises:
-        CorruptData: it is no such list; the message gives the line.
+        CorruptData: the file is not such a list; the message names the line.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file, strict=True)
@@ -38,25 +37,25 @@ def read_planted(path: Path) -> list[Planted]:
                 raise ValueError(f"expected the header {','.join(HEADER)}")
             return [Planted(*row) for row in rows]
         except (ValueError, TypeError, csv.Error) as error:
-            raise CorruptData(f"--raw {path}, line {max(1, rows.line_num)}: {error}; draw the set again") from None
+            raise CorruptData(f"--raw {path}, line {max(1, rows.line_num)}: {error}; make the set again") from None
 
 
 def measure(
-    planted: Sequence[Planted], groups: Mapping[str, int | None], removed_for: Mapping[str, str]
+    planted: Sequence[Planted], groups: Mapping[str, int | None], representatives: Mapping[str, str]
 ) -> dict[str, Any]:
-    """How much of what was planted was found, and how much of what was removed was planted.
+    """Recall: planted pairs found, of all planted pairs. Precision: right removals, of all removals.
 
-    A planted pair is found when its two pictures are in the same group. A removal is right when picture and keeper stem
-    from the same original. Both with the exact interval of 95 % (Clopper and Pearson).
+    A planted pair is found if its two pictures are in the same group. A removal is right if the picture and its
+    representative have the same original. Intervals are two-sided and exact, 95 % (Clopper and Pearson).
 
     Args:
-        groups: group of each picture of the set, by key; None for a picture that has no duplicate.
-        removed_for: key of the keeper of each removed picture, by key.
+        groups: by key, the group of each picture of the set; None for a picture without a duplicate.
+        representatives: by key of each removed picture, the key of its representative.
 
     Returns:
-        recall: by transform, and over `all`: `found`, `of`, `share`, `low`, `high`.
-        precision: likewise.
-        missing_pairs: planted pairs of which a picture is not in the set; they do not count.
+        recall: by transform, and for `all`: `found`, `of`, `share`, `low`, `high`.
+        precision: the same keys.
+        missing_pairs: planted pairs that are not counted because one of their pictures is not in the set.
     """
     here = [pair for pair in planted if pair.key in groups and pair.original in groups]
     found: dict[str, list[bool]] = {}
@@ -65,7 +64,7 @@ def measure(
         for kind in (pair.transform, "all"):
             found.setdefault(kind, []).append(group is not None and group == groups[pair.original])
     original = {pair.key: pair.original for pair in planted}
-    right = [original.get(key, key) == original.get(keeper, keeper) for key, keeper in removed_for.items()]
+    right = [original.get(key, key) == original.get(kept, kept) for key, kept in representatives.items()]
     return {
         "recall": {kind: _share(sum(hits), len(hits)) for kind, hits in sorted(found.items())},
         "precision": _share(sum(right), len(right)),

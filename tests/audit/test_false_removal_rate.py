@@ -1,4 +1,4 @@
-"""The estimate tells the true rate of false removals, from the draw and the verdicts on it alone."""
+"""The estimate covers the true rate of false removals; it depends only on the sample and the verdicts on it."""
 
 import functools
 import hashlib
@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pipeline.audit.estimates import PLAIN, STRATIFIED, estimate
-from pipeline.audit.frozen_draw import CONTROL, Drawn, Sample, allocate, draw
+from pipeline.audit.false_removal_rate import METHOD_PLAIN, METHOD_STRATIFIED, estimate
+from pipeline.audit.pair_sample import CONTROL, PairSample, SampledPair, allocate, sample_pairs
 from pipeline.dedup.decision.verdicts import LABELS, NOT_DUPLICATES, Verdict
 from pipeline.intervals import binomial_interval, stratified_interval
 
@@ -30,29 +30,29 @@ def sha(text: object) -> str:
     return hashlib.sha256(str(text).encode()).hexdigest()
 
 
-def sample_of(sizes: dict[str, tuple[int, int]], controls: int = 0) -> Sample:
-    """A draw of as many as given from strata of a size, one stratum after the other, and then controls."""
-    strata = [(stratum, size) for stratum, (size, drawn) in sizes.items() for _ in range(drawn)]
+def sample_of(sizes: dict[str, tuple[int, int]], controls: int = 0) -> PairSample:
+    """A sample from strata of given (size, sampled pairs), one stratum after the other, then the controls."""
+    strata = [(stratum, size) for stratum, (size, sampled) in sizes.items() for _ in range(sampled)]
     pairs = [
-        Drawn(sha(2 * number), sha(2 * number + 1), f"a{number}", f"b{number}", stratum, size)
+        SampledPair(sha(2 * number), sha(2 * number + 1), f"a{number}", f"b{number}", stratum, size)
         for number, (stratum, size) in enumerate([*strata, *[(CONTROL, 0)] * controls])
     ]
-    return Sample("one", DETECTOR, 1, tuple(pairs))
+    return PairSample("one", DETECTOR, 1, tuple(pairs))
 
 
-def verdict(pair: Drawn, label: str = "near", rater: str = "me", sample: str = "one") -> Verdict:
-    """On the two contents in the other order, for they have none."""
+def verdict(pair: SampledPair, label: str = "near", rater: str = "me", sample: str = "one") -> Verdict:
+    """A verdict with the two sides swapped: their order has no meaning."""
     return Verdict(pair.sha256_b, pair.sha256_a, pair.key_b, pair.key_a, label, "", rater, sample)
 
 
-def judge(sample: Sample, labels: str, rater: str = "me") -> list[Verdict]:
-    """One verdict on each pair of the order, by letter: `.` right, `x` wrong, a blank for none."""
-    said = {".": "near", "x": "different"}
-    return [verdict(pair, said[at], rater) for pair, at in zip(sample.pairs, labels, strict=False) if at != " "]
+def judge(sample: PairSample, labels: str, rater: str = "me") -> list[Verdict]:
+    """Verdicts on the pairs in their order, one for each character: `.` right, `x` wrong, a blank for no verdict."""
+    meaning = {".": "near", "x": "different"}
+    return [verdict(pair, meaning[at], rater) for pair, at in zip(sample.pairs, labels, strict=False) if at != " "]
 
 
-def test_the_figures_of_a_small_draw() -> None:
-    """Every field of two raters, two strata and two controls, by hand."""
+def test_all_figures_of_a_small_sample() -> None:
+    """Two raters, two strata and two controls: every field equals a value computed by hand."""
     sample = sample_of({"near_code 5-8": (30, 3), "same_code 0": (10, 1)}, controls=2)
     found = estimate(sample, judge(sample, "x. .x.", "b") + judge(sample, "x..", "a"), detector="e" * 64)
     low, high = stratified_interval([(30, 2 + 1, 1), (10, 1, 0)])
@@ -84,23 +84,23 @@ def test_the_figures_of_a_small_draw() -> None:
         "agreement": {"pairs": 2, "agree": 2},
         "needed": None,
         "stale": True,
-        "method": STRATIFIED,
+        "method": METHOD_STRATIFIED,
     }
     assert list(json.loads(json.dumps(found))["strata"]) == ["near_code 5-8", "same_code 0"]
 
 
-def test_nothing_judged_is_nothing_known() -> None:
-    """The whole range, and no rate."""
+def test_without_judgements_there_is_no_rate() -> None:
+    """The interval is the whole range, and the rate is None."""
     found = estimate(sample_of({"all": (900, 5)}, 1), [], detector=DETECTOR)
     assert (found["judged"], found["of"], found["false_removal_rate"], found["precision"]) == (0, 5, None, None)
     assert (found["false_removal_rate_low"], found["false_removal_rate_high"]) == (0, 1)
     assert found["agreement"] is None and not found["stale"] and found["raters"] == {}
-    assert found["controls"] == {"of": 1, "judged": 0, "missed": 0} and found["method"] == PLAIN
+    assert found["controls"] == {"of": 1, "judged": 0, "missed": 0} and found["method"] == METHOD_PLAIN
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_what_each_label_says_of_a_removal(label: str) -> None:
-    """Mirrored, similar and different pictures stay apart, so to remove one of them was wrong."""
+def test_which_labels_make_a_removal_wrong(label: str) -> None:
+    """Removing a mirrored, similar or different picture was wrong; the other labels confirm the removal."""
     sample = sample_of({"all": (900, 1)}, 1)
     found = estimate(sample, [verdict(pair, label) for pair in sample.pairs], detector=DETECTOR)
     assert found["wrong"] == (label in NOT_DUPLICATES)
@@ -111,7 +111,7 @@ def test_what_each_label_says_of_a_removal(label: str) -> None:
     ("votes", "wrong", "agree"), [("..x", 0, 0), ("xx.", 1, 0), ("x.", 1, 0), ("..", 0, 1), ("xxx", 1, 1)]
 )
 def test_the_majority_decides_and_a_tie_is_wrong(votes: str, wrong: int, agree: int) -> None:
-    """Which is the careful side."""
+    """A removal is wrong if at least half of the raters say so, so errors are not underestimated."""
     sample = sample_of({"all": (900, 1)})
     people = [one for number, vote in enumerate(votes) for one in judge(sample, vote, f"rater {number}")]
     found = estimate(sample, people, detector=DETECTOR)
@@ -119,7 +119,7 @@ def test_the_majority_decides_and_a_tie_is_wrong(votes: str, wrong: int, agree: 
 
 
 def test_one_rater_has_one_vote() -> None:
-    """A merge of two files may leave two lines of one rater: then the pair is wrong, and judged once."""
+    """If merged files hold two contradicting lines of one rater, the pair counts as judged once, and as wrong."""
     sample = sample_of({"all": (900, 2)})
     found = estimate(sample, judge(sample, "x.") + judge(sample, ".."), detector=DETECTOR)
     assert found["raters"] == {"me": {"judged": 2, "wrong": 1, "controls_judged": 0, "controls_missed": 0}}
@@ -129,24 +129,24 @@ def test_one_rater_has_one_vote() -> None:
 @given(
     st.lists(st.sampled_from(".x "), min_size=12, max_size=12), st.lists(st.sampled_from(sorted(LABELS)), max_size=9)
 )
-def test_only_verdicts_on_the_draw_enter(labels: list[str], others: list[str]) -> None:
-    """Browsing, other draws, pairs that were not drawn and pictures kept for ever move nothing; nor does the order."""
+def test_only_verdicts_on_the_sample_count(labels: list[str], others: list[str]) -> None:
+    """Verdicts of browsing, on other samples or pairs, and "always keep" change nothing; nor does their order."""
     sample = sample_of({"near_code 5-8": (300, 8), "same_code 0": (80, 2)}, controls=2)
     people = judge(sample, "".join(labels))
     before = estimate(sample, people, detector=DETECTOR)
     strange = sample_of({"all": (900, 40)}).pairs[20:]
     more = [
-        verdict(pair, label, rater="x", sample=draw)
+        verdict(pair, label, rater="x", sample=other)
         for pair, label in zip(sample.pairs, others, strict=False)
-        for draw in ("", "two")
+        for other in ("", "two")
     ]
     more += [verdict(pair, label) for pair, label in zip(strange, others, strict=False)]
     more += [replace(verdict(pair), sha256_b="", label="") for pair in sample.pairs]
     assert estimate(sample, (people + more)[::-1], detector=DETECTOR) == before
 
 
-def test_368_without_an_error_settle_a_plain_draw() -> None:
-    """One less with each, more after an error, and none when the draw is too small to show it."""
+def test_368_judgements_without_an_error_settle_a_plain_sample() -> None:
+    """Each further judgement reduces `needed`, an error raises it; it is None if the sample is too small."""
     sample = sample_of({"all": (100_000, 600)})
     for labels, needed in (("", 368), ("." * 100, 268), ("." * 368, 0)):
         assert estimate(sample, judge(sample, labels), detector=DETECTOR)["needed"] == needed
@@ -157,14 +157,14 @@ def test_368_without_an_error_settle_a_plain_draw() -> None:
 
 
 def test_a_census_is_exact() -> None:
-    """All removals judged: no interval is left, whatever the strata."""
+    """When all removals are judged, the interval has no width, with any strata."""
     sample = sample_of({"near_code 5-8": (40, 40), "same_code 0": (10, 10)})
     found = estimate(sample, judge(sample, "x" + "." * 49), detector=DETECTOR)
     assert found["false_removal_rate"] == found["false_removal_rate_low"] == found["false_removal_rate_high"] == 0.02
 
 
-# How a simulated population is made: sizes of its strata, and where its errors are: anywhere, or in the stratum of that
-# number as far as they fit, and then in those after it.
+# Simulated populations: sizes of the strata, and where the errors are: in any stratum (None), or filling the stratum of
+# this number first and then the following ones.
 POPULATIONS = {
     "plain": ([20_000], None),
     "spread": ([9000, 6000, 3000, 1200, 700, 100], None),
@@ -175,7 +175,7 @@ POPULATIONS = {
 
 
 def errors_in(sizes: Sequence[int], rate: float, where: int | None, rng: np.random.Generator) -> list[int]:
-    """How many of each stratum are wrong."""
+    """Number of wrong removals in each stratum."""
     left = round(rate * sum(sizes))
     if where is None:
         return [int(number) for number in rng.multivariate_hypergeometric(sizes, left)]
@@ -187,7 +187,7 @@ def errors_in(sizes: Sequence[int], rate: float, where: int | None, rng: np.rand
 
 
 def simulate(kind: str, rate: float, count: int, judged: float, repetitions: int) -> tuple[float, float, float]:
-    """Share of draws whose interval holds the true rate, mean width, and mean width of scipy's exact plain interval."""
+    """Share of samples whose interval covers the true rate; its mean width; mean width of scipy's exact interval."""
     sizes, where = POPULATIONS[kind]
     rng = np.random.default_rng([*kind.encode(), round(rate * 1000), count, round(judged * 100)])
     inside, width, exact = 0, 0.0, 0.0
@@ -216,22 +216,22 @@ def scipys(wrong: int, judged: int) -> tuple[float, float]:
 @pytest.mark.parametrize("rate", TRUE_RATES)
 @pytest.mark.parametrize("kind", POPULATIONS)
 def test_the_true_rate_is_inside(kind: str, rate: float) -> None:
-    """In at least 94 of 100 draws, wholly or partly judged; hardly wider than the exact interval of a plain draw."""
+    """At least 94 of 100 intervals cover it, of whole or partial samples, and are little wider than the exact ones."""
     for count, judged, widest in ((400, 1, 1.1), (400, 0.5, 1.25), (1000, 1, 1.1), (150, 1, 1.15), (150, 0.4, 1.4)):
         inside, width, exact = simulate(kind, rate, count, judged, REPETITIONS)
-        assert inside >= 0.94, f"{count} drawn, {judged} judged: {inside} inside"
+        assert inside >= 0.94, f"{count} sampled, {judged} judged: {inside} inside"
         assert width <= (1.1 if kind == "plain" else widest) * exact, f"{count}, {judged}: {width / exact}"
 
 
 @pytest.mark.parametrize("kind", ["plain", "in the smaller"])
-def test_a_taste_of_the_true_rate_is_inside(kind: str) -> None:
-    """The same with fewer repetitions."""
+def test_the_true_rate_is_inside_quick(kind: str) -> None:
+    """The test above with fewer repetitions."""
     inside, width, exact = simulate(kind, 0.01, 400, 1, 300)
     assert inside >= 0.94 and width <= 1.1 * exact
 
 
 def population(sizes: dict[int, int]) -> tuple[Any, pa.Table]:
-    """Removed pictures at some distances, each for a keeper of its own."""
+    """Removed pictures at given distances (distance to count), each with a representative of its own."""
     count = sum(sizes.values())
     contents = [sha(row) for row in range(2 * count)]
     images = SimpleNamespace(index=pa.table({"sha256": contents, "key": [str(row) for row in range(2 * count)]}))
@@ -247,13 +247,13 @@ def population(sizes: dict[int, int]) -> tuple[Any, pa.Table]:
 @pytest.mark.long
 @pytest.mark.parametrize("judged", [330, 120])
 @pytest.mark.parametrize("rate", TRUE_RATES)
-def test_the_true_rate_is_inside_from_draw_to_estimate(rate: float, judged: int) -> None:
-    """The whole way, with real draws of a population whose errors are its most distant pairs, and a rater who sees."""
+def test_the_true_rate_is_inside_from_sample_to_estimate(rate: float, judged: int) -> None:
+    """Real samples of a population whose errors are its most distant pairs, judged by a rater who makes no error."""
     images, table = population({0: 1200, 3: 600, 7: 150, 12: 50})
     wrong = {frozenset((sha(row), sha(row + 2000))) for row in range(2000 - round(rate * 2000), 2000)}
     inside = 0
     for seed in range(200):
-        sample = draw(images, table, DETECTOR, name="one", count=300, controls=0.1, seed=seed)
+        sample = sample_pairs(images, table, DETECTOR, name="one", count=300, controls=0.1, seed=seed)
         people = [
             verdict(pair, "different" if pair.contents in wrong or pair.stratum == CONTROL else "near")
             for pair in sample.pairs[:judged]
