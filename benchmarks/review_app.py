@@ -16,17 +16,17 @@ from typing import Any
 
 import requests
 from machine import describe
-from tests.audit.review.results import make_result
-from tests.audit.review.serving import serving
 
 from pipeline.core import files
+from tests.review.duplicates.results import make_result
+from tests.webapp.serving import serving
 
 QUERIES = {
     "as opened": {},
-    "by key": {"sort": "key", "falling": "0"},
+    "by key": {"sort": "key", "descending": "0"},
     "by similarity, some distances": {"sort": "similarity", "distance_least": "3", "distance_most": "7"},
     "text in a key": {"text": "ROOM/01"},
-    "not judged yet": {"verdict": "unjudged", "sort": "score", "falling": "0"},
+    "not judged yet": {"verdict": "unjudged", "sort": "score", "descending": "0"},
 }
 PAGES = 40
 

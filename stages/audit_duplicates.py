@@ -1,4 +1,4 @@
-"""Show and count what was removed: a gallery and metrics."""
+"""Write a gallery of the removed pictures, and metrics."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,18 +26,20 @@ def audit_duplicates(
     images: ImagesOption,
     codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
     dedup: Annotated[Path, typer.Option(help="Folder that remove-duplicates wrote.")],
-    raw: Annotated[Path, typer.Option(help="Folder that the download command wrote; may hold planted truth.")],
+    raw: Annotated[Path, typer.Option(help="Folder that the download command wrote; planted.csv in it is optional.")],
     to: ToOption,
-    verdicts: Annotated[Path | None, typer.Option(help="People's verdicts (CSV), for the draws they judged.")] = None,
-    samples: Annotated[Path | None, typer.Option(help="Folder of those draws, if there are any.")] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(help="People's verdicts (CSV), for the estimates of pair samples.")
+    ] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder of pair samples; it need not exist.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Folder that find-pairs wrote, for the scores; similarity, if not given.")
+        Path | None, typer.Option(help="Folder that find-pairs wrote, for scores; without it, similarity is used.")
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Show and count what was removed: a gallery and metrics."""
+    """Write a gallery of the removed pictures, and metrics."""
     with stage("audit-duplicates", quiet, as_json) as report:
         from pipeline.audit import audit_duplicates
         from pipeline.core.params import load_section
@@ -49,9 +51,8 @@ def audit_duplicates(
         )
         report(
             summary,
-            f"removed pictures: {summary['removed']:,} (groups: {summary['groups']:,}), shown in "
-            f"{to / 'gallery.html'}; originals untouched; next: judge them in verdicts.csv and run "
-            "dcgan remove-duplicates again, or go on with dcgan train-dcgan",
+            f"{summary['removed']:,} removed pictures in {summary['groups']:,} groups, shown in {to / 'gallery.html'}; "
+            "no picture was changed; next: add verdicts and run dcgan remove-duplicates again, or dcgan train-dcgan",
         )
 
 

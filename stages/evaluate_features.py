@@ -1,4 +1,4 @@
-"""Classify a benchmark with an L2-SVM on what the discriminator learned."""
+"""Classify a benchmark with an L2-SVM on the features of a trained discriminator."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,8 +25,8 @@ def evaluate_features(
     name: SetOption,
     model: Annotated[Path, typer.Option(help="Folder of a trained model, of a family with features.")],
     images: ImagesOption,
-    kept: Annotated[Path, typer.Option(help="Row numbers the model was trained on: kept.npy of remove-duplicates.")],
-    benchmark: Annotated[Path, typer.Option(help="Folder that download-benchmarks made.")],
+    kept: Annotated[Path, typer.Option(help="kept.npy of remove-duplicates: the rows that the model was trained on.")],
+    benchmark: Annotated[Path, typer.Option(help="Folder that download-benchmarks wrote.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -34,16 +34,16 @@ def evaluate_features(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Classify a benchmark with an L2-SVM on what the discriminator learned."""
+    """Classify a benchmark with an L2-SVM on the features of a trained discriminator."""
     from pipeline.core.params import load_section
 
     with stage("evaluate-features", quiet, as_json) as report:
-        from pipeline.evaluate.linear_probe import linear_probe as evaluation
+        from pipeline.evaluate.linear_probe import linear_probe
         from pipeline.evaluate.linear_probe.protocol import LinearProbeConfig, summary_sentence
 
         section = load_section(params, f"evaluate.{name}", LinearProbeConfig)
-        found = evaluation.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
-        report(found, f"{summary_sentence(found)}; every draw in {to}/draws.csv; next: dcgan write-report")
+        metrics = linear_probe.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
+        report(metrics, f"{summary_sentence(metrics)}; all draws in {to}/draws.csv; next: dcgan write-report")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw pictures from a trained generator: a grid and single files."""
+"""Generate pictures with a trained generator: a grid and single files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def sample(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Draw pictures from a trained generator: a grid and single files."""
+    """Generate pictures with a trained generator: a grid and single files."""
     from pipeline.core.params import load_section
     from pipeline.figures import samples
 
@@ -30,7 +30,7 @@ def sample(
         summary = samples.sample(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them as files of their own; "
+            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them also as single files; "
             f"next: dcgan walk-latent, dcgan write-report",
         )
 

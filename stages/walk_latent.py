@@ -1,4 +1,4 @@
-"""Walk between latents, as in the paper's Figure 4."""
+"""Generate pictures along lines between random latents, as in the paper's Figure 4."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def walk_latent(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Walk between latents, as in the paper's Figure 4."""
+    """Generate pictures along lines between random latents, as in the paper's Figure 4."""
     from pipeline.core.params import load_section
     from pipeline.figures import latent_walk
 
@@ -30,8 +30,8 @@ def walk_latent(
         summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; a step moves a pixel by "
-            f"{summary['smoothness']['mean_step']:.1f} of 255 on average; next: dcgan write-report",
+            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; a pixel changes by "
+            f"{summary['smoothness']['mean_step']:.1f} of 255 in a step on average; next: dcgan write-report",
         )
 
 

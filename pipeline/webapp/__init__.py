@@ -1,1 +1,1 @@
-"""The base of the local web apps: server, access checks, pages."""
+"""The base of the local web apps: server, token check, pages."""

@@ -1,4 +1,4 @@
-"""What the routes of all pages share: templates, files of the pages themselves, JSON that is posted, pictures."""
+"""Helpers for the routes of all pages: templates, static files, posted JSON, pictures, errors."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from pipeline.core.errors import BadParameters, PipelineError
 
 
 class _Number(IntegerConvertor):
-    """`{…:number}` of a route: no longer than int64 holds, and than Python reads."""
+    """`{…:number}` in a route: at most 18 digits, so that it fits int64."""
 
     regex = "[0-9]{1,18}"
 
@@ -30,7 +30,7 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 def render(template: str, *, folder: Path, **values: Any) -> str:
-    """A page from `folder/templates`, which extends `page.html`; the template sees `values`."""
+    """Render a template of `folder/templates`, which may extend `page.html`, with `values`."""
     folders = [folder / "templates", _HERE / "templates"]
     environment = Environment(
         loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -39,53 +39,53 @@ def render(template: str, *, folder: Path, **values: Any) -> str:
 
 
 def static(*folders: Path) -> Callable[[Request], Response]:
-    """A route for scripts and styles, read once: those shared by all pages, and those in `static` of each folder."""
+    """A route for scripts and styles: the shared ones and those in `static` of each folder. They are read once."""
     paths = [path for folder in (_HERE, *folders) for path in (folder / "static").iterdir() if path.suffix in _TYPES]
     files = {path.name: path.read_bytes() for path in paths}
 
-    def show(request: Request) -> Response:
+    def send(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in files:
             raise HTTPException(404)
         return Response(files[name], media_type=_TYPES[Path(name).suffix])
 
-    return show
+    return send
 
 
-async def post(act: Callable[[Mapping[str, Any]], Answer], request: Request) -> Response:
-    """Let `act` answer the JSON object that was posted.
+async def post(answer: Callable[[Mapping[str, Any]], Answer], request: Request) -> Response:
+    """Call `answer` with the posted JSON object, and send what it returns.
 
     Raises:
-        BadParameters: it is none.
+        BadParameters: the body is not a JSON object.
     """
     try:
-        said = json.loads(await request.body())
+        body = json.loads(await request.body())
     except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
+        body = None
+    if not isinstance(body, dict):
         raise BadParameters("expected a JSON object")
-    return JSONResponse(await run_in_threadpool(act, said))
+    return JSONResponse(await run_in_threadpool(answer, body))
 
 
-def picture(data: bytes | None) -> Response:
-    """A PNG; 404 for None."""
+def png_response(data: bytes | None) -> Response:
+    """A response with a PNG; 404 for None."""
     if data is None:
         raise HTTPException(404)
     return Response(data, media_type="image/png")
 
 
-def _refused(request: Request, error: Exception) -> Response:
+def _bad_request(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
-def _failed(request: Request, error: Exception) -> Response:
-    """What was judged cannot be read or written: the page keeps what it has, and tries again."""
+def _try_again(request: Request, error: Exception) -> Response:
+    """A file cannot be read or written. For 503 the page keeps the edit and sends it again."""
     return JSONResponse({"error": str(error)}, 503)
 
 
 ERRORS: Mapping[Any, Callable[[Request, Exception], Response]] = {
-    BadParameters: _refused,
-    PipelineError: _failed,
-    OSError: _failed,
+    BadParameters: _bad_request,
+    PipelineError: _try_again,
+    OSError: _try_again,
 }
-"""Answers to errors, for an app's `exception_handlers`."""
+"""`exception_handlers` of an app: error responses."""

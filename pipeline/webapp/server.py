@@ -1,7 +1,8 @@
-"""Run an app in which people judge on this machine, until somebody ends it; the base that several such apps share."""
+"""Run a local web app until Ctrl-C."""
 
 import contextlib
 import getpass
+import re
 import socket
 import threading
 import webbrowser
@@ -11,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipeline.core.errors import Busy
-from pipeline.webapp.guard import HOST, Guard
+from pipeline.webapp.token_check import HOST, TokenCheck
 
 
 @contextlib.contextmanager
@@ -19,19 +20,20 @@ def listening(port: int) -> Iterator[socket.socket]:
     """A socket that listens on 127.0.0.1.
 
     Args:
-        port: 0 for a free one.
+        port: port number; 0 for a free port.
 
     Raises:
-        Busy: another program listens there.
+        Busy: another program listens on the port.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio sends late
+    # Without the protocol given, asyncio does not set TCP_NODELAY.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((HOST, port))
-        sock.listen(128)  # refused where another program bound the port as we did, and listens by now
+        sock.listen(128)  # fails if another program bound the port as well and listens already
     except OSError as error:
         sock.close()
-        raise Busy(f"--port {port}: {error.strerror}; choose another one, or 0 for a free one") from None
+        raise Busy(f"--port {port}: {error.strerror}; choose another port, or 0 for a free one") from None
     with sock:
         yield sock
 
@@ -40,32 +42,38 @@ def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, an
     """Serve an app to one browser until Ctrl-C (or SIGTERM).
 
     Args:
-        app: not yet guarded.
-        sock: what `listening` gives.
-        page: path of the page to which the link leads.
-        browser: whether to open the link in one.
-        announce: told the link, once the server answers.
+        app: the app, without access checks; they are added here.
+        sock: the socket of `listening`.
+        page: path of the page that the link opens.
+        browser: whether to open the link in a browser.
+        announce: called with the link.
     """
-    guard = Guard(app, sock.getsockname()[1], page)
+    checked = TokenCheck(app, sock.getsockname()[1], page)
     config = uvicorn.Config(
-        guard, log_level="warning", access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=3
+        checked, log_level="warning", access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=3
     )
 
     def open_link() -> None:
-        announce(guard.link)
+        announce(checked.link)
         if browser:
-            webbrowser.open(guard.link)
+            webbrowser.open(checked.link)
 
-    # Connections wait in the socket until the server is up; a browser that blocks shall not keep us from ending.
+    # Connections wait in the socket until the server is up. A daemon thread, since a browser command can block.
     opening = threading.Thread(target=open_link, daemon=True)
     opening.start()
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended in order, and says so in this way
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean shutdown
         uvicorn.Server(config).run(sockets=[sock])
 
 
-def login() -> str:
-    """The login name; empty where there is none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return ""
+def rater_name(name: str | None) -> str:
+    """The name of the rater, made fit for a CSV file: other characters than letters, digits, `.`, `_`, `-` become `_`.
+
+    Args:
+        name: the given name; None for the login name.
+    """
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # the user of a container can be without a name
+            name = ""
+    return re.sub(r"[^\w.-]|^-", "_", name.strip()[:64], flags=re.ASCII) or "rater"

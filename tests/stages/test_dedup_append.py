@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pipeline.imageset.format.image_set import ImageSet
-from pipeline.review.duplicates.locate import locate
-from pipeline.review.duplicates.result import Result
-from pipeline.review.duplicates.source_pictures import Sources
+from pipeline.review.duplicates.dedup_result import DedupResult
+from pipeline.review.duplicates.result_folders import find_folders
+from pipeline.review.duplicates.source_pictures import SourcePictures
 from tests.conftest import folder_bytes
 from tests.killing import running
 
@@ -159,9 +159,9 @@ def test_killed_it_leaves_the_earlier_result_and_goes_on(
 
 def test_originals_are_shown_of_every_source(results: dict[str, dict[str, Any]], sources: dict[str, Path]) -> None:
     """To who judges what was removed, whichever source it and its keeper are of."""
-    folders = locate(results["newer"]["to"], archives=sources["old"].parent)
-    pictures = Result(folders).pictures
-    read = Sources(pictures, folders.raw, folders.archives)
+    folders = find_folders(results["newer"]["to"], archives=sources["old"].parent)
+    pictures = DedupResult(folders).pictures
+    read = SourcePictures(pictures, folders.raw, folders.archives)
     assert {key.partition("/")[0] for key in pictures.keys.to_pylist()} == {"a", "c", "d"}
     assert all(read.png(at) for at in range(len(pictures.rows)))
     read.close()

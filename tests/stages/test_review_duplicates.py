@@ -1,4 +1,4 @@
-"""`dcgan review-duplicates` in a real browser, as people use it: by keyboard, with crashes, on 10,000 removals."""
+"""`dcgan review-duplicates` in a real browser, used by keyboard, with crashes, on 10,000 removals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from pipeline.dedup.decision.restore import restore
 from pipeline.dedup.decision.verdicts import Verdict, read_verdicts
 from tests.review.duplicates import results
-from tests.review.duplicates.results import HOSTILE, again, make_result
+from tests.review.duplicates.results import HOSTILE, make_result, remove_again
 from tests.webapp.browsing import CONTRAST, Watched, press, ready, saved, until
 from tests.webapp.serving import Server, serving
 
@@ -32,94 +32,99 @@ def selected(page: Page) -> tuple[str, str]:
 
 
 def labels(path: Path) -> dict[str, str]:
-    """What was said, by the removed key."""
+    """Label of each verdict by its first key."""
     return {verdict.key_a: verdict.label for verdict in read_verdicts(path) if verdict.label}
 
 
 @pytest.mark.long
 def test_a_session_with_a_crash(tmp_path: Path, watched: Watched) -> None:
-    """50 verdicts by keyboard, undo, a swap, a reload, kill -9 in the middle: what was acknowledged is there."""
+    """50 verdicts by keyboard, undo, a swap, a reload, kill -9: all acknowledged verdicts are saved."""
     found = make_result(tmp_path / "found", GROUPS, COPIES)
     path = found / "verdicts.csv"
-    said: dict[str, str] = {}
+    expected: dict[str, str] = {}
     words = {"p": "same_pixels", "n": "near", "m": "mirrored", "s": "similar", "d": "different", "1": "same_bytes"}
     with serving(found) as server:
         page = watched.open(server.link)
-        expect(page.locator("#place")).to_have_text("Pair 1 of 10,000")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 10,000")
         for number in range(50):
             key = "pnmsd1"[number % 6]
             before = selected(page)
-            said[before[1]] = words[key]
+            expected[before[1]] = words[key]
             page.keyboard.press(key)
-            expect(page.locator("#place")).to_have_text(f"Pair {number + 2} of 10,000")
+            expect(page.locator("#position")).to_have_text(f"Pair {number + 2} of 10,000")
             assert selected(page) != before
         saved(page)
-        assert labels(path) == said and len(said) == 50
+        assert labels(path) == expected and len(expected) == 50
         page.keyboard.press("u")
-        expect(page.locator("#place")).to_have_text("Pair 50 of 10,000")
-        keeper, undone = selected(page)
-        expect(page.locator("#said")).to_have_text("none yet")
-        assert labels(path) == {key: label for key, label in said.items() if key != undone}
+        expect(page.locator("#position")).to_have_text("Pair 50 of 10,000")
+        representative, undone = selected(page)
+        expect(page.locator("#verdict-text")).to_have_text("none yet")
+        assert labels(path) == {key: label for key, label in expected.items() if key != undone}
         page.keyboard.press("k")
-        expect(page.locator("#place")).to_have_text("Pair 51 of 10,000")
+        expect(page.locator("#position")).to_have_text("Pair 51 of 10,000")
         saved(page)
         swapped = [verdict for verdict in read_verdicts(path) if verdict.keep]
         assert [(v.key_a, v.label, v.keep == v.sha256_a) for v in swapped] == [(undone, "near", True)]
         page.reload()
         ready(page)
-        page.keyboard.press("u")  # of the swap, after a reload
-        expect(page.locator("#place")).to_have_text("Pair 50 of 10,000")
-        expect(page.locator("#said")).to_have_text("none yet")
+        page.keyboard.press("u")  # undoes the swap, after a reload
+        expect(page.locator("#position")).to_have_text("Pair 50 of 10,000")
+        expect(page.locator("#verdict-text")).to_have_text("none yet")
         page.keyboard.press("k")
-        expect(page.locator("#place")).to_have_text("Pair 51 of 10,000")
+        expect(page.locator("#position")).to_have_text("Pair 51 of 10,000")
         saved(page)
-        said[undone] = "near"
-        assert labels(path) == said
+        expected[undone] = "near"
+        assert labels(path) == expected
         watched.check()
 
         server.kill()
         unsaved = selected(page)[1]
         page.keyboard.press("d")
-        expect(page.locator("#trouble")).to_contain_text("Not saved yet (1 edit): the server does not answer")
+        expect(page.locator("#save-error")).to_contain_text("Not saved yet (1 edit): the server does not answer")
         expect(page.locator("#saved")).to_have_text("not saved")
         expect(page.locator("#list .judged")).to_have_count(
             0
-        )  # the second page of the list, and its first is not saved
-        assert labels(path) == said
-    watched.errors.clear()  # the browser itself tells of the lost connection
-    again_at = Server(found, port=server.port)
+        )  # the second page of the list; its first verdict is not saved
+        assert labels(path) == expected
+    watched.errors.clear()  # the browser reports the lost connection
+    restarted = Server(found, port=server.port)
     try:
-        other = watched.open(again_at.link)  # the new cookie is the old page's too
-        expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+        other = watched.open(restarted.link)  # the old page has the new cookie as well
+        expect(page.locator("#save-error")).to_be_hidden(timeout=20_000)
         saved(page)
-        said[unsaved] = "different"
-        assert labels(path) == said
-        watched.errors.clear()  # a 403 before the link was opened
+        expected[unsaved] = "different"
+        assert labels(path) == expected
+        watched.errors.clear()  # a 403 from before the link was opened
         other.keyboard.press("End")
-        expect(other.locator("#place")).to_have_text("Pair 10,000 of 10,000")
+        expect(other.locator("#position")).to_have_text("Pair 10,000 of 10,000")
         watched.check()
-        status, told = again_at.end()
-        assert status == 0 and "51 verdicts of yours" in told and str(path) in told and "dcgan dedup again" in told
+        status, output = restarted.end()
+        assert (
+            status == 0
+            and "51 verdicts of this rater" in output
+            and str(path) in output
+            and "dcgan dedup again" in output
+        )
     finally:
-        if again_at.process.poll() is None:
-            again_at.kill()
+        if restarted.process.poll() is None:
+            restarted.kill()
 
-    summary = again(found)
+    summary = remove_again(found)
     assert summary["verdicts_used"] == 51 and summary["verdicts_ignored"] == 0
     rows = {row["key"]: row for row in pq.read_table(found / "steps/dedup/manifest.parquet").to_pylist()}
-    apart = {key for key, label in said.items() if label in ("mirrored", "similar", "different")}
-    assert {rows[key]["status"] for key in apart} == {"restored"} and len(apart) == 25
-    assert rows[undone]["status"] == "restored" and rows[keeper]["kept_key"] == undone
-    assert {rows[key]["status"] for key in said.keys() - apart - {undone}} == {"removed"}
+    not_duplicates = {key for key, label in expected.items() if label in ("mirrored", "similar", "different")}
+    assert {rows[key]["status"] for key in not_duplicates} == {"restored"} and len(not_duplicates) == 25
+    assert rows[undone]["status"] == "restored" and rows[representative]["kept_key"] == undone
+    assert {rows[key]["status"] for key in expected.keys() - not_duplicates - {undone}} == {"removed"}
 
 
 def test_hostile_keys_are_text(found: Path, watched: Watched) -> None:
-    """No script runs, nothing turns the line, and the verdict on such a pair stands on one line of the file."""
+    """No script runs, text direction does not change, and each verdict is one line of the file."""
     with serving(found) as server:
         page = watched.open(server.link)
         for key in HOSTILE:
             page.keyboard.press("/")
-            page.fill("#jump input", key.partition("\n")[0])  # what can be typed into one line leads there
+            page.fill("#jump input", key.partition("\n")[0])  # the first line of the key is enough to find it
             page.keyboard.press("Enter")
             expect(page.locator("#list")).to_be_focused()
             shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in key)
@@ -127,8 +132,8 @@ def test_hostile_keys_are_text(found: Path, watched: Watched) -> None:
             assert page.title() == "Review of found"
             press(page, "n")
             saved(page)
-        acting = "document.querySelectorAll('#layout script, #layout [onerror], #layout [onmouseover]').length"
-        assert page.evaluate(acting) == 0
+        active = "document.querySelectorAll('#layout script, #layout [onerror], #layout [onmouseover]').length"
+        assert page.evaluate(active) == 0
         verdicts = read_verdicts(found / "verdicts.csv")
         assert set(HOSTILE) <= {key for verdict in verdicts for key in (verdict.key_a, verdict.key_b)}
         assert len((found / "verdicts.csv").read_text().splitlines()) == 1 + len(verdicts)
@@ -137,115 +142,115 @@ def test_hostile_keys_are_text(found: Path, watched: Watched) -> None:
 
 @pytest.mark.long
 def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
-    """The list is what was asked for; a reload comes back to it; misses and decoys are there."""
+    """Filters, jumps, and the lists of misses and decoys; a reload restores list and position."""
     with serving(found) as server:
         page = watched.open(server.link)
         page.keyboard.press("f")
         expect(page.locator("[name=text]")).to_be_focused()
         page.keyboard.type("ROOM/000001")
         page.keyboard.press("Enter")
-        expect(page.locator("#place")).not_to_contain_text(f"of {SMALL[0] * SMALL[1]}")
+        expect(page.locator("#position")).not_to_contain_text(f"of {SMALL[0] * SMALL[1]}")
         for text in page.locator("#list .key").all_text_contents():
             assert text.startswith("room/000001")
         page.keyboard.press("Escape")
         page.keyboard.press("j")
-        expect(page.locator("#place")).to_contain_text("Pair 2 of")
-        before = page.locator("#place").text_content()
+        expect(page.locator("#position")).to_contain_text("Pair 2 of")
+        before = page.locator("#position").text_content()
         page.reload()
-        expect(page.locator("#place")).to_have_text(str(before))
+        expect(page.locator("#position")).to_have_text(str(before))
         page.click("#query button")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 90")
         page.select_option("[name=reason]", "same_bytes")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 3")
-        expect(page.locator("[data-act=keep]")).to_be_disabled()
+        expect(page.locator("#position")).to_have_text("Pair 1 of 3")
+        expect(page.locator("[data-action=keep]")).to_be_disabled()
         page.select_option("[name=reason]", "")
         page.fill("[name=distance_least]", "3")
         page.fill("[name=distance_most]", "5")
         page.keyboard.press("Enter")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 30")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 30")
         page.fill("[name=group_size_least]", "9")
         page.keyboard.press("Enter")
-        expect(page.locator("#place")).to_have_text("Nothing fits the filter")
+        expect(page.locator("#position")).to_have_text("No pair matches the filter")
         page.keyboard.press("Escape")
-        press(page, "nukagjx")  # nothing to judge: nothing happens
+        press(page, "nukagjx")  # without a pair, keys do nothing
         page.click("#query button")
         page.select_option("[name=kind]", "misses")
-        expect(page.locator("#place")).to_have_text("Near miss 1 of 29")
-        expect(page.locator("[data-act=keep]")).to_be_disabled()
+        expect(page.locator("#position")).to_have_text("Near miss 1 of 29")
+        expect(page.locator("[data-action=keep]")).to_be_disabled()
         page.keyboard.press("Escape")
         page.keyboard.press("s")
         saved(page)
         page.select_option("[name=kind]", "decoys")
-        expect(page.locator("#place")).to_have_text("Decoy 1 of 2")
+        expect(page.locator("#position")).to_have_text("Decoy 1 of 2")
         page.keyboard.press("Escape")
         page.keyboard.press("m")
         saved(page)
         assert sorted(v.label for v in read_verdicts(found / "verdicts.csv")) == ["mirrored", "similar"]
         page.select_option("[name=kind]", "removed")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 90")
         page.fill("#jump input", "no such key")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("no key in this list has that text")
+        expect(page.locator("#saved")).to_have_text("no key of this list contains the text")
         watched.check()
 
 
-def test_a_group_always_and_none(found: Path, watched: Watched) -> None:
-    """One verdict for a group; `a` and `x`; and undo takes each back."""
+def test_verdicts_on_groups_always_keep_and_delete(found: Path, watched: Watched) -> None:
+    """A verdict for a group, `a` (always keep) and `x` (delete verdict); undo works for each."""
     path = found / "verdicts.csv"
     with serving(found) as server:
         page = watched.open(server.link)
         key = selected(page)
         press(page, "g")
-        expect(page.locator("#saved")).to_have_text("the next verdict is for the whole group of 4")
-        expect(page.locator("[data-act=keep]")).to_be_disabled()
-        for stops in "gj":  # and then nothing says so any more
+        expect(page.locator("#saved")).to_have_text("the next verdict applies to the whole group of 4")
+        expect(page.locator("[data-action=keep]")).to_be_disabled()
+        for stops in "gj":  # both end the group mode
             press(page, stops)
             expect(page.locator("#saved")).to_have_text("")
-            expect(page.locator("[data-act=group]")).to_have_attribute("aria-pressed", "false")
+            expect(page.locator("[data-action=group]")).to_have_attribute("aria-pressed", "false")
             press(page, "g")
         press(page, "ig")
-        expect(page.locator("[data-act=group]")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("[data-action=group]")).to_have_attribute("aria-pressed", "true")
         press(page, "d")
-        expect(page.locator("#place")).to_have_text("Pair 2 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 2 of 90")
         group = read_verdicts(path)
         assert len(group) == SMALL[1] and {v.label for v in group} == {"different"}
         press(page, "u")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
-        expect(page.locator("#said")).to_have_text("none yet")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 90")
+        expect(page.locator("#verdict-text")).to_have_text("none yet")
         assert read_verdicts(path) == [] and selected(page) == key
         press(page, "a")
         saved(page)
         assert [v.always_keep for v in read_verdicts(path)] == [True]
         press(page, "ii")
-        expect(page.locator("#said")).to_have_text("always keep – saved")
+        expect(page.locator("#verdict-text")).to_have_text("always keep – saved")
         press(page, "x")
-        expect(page.locator("#said")).to_have_text("none yet")
+        expect(page.locator("#verdict-text")).to_have_text("none yet")
         saved(page)
         assert read_verdicts(path) == []
         press(page, "uu")
-        expect(page.locator("#said")).to_have_text("none yet")
+        expect(page.locator("#verdict-text")).to_have_text("none yet")
         press(page, "u")
         expect(page.locator("#saved")).to_have_text("nothing to undo")
         watched.check()
 
 
-def test_a_lost_server_is_told_to_who_looks_on(found: Path, watched: Watched) -> None:
-    """What to do, when a page of the list does not come: of a server that has ended, and of one started anew."""
+def test_a_lost_server_is_reported_while_browsing(found: Path, watched: Watched) -> None:
+    """If a page cannot be loaded, the message says what to do: for a stopped and for a restarted server."""
     with serving(found) as server:
         page = watched.open(server.link)
         server.kill()
         page.keyboard.press("PageDown")
         expect(page.locator("#saved")).to_contain_text("could not load: the server does not answer: start it again")
-    with serving(found, "--port", server.port) as anew:
+    with serving(found, "--port", server.port) as restarted:
         page.keyboard.press("PageDown")
-        expect(page.locator("#saved")).to_contain_text("could not load: the server was started anew: open the link")
-        watched.open(anew.link)
+        expect(page.locator("#saved")).to_contain_text("could not load: the server was restarted: open the link")
+        watched.open(restarted.link)
         page.keyboard.press("PageDown")
-        expect(page.locator("#place")).to_have_text("Pair 51 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 51 of 90")
 
 
-def test_a_filter_outlives_haste(found: Path, watched: Watched) -> None:
-    """Whoever moves on before the filtered list is there comes to that list, not back to the one before."""
+def test_a_step_before_the_filtered_list_is_loaded(found: Path, watched: Watched) -> None:
+    """A key pressed before the filtered list arrives must not lead back to the old list."""
     with serving(found) as server:
         page = watched.open(server.link)
         page.evaluate(
@@ -255,25 +260,25 @@ def test_a_filter_outlives_haste(found: Path, watched: Watched) -> None:
               document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
             }"""
         )
-        expect(page.locator("#place")).to_have_text("Pair 1 of 3")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 3")
         watched.check()
 
 
 def test_after_the_last_pair_comes_the_first(found: Path, watched: Watched) -> None:
-    """The next one to judge is sought from the beginning, when the end is reached."""
+    """At the end of the list, the next unjudged pair is searched from the beginning."""
     with serving(found) as server:
         page = watched.open(server.link)
         page.keyboard.press("End")
-        expect(page.locator("#place")).to_have_text("Pair 90 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 90 of 90")
         press(page, "n")
-        expect(page.locator("#place")).to_have_text("Pair 1 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 1 of 90")
         watched.check()
 
 
 def test_pairs_of_the_same_contents_share_a_verdict(
     tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two removed copies with the same bytes: what is said of one is shown of the other, and not said away there."""
+    """Of two removed copies with the same bytes, a verdict on one is shown for the other, and is not lost there."""
     content = results.content
     monkeypatch.setattr(results, "content", lambda row, size: content(row - (row % size == 3), size))
     found = make_result(tmp_path / "found", *SMALL)
@@ -282,14 +287,14 @@ def test_pairs_of_the_same_contents_share_a_verdict(
         page.keyboard.press("f")
         page.keyboard.type("room/000000")
         page.keyboard.press("Enter")
-        expect(page.locator("#place")).not_to_contain_text("of 90")
+        expect(page.locator("#position")).not_to_contain_text("of 90")
         page.select_option("[name=sort]", "key")
-        page.select_option("[name=falling]", "0")
+        page.select_option("[name=descending]", "0")
         expect(page.locator("#pictures .removed .key")).to_have_text("room/0000001.jpg")
         page.keyboard.press("Escape")
         press(page, "ja")
         expect(page.locator("#pictures .removed .key")).to_have_text("room/0000003.jpg")
-        expect(page.locator("#said")).to_have_text("always keep – saved")
+        expect(page.locator("#verdict-text")).to_have_text("always keep – saved")
         press(page, "n")
         saved(page)
         assert {(v.label, v.always_keep) for v in read_verdicts(found / "verdicts.csv")} == {
@@ -299,50 +304,50 @@ def test_pairs_of_the_same_contents_share_a_verdict(
         watched.check()
 
 
-def test_steps_count_from_the_page_that_is_on_its_way(found: Path, watched: Watched) -> None:
-    """Whoever presses `End` and then `i`, faster than the server answers, comes to the last pair but one."""
+def test_steps_count_from_the_requested_page(found: Path, watched: Watched) -> None:
+    """`End` and `i`, pressed before the server answers, lead to the second to last pair."""
     with serving(found) as server:
         page = watched.open(server.link)
         held: list[Route] = []
         page.route("**/api/pairs*", lambda route: held.append(route))
         press(page, ["End", "i", "i", "j"])
-        until(page, "document.querySelector('#place').textContent === 'Pair 1 of 90'")
+        until(page, "document.querySelector('#position').textContent === 'Pair 1 of 90'")
         for route in held:
             route.continue_()
-        expect(page.locator("#place")).to_have_text("Pair 89 of 90")
+        expect(page.locator("#position")).to_have_text("Pair 89 of 90")
         watched.check()
 
 
 @pytest.mark.long
 def test_two_tabs(found: Path, watched: Watched) -> None:
-    """Neither overwrites the other, and `dcgan restore` in between is kept as well."""
+    """Verdicts of two tabs and of `dcgan restore` in between are all saved."""
     path, steps = found / "verdicts.csv", found / "steps" / "dedup"
     with serving(found) as server:
         one = watched.open(server.link)
         two = watched.open(f"{server.origin}/")
         two.keyboard.press("End")
-        expect(two.locator("#place")).to_have_text("Pair 90 of 90")
+        expect(two.locator("#position")).to_have_text("Pair 90 of 90")
         removed = [row["key"] for row in pq.read_table(steps / "manifest.parquet").to_pylist() if row["kept_key"]]
         last = selected(two)[1]
         for key in removed[40:45]:
             one.keyboard.press("n")
             two.keyboard.press("s")
             restore(steps, path, keys=[key])
-            press(two, ["End", "i"])  # the second may come before the page that the first has asked for
-            expect(two.locator("#place")).to_have_text("Pair 89 of 90")
-        last_but_one = selected(two)[1]
+            press(two, ["End", "i"])  # the second key may come before the page that the first one requested
+            expect(two.locator("#position")).to_have_text("Pair 89 of 90")
+        second_to_last = selected(two)[1]
         saved(one)
         saved(two)
         assert {v.key_a for v in read_verdicts(path) if v.always_keep} == set(removed[40:45])
-        said = labels(path)
-        assert {key for key, label in said.items() if label == "similar"} == {last, last_but_one}
-        assert list(said.values()).count("near") == 5 and len(said) == 7
+        expected = labels(path)
+        assert {key for key, label in expected.items() if label == "similar"} == {last, second_to_last}
+        assert list(expected.values()).count("near") == 5 and len(expected) == 7
         watched.check()
 
 
 @pytest.mark.long
 def test_views_and_zoom(found: Path, watched: Watched) -> None:
-    """Difference is drawn, blink changes twice a second unless motion is unwelcome, the zoom moves both."""
+    """The difference is shown; pictures blink twice a second unless reduced motion is set; zoom applies to both."""
     with serving(found) as server:
         page = watched.open(server.link)
         removed, kept = page.locator(".removed .pane img"), page.locator(".kept .pane img")
@@ -401,8 +406,8 @@ def middle(page: Page, selector: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_usable_by_all(found: Path, watched: Watched, width: int) -> None:
-    """No sideways scrolling; every control has a name, every picture a text; text stands out in light and dark."""
+def test_accessibility(found: Path, watched: Watched, width: int) -> None:
+    """No sideways scrolling; controls have names, pictures alternative texts; enough contrast in light and dark."""
     with serving(found) as server:
         page = watched.open(server.link)
         page.set_viewport_size({"width": width, "height": 844})
@@ -435,8 +440,8 @@ def test_usable_by_all(found: Path, watched: Watched, width: int) -> None:
         watched.check()
 
 
-def test_wrong_use_is_told(tmp_path: Path, found: Path, run_stage: Callable[..., Any]) -> None:
-    """One line, with the option that mends it."""
+def test_wrong_options(tmp_path: Path, found: Path, run_stage: Callable[..., Any]) -> None:
+    """The error is one line that names the option."""
     missing = run_stage("review_duplicates", "--dedup", tmp_path, "--no-browser")
     assert missing.returncode == 1 and "--dedup" in missing.stderr and "manifest.parquet" in missing.stderr
     with serving(found) as server:
@@ -448,8 +453,8 @@ def test_wrong_use_is_told(tmp_path: Path, found: Path, run_stage: Callable[...,
 
 
 @pytest.mark.long
-def test_others_see_what_was_said(found: Path, watched: Watched) -> None:
-    """A second rater is told of the first one's verdict, and gives his own beside it."""
+def test_verdicts_of_other_raters_are_shown(found: Path, watched: Watched) -> None:
+    """A second rater sees the verdict of the first, and both verdicts are saved."""
     with serving(found) as server:
         page = watched.open(server.link)
         press(page, "n")
@@ -458,9 +463,9 @@ def test_others_see_what_was_said(found: Path, watched: Watched) -> None:
     with serving(found, "--rater", "bob,=1") as server:
         page = watched.open(server.link)
         expect(page.locator("#rater")).to_have_text("Rater: bob__1")
-        expect(page.locator("#others")).to_have_text("Others said: ann: near")
+        expect(page.locator("#others")).to_have_text("Other raters: ann: near")
         press(page, "d")
         saved(page)
-        said: list[Verdict] = read_verdicts(found / "verdicts.csv")
-        assert {(v.rater, v.label) for v in said} == {("ann", "near"), ("bob__1", "different")}
+        expected: list[Verdict] = read_verdicts(found / "verdicts.csv")
+        assert {(v.rater, v.label) for v in expected} == {("ann", "near"), ("bob__1", "different")}
         watched.check()

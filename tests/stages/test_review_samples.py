@@ -1,4 +1,4 @@
-"""`dcgan review-samples` in a real browser, as people use it: by mouse and by keyboard, with a crash."""
+"""`dcgan review-samples` in a real browser, used by mouse and keyboard, with a crash."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipeline.review.samples.boxes import Place, read_boxes
+from pipeline.review.samples.boxes import Rectangle, read_boxes
 from pipeline.review.samples.exemplars import read_exemplars
-from pipeline.review.samples.model_samples import Samples
+from pipeline.review.samples.model_samples import ModelSamples
 from tests.review.samples.conftest import tiny_model
 from tests.webapp.browsing import CONTRAST, Watched, press, ready, saved, until
 from tests.webapp.serving import Running
@@ -18,7 +18,7 @@ from tests.webapp.serving import Running
 __all__ = ["tiny_model"]
 
 CONCEPTS = {"smiling woman": [3, 14, 15], "neutral woman": [9, 26, 53], '<img src=x onerror="alert(1)">': [58, 97, 202]}
-"""What is chosen, by number from 0."""
+"""Exemplars of each concept: numbers of samples, from 0."""
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def audit(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tiny_model: Path, audit: Path) -> Iterator[Callable[..., Running]]:
-    """A function that starts the command; what it starts does not outlive the test."""
+    """A function that starts the command; it is stopped at the end of the test."""
     started: list[Running] = []
 
     def start(*options: object, port: int = 0) -> Running:
@@ -42,7 +42,7 @@ def start(tiny_model: Path, audit: Path) -> Iterator[Callable[..., Running]]:
 
 
 def drag(page: Page, start: tuple[int, int], end: tuple[int, int], modifier: str = "") -> None:
-    """From the middle of one pixel of the sample, 32 wide, to that of another."""
+    """Drag from the centre of one pixel of the sample (32 pixels wide) to the centre of another."""
     box = page.locator("#canvas").bounding_box()
     assert box
     (x, y), (to_x, to_y) = (
@@ -59,8 +59,8 @@ def drag(page: Page, start: tuple[int, int], end: tuple[int, int], modifier: str
         page.keyboard.up(modifier)
 
 
-def places(audit: Path, sample: int) -> list[Place | None]:
-    return [box.place for box in read_boxes(audit / "boxes.csv") if box.sample == sample]
+def places(audit: Path, sample: int) -> list[Rectangle | None]:
+    return [box.rectangle for box in read_boxes(audit / "boxes.csv") if box.sample == sample]
 
 
 def keys(page: Page, *names: str) -> None:
@@ -70,34 +70,34 @@ def keys(page: Page, *names: str) -> None:
 
 @pytest.mark.long
 def test_a_session_with_a_crash(start: Callable[..., Running], tiny_model: Path, audit: Path, watched: Watched) -> None:
-    """Boxes by mouse and by keyboard, undo, nine exemplars, a reload, kill -9: what was acknowledged is there."""
+    """Boxes by mouse and keyboard, undo, nine exemplars, a reload, kill -9: all acknowledged edits are saved."""
     server = start()
     page = watched.open(server.link)
     expect(page.locator("#counter")).to_have_text("0 boxes on 0 of 150 samples")
     drag(page, (2, 3), (11, 20))
-    drag(page, (30, 25), (20, 22))  # from the right below, too
+    drag(page, (30, 25), (20, 22))  # starting at the lower right corner
     keys(page, "ArrowRight", "ArrowRight")
-    expect(page.locator("#place")).to_have_text("Sample 3 of 150")
+    expect(page.locator("#position")).to_have_text("Sample 3 of 150")
     drag(page, (0, 0), (31, 31))
     keys(page, "ArrowRight", "b", "ArrowLeft", "ArrowUp", "ArrowUp", "Shift+ArrowRight", "Shift+ArrowDown", "Enter")
     expect(page.locator("#counter")).to_have_text("4 boxes on 3 of 150 samples")
     saved(page)
     assert places(audit, 0) == [(2, 3, 10, 18), (20, 22, 11, 4)]
-    assert places(audit, 1) == [None], "it was looked at, and has none"
+    assert places(audit, 1) == [None], "viewed, without a window"
     assert places(audit, 2) == [(0, 0, 32, 32)]
     assert places(audit, 3) == [(11, 10, 9, 9)]
-    assert {box.sample for box in read_boxes(audit / "boxes.csv")} == {0, 1, 2, 3}, "4 was not looked at"
+    assert {box.sample for box in read_boxes(audit / "boxes.csv")} == {0, 1, 2, 3}, "sample 4 was not viewed"
 
-    keys(page, "u")  # all of what the keyboard did with that box
+    keys(page, "u")  # undoes all edits of that box by keyboard
     expect(page.locator("#counter")).to_have_text("3 boxes on 2 of 150 samples")
     saved(page)
     assert places(audit, 3) == []
     keys(page, "Home")
-    drag(page, (25, 23), (23, 20))  # of a box: it moves
+    drag(page, (25, 23), (23, 20))  # drags a box
     saved(page)
     assert places(audit, 0) == [(2, 3, 10, 18), (18, 19, 11, 4)]
     keys(page, "ArrowDown", "Escape")
-    drag(page, (4, 5), (6, 8), modifier="Shift")  # within a box: another one
+    drag(page, (4, 5), (6, 8), modifier="Shift")  # a new box inside a box
     saved(page)
     assert places(audit, 0) == [(2, 3, 10, 18), (4, 5, 3, 4), (18, 20, 11, 4)]
     keys(page, "Delete")  # the last one
@@ -107,16 +107,16 @@ def test_a_session_with_a_crash(start: Callable[..., Running], tiny_model: Path,
     assert places(audit, 0) == [(18, 20, 11, 4)]
     page.reload()
     expect(page.locator("#counter")).to_have_text("2 boxes on 2 of 150 samples")
-    keys(page, "u")  # after a reload, too
+    keys(page, "u")  # also after a reload
     saved(page)
     assert places(audit, 0) == [(2, 3, 10, 18), (18, 20, 11, 4)]
     keys(page, "n")
-    expect(page.locator("#place")).to_have_text("Sample 4 of 150")
+    expect(page.locator("#position")).to_have_text("Sample 4 of 150")
     boxes = (audit / "boxes.csv").read_bytes()
 
     page.click("text=Exemplars")
     expect(page.locator("#grid li")).to_have_count(200)
-    expect(page.locator("#told")).to_contain_text("Name a concept")
+    expect(page.locator("#hint")).to_contain_text("Name a concept")
     for number, (concept, samples) in enumerate(CONCEPTS.items()):
         keys(page, "c")
         expect(page.locator("#name input")).to_be_focused()
@@ -129,10 +129,10 @@ def test_a_session_with_a_crash(start: Callable[..., Running], tiny_model: Path,
                 go_to(page, sample)
                 keys(page, "Space")
         expect(page.locator("#concepts .concept").nth(number)).to_contain_text("3 exemplars")
-    keys(page, "1", "Space", "u", "u")  # one more and away again, then the last of the third
+    keys(page, "1", "Space", "u", "u")  # undoes this exemplar, and the last one of the third concept
     saved(page)
     assert chosen(audit) == {**CONCEPTS, list(CONCEPTS)[2]: [58, 97]}
-    keys(page, "Space")  # undo went there
+    keys(page, "Space")  # undo has selected that sample
     saved(page)
     assert chosen(audit) == CONCEPTS
     means = page.locator("img.mean")
@@ -148,27 +148,27 @@ def test_a_session_with_a_crash(start: Callable[..., Running], tiny_model: Path,
 
     server.kill()
     keys(page, "2", "Space")
-    expect(page.locator("#trouble")).to_contain_text("Not saved yet (1 edit): the server does not answer")
+    expect(page.locator("#save-error")).to_contain_text("Not saved yet (1 edit): the server does not answer")
     assert chosen(audit) == CONCEPTS and (audit / "boxes.csv").read_bytes() == boxes
-    again = start(port=server.port)
-    other = watched.open(again.link)  # the new cookie is the old page's too
-    expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+    restarted = start(port=server.port)
+    other = watched.open(restarted.link)  # the old page has the new cookie as well
+    expect(page.locator("#save-error")).to_be_hidden(timeout=20_000)
     saved(page)
     assert chosen(audit)["neutral woman"] == [9, 26, 53, 202]
-    watched.errors.clear()  # of the lost connection
+    watched.errors.clear()  # the browser reports the lost connection
     expect(other.locator("#counter")).to_have_text("3 boxes on 2 of 150 samples")
     other.click("text=Exemplars")
     expect(other.locator("#concepts .concept")).to_have_count(3)
     watched.check()
-    status, told = again.end()
-    assert status == 0 and "3 boxes on 2 of 150 samples (3 looked at), 10 exemplars of 3 concepts" in told
-    model = Samples(tiny_model, 0).digest
+    status, output = restarted.end()
+    assert status == 0 and "3 boxes on 2 of 150 samples (3 viewed), 10 exemplars of 3 concepts" in output
+    model = ModelSamples(tiny_model, 0).digest
     for row in (*read_boxes(audit / "boxes.csv"), *read_exemplars(audit / "exemplars.csv")):
         assert (row.model, row.seed, row.rater) == (model, 0, "ann")
 
 
 def go_to(page: Page, sample: int) -> None:
-    """By keyboard alone."""
+    """Go to a sample by keyboard."""
     at = int(page.evaluate("document.activeElement.dataset.sample"))
     while sample // 200 > at // 200:
         keys(page, "PageDown")
@@ -191,7 +191,7 @@ def chosen(audit: Path) -> dict[str, list[int]]:
 
 @pytest.mark.long
 def test_two_tabs_and_two_raters(start: Callable[..., Running], audit: Path, watched: Watched) -> None:
-    """Neither tab overwrites the other; a second rater begins anew, beside the first."""
+    """Edits of two tabs are all saved; a second rater starts without boxes, and both raters' boxes are saved."""
     server = start("--count", 5)
     one = watched.open(server.link)
     two = watched.open(f"{server.origin}/")
@@ -203,7 +203,7 @@ def test_two_tabs_and_two_raters(start: Callable[..., Running], audit: Path, wat
     keys(two, "u")
     saved(two)
     assert places(audit, 0) == [(1, 1, 4, 4)]
-    keys(one, "End", "ArrowRight", "ArrowRight")  # beyond the last one there is nothing, but it was looked at
+    keys(one, "End", "ArrowRight", "ArrowRight")  # there is no next sample, but the last one counts as viewed
     saved(one)
     assert places(audit, 4) == [None]
     server.end()
@@ -217,26 +217,26 @@ def test_two_tabs_and_two_raters(start: Callable[..., Running], audit: Path, wat
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_usable_by_all(start: Callable[..., Running], watched: Watched, width: int) -> None:
-    """No sideways scrolling; every control has a name, every picture a text; text stands out in light and dark."""
+def test_accessibility(start: Callable[..., Running], watched: Watched, width: int) -> None:
+    """Both pages: see `check_accessibility`."""
     server = start()
     page = watched.open(server.link)
     page.set_viewport_size({"width": width, "height": 844})
     drag(page, (1, 1), (4, 4))
     saved(page)
-    accessible(page, width)
+    check_accessibility(page, width)
     page.click("text=Exemplars")
     ready(page)
     keys(page, "c")
     page.keyboard.type("facing left, of a long name, of a very long name, without an end")
     keys(page, "Enter", "Space")
     expect(page.locator("img.mean")).to_be_visible()
-    accessible(page, width)
+    check_accessibility(page, width)
     watched.check()
 
 
-def accessible(page: Page, width: int) -> None:
-    """What both pages must be."""
+def check_accessibility(page: Page, width: int) -> None:
+    """No sideways scrolling; controls have names, pictures alternative texts; enough contrast in light and dark."""
     expect(page.locator("[role=option]").first).to_have_attribute("aria-label", re.compile("^Sample 1, "))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("img:not([alt])").count() == 0
@@ -245,7 +245,7 @@ def accessible(page: Page, width: int) -> None:
     assert all(controls.evaluate_all(f"all => all.map({name}).map((text) => text.trim())"))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        for selector in ("h1", ".quiet", "header a", "header a[aria-current]", "#told", ".badge:not(:empty)"):
+        for selector in ("h1", ".quiet", "header a", "header a[aria-current]", "#hint", ".badge:not(:empty)"):
             assert page.evaluate(CONTRAST, selector) >= 4.5, (scheme, selector)
     press(page, "?")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -254,8 +254,8 @@ def accessible(page: Page, width: int) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_wrong_use_is_told(tmp_path: Path, tiny_model: Path, run_stage: Callable[..., Any]) -> None:
-    """One line, with the option that mends it."""
+def test_wrong_options(tmp_path: Path, tiny_model: Path, run_stage: Callable[..., Any]) -> None:
+    """The error is one line that names the option or line."""
     options = ["--to", tmp_path / "audit", "--no-browser"]
     missing = run_stage("review_samples", "--model", tmp_path, *options)
     assert missing.returncode == 1 and "model.json" in missing.stderr

@@ -1,4 +1,4 @@
-"""A browser that is watched, and what tests of the review app's pages do in it."""
+"""A browser context that records errors, and helpers for tests of the review app's pages."""
 
 import re
 from collections.abc import Iterable
@@ -7,19 +7,19 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 
 class Watched:
-    """A context whose console and requests are looked at; `check` says whether anything was wrong."""
+    """A browser context that records console errors and requests to other hosts; `check` asserts that none occurred."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
         self.errors: list[str] = []
-        self.elsewhere: list[str] = []
+        self.other_hosts: list[str] = []
         context.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.on("request", lambda request: self._ask(request.url))
+        context.on("request", lambda request: self._record(request.url))
 
-    def _ask(self, url: str) -> None:
+    def _record(self, url: str) -> None:
         if not url.startswith("http://127.0.0.1:"):
-            self.elsewhere.append(url)
+            self.other_hosts.append(url)
 
     def open(self, link: str) -> Page:
         page = self.context.new_page()
@@ -28,22 +28,22 @@ class Watched:
         return page
 
     def check(self) -> None:
-        assert self.errors == [] and self.elsewhere == []
+        assert self.errors == [] and self.other_hosts == []
 
 
 def ready(page: Page) -> None:
-    expect(page.locator("#place")).to_contain_text(" of ")
+    expect(page.locator("#position")).to_contain_text(" of ")
 
 
 def saved(page: Page) -> None:
-    """Wait until the page says that nothing is on its way."""
+    """Wait until all edits are saved."""
     expect(page.locator("#saved")).to_have_text(re.compile("^saved"))
 
 
 def until(page: Page, expression: str) -> None:
-    """Wait until a script's value is true.
+    """Wait until a script expression is true.
 
-    Playwright's own way asks with `eval` within the page from the second time on, which the pages' policy forbids.
+    Playwright's `wait_for_function` uses `eval` in the page, which the content security policy forbids.
     """
     for _ in range(200):
         if page.evaluate(expression):
@@ -70,4 +70,4 @@ CONTRAST = """selector => {
   const [a, b] = [light(numbers(getComputedStyle(element).color)), light(back)].sort((x, y) => y - x);
   return (a + 0.05) / (b + 0.05);
 }"""
-"""How much the text of a selector stands out: at least 4.5 is asked for."""
+"""JavaScript: the contrast of a selector's text (WCAG 2); 4.5 is required."""

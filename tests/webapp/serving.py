@@ -1,4 +1,4 @@
-"""The review app as people start it: a process of its own."""
+"""Run the review apps as people do: each in a process of its own."""
 
 import contextlib
 import re
@@ -12,30 +12,30 @@ ROOT = Path(__file__).parents[2]
 
 
 class Running:
-    """A running command in which people judge, and what it has said, the link included."""
+    """A running review command, its link, and its output so far (`output`)."""
 
     def __init__(self, stage: str, *options: object, port: int = 0, rater: str = "ann") -> None:
         command = [sys.executable, "-m", f"stages.{stage}", "--no-browser", "--port", port, "--rater", rater, *options]
         self.process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
-        self.said = ""
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/(?:sample)?\?token=\S+", self.said)):
+        self.output = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/(?:sample)?\?token=\S+", self.output)):
             line = self.process.stderr.readline()
-            assert line, self.said
-            self.said += line
+            assert line, self.output
+            self.output += line
         self.link, self.port = found[0], int(found[1])
         self.origin = f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """What a crash leaves."""
+        """Kill the process, as in a crash."""
         self.process.kill()
         self.process.communicate(timeout=120)
 
     def end(self) -> tuple[int, str]:
-        """Ctrl-C; the exit status, and what was said."""
+        """Stop the process with Ctrl-C; returns the exit status and the remaining output."""
         self.process.send_signal(signal.SIGINT)
-        said = self.process.communicate(timeout=120)[1]
-        return self.process.returncode, said
+        output = self.process.communicate(timeout=120)[1]
+        return self.process.returncode, output
 
 
 class Server(Running):
@@ -47,7 +47,7 @@ class Server(Running):
 
 @contextlib.contextmanager
 def serving(dedup: Path, *options: object) -> Iterator[Server]:
-    """A server that does not outlive the block."""
+    """A server that is stopped at the end of the block."""
     server = Server(dedup, *options)
     try:
         yield server

@@ -1,1 +1,1 @@
-"""The web app in which people judge removed pictures."""
+"""The web app in which people browse and judge removed pictures."""

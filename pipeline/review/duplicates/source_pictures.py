@@ -1,4 +1,4 @@
-"""The source pictures behind the rows of an image set, as they can be shown in a browser."""
+"""Read the sources of an image set's pictures and encode them for a browser."""
 
 import contextlib
 import hashlib
@@ -12,61 +12,61 @@ import pyarrow.compute as pc
 from pipeline.core.errors import PipelineError
 from pipeline.datasets.pictures.raw_folder import open_source
 from pipeline.readers.base import Place, Read, UnreadableEntry
-from pipeline.review.duplicates.result import Pictures
+from pipeline.review.duplicates.dedup_result import PictureTable
 
-LARGEST_SIDE = 2048
-"""Pixels; a larger source is shown smaller."""
+MAX_SIDE = 2048
+"""Pixels; larger sources are scaled down."""
 
 
-class Sources:
-    """Reads sources, one at a time, for several threads.
+class SourcePictures:
+    """Reads sources; safe to use from several threads, which read one after the other.
 
     Args:
-        pictures: those that are asked for.
-        raw: raw folders, one for each part of the set; there is no source where there is none.
-        archives: as for `open_source`; None where they are not at hand.
+        pictures: the pictures whose sources can be read.
+        raw: raw folders, one for each part of the set; without them no source can be read.
+        archives: as for `open_source`; None if not available.
     """
 
-    def __init__(self, pictures: Pictures, raw: Sequence[Path], archives: Path | None) -> None:
+    def __init__(self, pictures: PictureTable, raw: Sequence[Path], archives: Path | None) -> None:
         self.pictures, self.raw, self.archives = pictures, raw, archives
         self._lock = threading.Lock()
         self._open = contextlib.ExitStack()
         self._opened: dict[Path, tuple[dict[str, Place], Read]] = {}
 
     @property
-    def at_hand(self) -> bool:
-        """Whether sources can be shown at all."""
+    def available(self) -> bool:
+        """Whether sources can be read at all."""
         return bool(self.raw) and self.archives is not None
 
     def close(self) -> None:
-        """Close what reads them."""
+        """Close the opened sources."""
         self._open.close()
 
-    def png(self, at: int) -> bytes | None:
-        """A source as PNG, of at most `LARGEST_SIDE` pixels a side; of a face, its part of the photo.
+    def png(self, position: int) -> bytes | None:
+        """A source as PNG with sides of at most `MAX_SIDE` pixels; for a face, its part of the photo.
 
         Args:
-            at: position among `pictures`.
+            position: position in `pictures`.
 
         Returns:
-            None where it cannot be read, or has other bytes than when the image set was made.
+            None if the source cannot be read, or if its bytes have changed since the image set was made.
         """
-        key = self.pictures.keys[at].as_py()
-        box = self.pictures.boxes[at].as_py()
+        key = self.pictures.keys[position].as_py()
+        box = self.pictures.boxes[position].as_py()
         if box:
-            key = key.rpartition("#")[0]  # a face is photo#003
+            key = key.rpartition("#")[0]  # the key of a face is PHOTO#003
         for raw in self.raw:
             data = None
             with contextlib.suppress(PipelineError, UnreadableEntry, OSError), self._lock:
                 data = self._read(raw, key)
-            if data is not None and hashlib.sha256(data).hexdigest() == self.pictures.sha256(at):
-                return show(data, box)
+            if data is not None and hashlib.sha256(data).hexdigest() == self.pictures.sha256(position):
+                return source_png(data, box)
         return None
 
     def _read(self, raw: Path, key: str) -> bytes | None:
         if self.archives is None:
             return None
-        if raw not in self._opened:  # what fails half-way is tried again: a disk may come back
+        if raw not in self._opened:  # set only on success, so a failed attempt is repeated at the next request
             self._opened[raw] = self._places(raw, self.archives)
         places, read = self._opened[raw]
         return read(places[key]) if key in places else None
@@ -75,23 +75,23 @@ class Sources:
         source = open_source(raw, archives)
         keys = self.pictures.keys
         photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")
-        shown = {*keys.to_pylist(), *photos.to_pylist()}
+        wanted = {*keys.to_pylist(), *photos.to_pylist()}
         places: dict[str, Place] = {}
         for entry in source.entries():
-            if entry.key in shown:
-                places.setdefault(entry.key, entry.place)  # of several with one key the first was taken
+            if entry.key in wanted:
+                places.setdefault(entry.key, entry.place)  # the image set has the first of several entries with one key
         return places, self._open.enter_context(source.open())
 
 
-def show(data: bytes, box: list[int] | None = None) -> bytes | None:
-    """A source's bytes, or its part within a box (left, top, right, bottom), as PNG; None where it is no picture."""
-    from PIL import Image  # these are large, and many a session looks at stored pictures only
+def source_png(data: bytes, box: list[int] | None = None) -> bytes | None:
+    """An encoded picture, or its part within a box (left, top, right, bottom), as PNG; None if it is not a picture."""
+    from PIL import Image  # imported late: slow to import, and not needed while only stored pictures are shown
 
     from pipeline.imageset.image_grid import png
     from pipeline.prepare.decode import MOST_PIXELS, Decoded, decode
 
-    # Boxes are in pixels of the whole source, so that must be decoded whole.
-    decoded = decode(data, max_pixels=MOST_PIXELS, short_side=None if box else LARGEST_SIDE)
+    # Boxes are in pixels of the full size, so the source must be decoded at full size.
+    decoded = decode(data, max_pixels=MOST_PIXELS, short_side=None if box else MAX_SIDE)
     if not isinstance(decoded, Decoded):
         return None
     image = decoded.image
@@ -101,5 +101,5 @@ def show(data: bytes, box: list[int] | None = None) -> bytes | None:
     if not image.size:
         return None
     picture = Image.fromarray(image)
-    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
     return png(np.asarray(picture))

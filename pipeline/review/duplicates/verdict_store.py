@@ -1,6 +1,5 @@
-"""One rater's edits of a file of verdicts: each is on the disk when it returns, and the last can be undone."""
+"""Edit one rater's verdicts in a file: every edit is on disk when the call returns, and edits can be undone."""
 
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pipeline.core.errors import BadParameters
 from pipeline.dedup.decision.verdicts import LABELS, NOT_DUPLICATES, Verdict, edit_verdicts, read_verdicts
 
 Contents = tuple[str, str]
-"""Two SHA-256 in rising order, or an empty text and the SHA-256 of a picture that is always kept."""
+"""The key of a verdict: two SHA-256 in rising order, or an empty text and the SHA-256 of an always kept picture."""
 
-_MOST_UNDONE = 1000
-_NONCES = 100
+_MAX_UNDO = 1000
+_MAX_NONCES = 100
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Side:
     """One picture of a judged pair.
 
     Attributes:
-        sha256: of the source's bytes.
-        key: its name.
+        sha256: SHA-256 of the source's bytes.
+        key: key of the picture.
     """
 
     sha256: str
@@ -31,15 +30,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a rater says of a pair, in full: it takes the place of what the same rater said before.
+    """A rater's complete judgement of a pair; it replaces the rater's earlier verdicts on the pair.
 
     Attributes:
-        removed: the picture that was removed, or the first of two.
-        kept: the other one; None where it is not in this set, and then there can be no label.
+        removed: the removed picture, or the first of the pair.
+        kept: the other picture; None if it is in another set, and then there can be no label.
         label: one of `LABELS`, or empty for none.
-        keep: whether the removed one shall be kept instead of the other.
-        always: whether the removed one shall be kept in any case.
-        swapped: whether the other one is kept because that was said before: it stays so, unless the two are parted.
+        keep: whether to keep the removed picture in place of the other one.
+        always: whether to always keep the removed picture.
+        swapped: whether the other picture is the kept one because of this rater's earlier verdict. Then it remains the
+            kept one, unless the label says that the two are not duplicates.
     """
 
     removed: Side
@@ -57,27 +57,21 @@ class _Edit:
     after: dict[Contents, Verdict | None]
 
 
-def rater_name(text: str) -> str:
-    """A name that stands in a CSV file as it is: other characters than letters, digits, `.`, `_`, `-` become `_`."""
-    return re.sub(r"[^\w.-]|^-", "_", text.strip()[:64], flags=re.ASCII) or "rater"
-
-
 def contents(verdict: Verdict) -> Contents:
-    """What a verdict is about, whatever the order of its sides."""
+    """The contents that a verdict refers to; they do not depend on the order of its sides."""
     first, second = sorted((verdict.sha256_a, verdict.sha256_b))
     return first, second
 
 
 class VerdictStore:
-    """The verdicts of one file, as one rater sees and edits them; usable by several threads.
+    """One rater's verdicts in a file; safe to use from several threads and processes.
 
-    Others may edit the file at the same time: every edit reads it anew under a lock, and touches nothing but the
-    verdicts of this rater, of this sample, on the pairs it is about.
+    Every edit locks and reads the file, and changes only this rater's verdicts on the edited pairs in this sample.
 
     Args:
-        path: `verdicts.csv`; made at the first edit, if there is none.
-        rater: who judges: letters, digits, `.`, `_` and `-`.
-        sample: the draw that is judged; empty while browsing.
+        path: `verdicts.csv`; the first edit makes it if it does not exist.
+        rater: name of the rater: letters, digits, `.`, `_` and `-`.
+        sample: name of the judged pair sample; empty while browsing.
     """
 
     def __init__(self, path: Path, rater: str, sample: str = "") -> None:
@@ -90,21 +84,21 @@ class VerdictStore:
         self._mine: dict[Contents, Verdict] = {}
 
     def verdicts(self) -> list[Verdict]:
-        """All verdicts of the file, read again only when it has changed. Not to be changed.
+        """All verdicts of the file, which is read only if it has changed. Do not modify the list.
 
         Raises:
-            CorruptData: it is not a file of verdicts.
+            CorruptData: the file does not hold verdicts.
         """
         self._refresh()
         return self._read
 
     def mine(self) -> dict[Contents, Verdict]:
-        """This rater's verdicts of this sample, by what they are about. Not to be changed."""
+        """This rater's verdicts of this sample, by contents. Do not modify the dict."""
         self._refresh()
         return self._mine
 
     def version(self) -> tuple[int, int, int] | None:
-        """Another value after each change of the file; None while there is none."""
+        """A value that differs after each change of the file; None if there is no file."""
         try:
             stat = self.path.stat()
         except FileNotFoundError:
@@ -112,36 +106,36 @@ class VerdictStore:
         return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def undoable(self) -> int:
-        """How many edits can be undone."""
+        """Number of edits that can be undone."""
         return len(self._undo)
 
     def judge(self, judgements: Sequence[Judgement], note: str = "") -> None:
-        """Put verdicts in place of this rater's earlier ones on the same pairs, all in one edit.
+        """Replace this rater's verdicts on some pairs, in one edit.
 
         Args:
-            judgements: at most one on each pair.
-            note: what `undo` shall say of it.
+            judgements: at most one for each pair.
+            note: returned by `undo`.
 
         Raises:
             BadParameters: a label is unknown, or a judgement contradicts itself.
-            CorruptData: the file is not one of verdicts.
+            CorruptData: the file does not hold verdicts.
         """
         wanted: dict[Contents, Verdict | None] = {}
         for judgement in judgements:
             wanted |= self._verdicts_of(judgement)
         with self._lock:
             before = self._edit(wanted)
-            if before != wanted:  # else nothing has changed: an answer was lost, and the same asked again
-                self._undo = [*self._undo[1 - _MOST_UNDONE :], _Edit(note, before, wanted)]
+            if before != wanted:  # equal if a request is repeated because its answer was lost
+                self._undo = [*self._undo[1 - _MAX_UNDO :], _Edit(note, before, wanted)]
 
     def undo(self, nonce: str = "") -> str | None:
-        """Take the last edit of this session back; what somebody else has changed since stays.
+        """Undo the last edit of this session, except for verdicts that have changed since.
 
         Args:
-            nonce: asked with the same one again, as when an answer was lost, it changes nothing more.
+            nonce: a repeated call with the same nonce (after a lost answer) undoes nothing more.
 
         Returns:
-            The edit's note; None where there is nothing to undo.
+            The note of the edit; None if there is nothing to undo.
         """
         with self._lock:
             if nonce and nonce in self._undone:
@@ -152,7 +146,7 @@ class VerdictStore:
                 self._edit(last.before, only_where=last.after)
                 self._undo.pop()
                 note = last.note
-            self._undone = dict([*self._undone.items(), (nonce, note)][-_NONCES:])
+            self._undone = dict([*self._undone.items(), (nonce, note)][-_MAX_NONCES:])
             return note
 
     def _verdicts_of(self, judgement: Judgement) -> dict[Contents, Verdict | None]:
@@ -166,8 +160,8 @@ class VerdictStore:
         always = Verdict(removed.sha256, "", removed.key, "", "", "", self.rater, self.sample)
         wanted: dict[Contents, Verdict | None] = {contents(always): always if judgement.always else None}
         if kept is not None:
-            stays = kept.sha256 if judgement.swapped and label not in NOT_DUPLICATES else ""
-            keep = removed.sha256 if judgement.keep else stays
+            unchanged = kept.sha256 if judgement.swapped and label not in NOT_DUPLICATES else ""
+            keep = removed.sha256 if judgement.keep else unchanged
             pair = Verdict(removed.sha256, kept.sha256, removed.key, kept.key, label, keep, self.rater, self.sample)
             wanted[contents(pair)] = pair if label else None
         return wanted
@@ -175,7 +169,14 @@ class VerdictStore:
     def _edit(
         self, wanted: dict[Contents, Verdict | None], only_where: dict[Contents, Verdict | None] | None = None
     ) -> dict[Contents, Verdict | None]:
-        """Make the file say what is wanted; also what it said before."""
+        """Set or delete (None) verdicts of this rater and sample.
+
+        Args:
+            only_where: edit a pair only if its verdict is still the one given here.
+
+        Returns:
+            The verdicts before the edit.
+        """
         before: dict[Contents, Verdict | None] = {}
 
         def change(verdicts: list[Verdict]) -> list[Verdict]:

@@ -1,1 +1,1 @@
-"""The web app in which people judge generated samples."""
+"""The web app in which people draw boxes on generated samples and choose exemplars."""

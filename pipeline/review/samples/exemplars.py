@@ -1,4 +1,4 @@
-"""Samples that people chose as exemplars of a concept, for the paper's arithmetic and turn vector (Figures 7 and 8).
+"""Samples that people chose as exemplars of a concept, for vector arithmetic and the turn vector (Figures 7 and 8).
 
 model,seed,sample,concept,rater
 """
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from pipeline.core.errors import BadParameters
 from pipeline.csv_text import decode_key
-from pipeline.review.samples.csv_table import Table, named, rated, sha256, whole
+from pipeline.review.samples.csv_table import CsvTable, check_name, check_rater, check_sha256, parse_whole_number
 
-PRESETS = (
+CONCEPT_PRESETS = (
     *("smiling woman", "neutral woman", "neutral man"),
     *("man with glasses", "man without glasses", "woman without glasses"),
     *("facing left", "facing right"),
 )
-"""Concepts of the paper's figures, to choose from; any other name will do."""
+"""Concepts of the paper's figures, offered as suggestions; any other name is allowed."""
 
-MOST_EXEMPLARS = 100
-"""Of one concept; the paper averages three, and four for the turn."""
+MAX_EXEMPLARS = 100
+"""Exemplars of one concept; the paper averages three, and four for the turn vector."""
 
 
 @dataclass(frozen=True, order=True)
 class Exemplar:
-    """One line.
+    """One line of the file.
 
     Attributes:
         model: SHA-256 of `generator.safetensors`.
-        seed, sample: of the sample, see `samples.judged_latents`.
-        concept: what it is an exemplar of.
+        seed, sample: seed and number of the sample; see `model_samples.latents_by_number`.
+        concept: the concept that the sample shows.
         rater: who chose it.
     """
 
@@ -41,16 +41,16 @@ class Exemplar:
 
 
 def _parse(row: list[str]) -> Exemplar:
-    model, seed, sample = sha256(row[0]), whole("seed", row[1]), whole("sample", row[2])
-    return Exemplar(model, seed, sample, named("concept", decode_key(row[3])), rated(decode_key(row[4])))
+    model, seed, sample = check_sha256(row[0]), parse_whole_number("seed", row[1]), parse_whole_number("sample", row[2])
+    return Exemplar(model, seed, sample, check_name("concept", decode_key(row[3])), check_rater(decode_key(row[4])))
 
 
 HEADER = [field.name for field in fields(Exemplar)]
-_TABLE = Table("--exemplars", HEADER, _parse, astuple)
+_TABLE = CsvTable("--exemplars", HEADER, _parse, astuple)
 
 
 def read_exemplars(path: Path) -> list[Exemplar]:
-    """All lines of a file of exemplars; see `Table.read` for what is raised."""
+    """All lines of a file of exemplars. Errors: see `CsvTable.read`."""
     return _TABLE.read(path)
 
 
@@ -58,42 +58,42 @@ class ExemplarStore:
     """One rater's exemplars among the samples of one model and seed.
 
     Args:
-        path: `exemplars.csv`; made at the first edit, if there is none.
+        path: `exemplars.csv`; the first edit makes it if it does not exist.
         model, seed, rater: as in `Exemplar`.
-        count: how many samples there are.
+        count: number of samples.
     """
 
     def __init__(self, path: Path, model: str, seed: int, rater: str, *, count: int) -> None:
         self.path, self.model, self.seed, self.rater, self.count = path, model, seed, rater, count
 
-    def said(self) -> dict[str, list[int]]:
-        """The exemplars of each concept, in rising order."""
-        said: dict[str, list[int]] = {}
+    def by_concept(self) -> dict[str, list[int]]:
+        """Numbers of the samples for each concept, rising."""
+        found: dict[str, list[int]] = {}
         for exemplar in filter(self._is_mine, self._all()):
-            said.setdefault(exemplar.concept, []).append(exemplar.sample)
-        return said
+            found.setdefault(exemplar.concept, []).append(exemplar.sample)
+        return found
 
-    def elsewhere(self) -> int:
-        """How many are samples of other models or seeds, which are not shown."""
+    def count_hidden(self) -> int:
+        """Number of this rater's exemplars that are samples of other models or seeds; they are not shown."""
         return sum(exemplar.rater == self.rater and not self._is_mine(exemplar) for exemplar in self._all())
 
     def choose(self, sample: int, concept: str, chosen: bool) -> None:
-        """Make a sample an exemplar of a concept, or no longer; the same again changes nothing more.
+        """Add or remove a sample as exemplar of a concept; a repeated call changes nothing more.
 
         Raises:
-            BadParameters: there is no such sample, the concept is no name, or it has too many exemplars.
+            BadParameters: there is no such sample, or the concept has a wrong name or too many exemplars.
         """
         if not 0 <= sample < self.count:
             raise BadParameters(f"sample {sample}: expected 0 to {self.count - 1}")
         try:
-            exemplar = Exemplar(self.model, self.seed, sample, named("concept", concept), self.rater)
+            exemplar = Exemplar(self.model, self.seed, sample, check_name("concept", concept), self.rater)
         except ValueError as error:
             raise BadParameters(str(error)) from None
 
         def change(exemplars: list[Exemplar]) -> Iterable[Exemplar]:
             others = [one for one in exemplars if one != exemplar]
-            if chosen and sum(self._is_mine(one) and one.concept == concept for one in others) >= MOST_EXEMPLARS:
-                raise BadParameters(f"concept {concept!r}: expected at most {MOST_EXEMPLARS} exemplars")
+            if chosen and sum(self._is_mine(one) and one.concept == concept for one in others) >= MAX_EXEMPLARS:
+                raise BadParameters(f"concept {concept!r}: expected at most {MAX_EXEMPLARS} exemplars")
             return [*others, exemplar] if chosen else others
 
         _TABLE.edit(self.path, change)

@@ -1,4 +1,4 @@
-"""The samples that people judge: each is named by the model, a seed and a number, and by nothing else."""
+"""The samples that people judge: each depends on the model, a seed and its number, and on nothing else."""
 
 import threading
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from pipeline.models.registry import load_generator
 from pipeline.seeding import deterministic
 
 THREADS = 2
-"""Of torch: the last bit of a sum depends on it, and a picture does so hardly ever."""
+"""Threads of torch: the last bit of a sum depends on their number; a picture rarely does."""
 
 BLOCK = 64
-"""Pictures that are drawn at a time."""
+"""Number of pictures generated at a time."""
 
 
-class Samples:
-    """The pictures of one model and seed, drawn when they are first asked for; usable by several threads.
+class ModelSamples:
+    """Samples of one model and seed, generated in blocks when they are needed; safe to use from several threads.
 
     Args:
-        folder: the model, of any family.
-        seed: of the samples, as `Generator.sample` takes it.
+        folder: folder of the model, of any family.
+        seed: root seed of the samples.
 
     Attributes:
         digest: SHA-256 of the generator's weights.
-        side: of a picture, in pixels.
+        side: side of a picture in pixels.
 
     Raises:
-        MissingInput, CorruptData: the model is not there or not whole.
+        MissingInput, CorruptData: the model does not exist or is damaged.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:

@@ -1,15 +1,15 @@
-// Sends edits one after the other. What fails is kept and tried again until the server has answered.
+// Sends edits one after the other. A failed edit is kept and sent again until the server answers.
 
-const ANEW = "the server was started anew: open the link it has printed, in this browser, and leave this page open";
-const SILENT = "the server does not answer: start it again at the same port, and leave this page open";
-const REFUSED = new Set([400, 404, 405, 413, 415]); // asking again would not help
+const RESTARTED = "the server was restarted: open the link that it printed, in this browser, and leave this page open";
+const NO_ANSWER = "the server does not answer: start it again on the same port, and leave this page open";
+const REFUSED = new Set([400, 404, 405, 413, 415]); // sending it again would not help
 
 export class Saver {
-  // changed(pending, trouble) is called after every change; trouble is a text, or empty.
+  // changed(pending, problem) is called after every change; problem is a text, or empty.
   constructor(changed) {
     this.changed = changed;
     this.queue = [];
-    this.trouble = "";
+    this.problem = "";
     this.wake = () => {};
     window.addEventListener("beforeunload", (event) => {
       if (this.queue.length) event.preventDefault();
@@ -17,28 +17,28 @@ export class Saver {
     window.addEventListener("online", () => this.wake());
   }
 
-  // The server's answer; an error where it refused.
+  // Resolves to the server's answer; rejects if the server refuses the edit.
   send(path, body) {
     return new Promise((resolve, reject) => {
       this.queue.push({ path, body: JSON.stringify(body), resolve, reject });
-      this.changed(this.queue.length, this.trouble);
+      this.changed(this.queue.length, this.problem);
       if (this.queue.length === 1) this.run();
     });
   }
 
-  // Until nothing is on its way, or something fails.
+  // Resolves when no edit is pending, or when one fails.
   async idle() {
-    while (this.queue.length && !this.trouble) await new Promise((go) => setTimeout(go, 20));
+    while (this.queue.length && !this.problem) await new Promise((go) => setTimeout(go, 20));
   }
 
   async run() {
     let wait = 500;
     while (this.queue.length) {
       const { path, body, resolve, reject } = this.queue[0];
-      const [answer, refusal, trouble] = await post(path, body);
-      this.trouble = trouble;
-      if (trouble) {
-        this.changed(this.queue.length, trouble);
+      const [answer, refusal, problem] = await post(path, body);
+      this.problem = problem;
+      if (problem) {
+        this.changed(this.queue.length, problem);
         await new Promise((go) => {
           this.wake = go;
           setTimeout(go, wait);
@@ -55,28 +55,28 @@ export class Saver {
   }
 }
 
-// [answer, refusal, trouble]: one of them is there.
+// Returns [answer, refusal, problem]; exactly one is set.
 async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
   try {
     const signal = AbortSignal.timeout(30000);
     const response = await fetch(path, { method: "POST", headers, body, signal });
     if (response.ok) return [await response.json(), "", ""];
-    if (response.status === 403) return [null, "", ANEW];
-    const said = await response.json().catch(() => ({}));
-    const text = said.error || `the server answered ${response.status}`;
+    if (response.status === 403) return [null, "", RESTARTED];
+    const body = await response.json().catch(() => ({}));
+    const text = body.error || `the server answered ${response.status}`;
     return REFUSED.has(response.status) ? [null, text, ""] : [null, "", text];
   } catch {
-    return [null, "", SILENT];
+    return [null, "", NO_ANSWER];
   }
 }
 
 export async function get(path, parameters) {
   const response = await fetch(`${path}?${new URLSearchParams(parameters)}`).catch(() => {
-    throw new Error(SILENT);
+    throw new Error(NO_ANSWER);
   });
-  const said = await response.json().catch(() => ({}));
-  if (response.status === 403) throw new Error(ANEW);
-  if (!response.ok) throw new Error(said.error || `the server answered ${response.status}`);
-  return said;
+  const body = await response.json().catch(() => ({}));
+  if (response.status === 403) throw new Error(RESTARTED);
+  if (!response.ok) throw new Error(body.error || `the server answered ${response.status}`);
+  return body;
 }

@@ -1,4 +1,4 @@
-"""Dedup results of any size, laid out as `dcgan dedup` leaves them, from made pictures."""
+"""Make dedup results of any size, in the layout of `dcgan dedup`, from synthetic pictures."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ HOSTILE = (
     "javascript:document.title='run'//%00%0a{{7*7}}${7*7}",
     "k" * 4096,
 )
-"""Keys that a page, a table or a terminal may trip over."""
+"""Keys that could break a page, a table or a terminal."""
 
 
 def make_result(
     folder: Path, groups: int, copies: int, *, hostile: Sequence[str] = (), side: int = 32, chunk: int = 65_536
 ) -> Path:
-    """A result with `groups` kept pictures and `copies` removed ones for each, and some misses and decoys.
+    """A result with `groups` kept pictures, `copies` removed ones for each, and some misses and decoys.
 
-    Copy c of a group differs from its keeper in 2c bits of its code, and its score is -c. The first copy of every tenth
-    group has the bytes of its keeper. Rows of a group lie side by side, their keeper first.
+    The code of copy c differs from its representative's in 2c bits, and its score is -c. The first copy of every tenth
+    group has the bytes of its representative. The rows of a group are adjacent; the representative is first.
     """
     steps = folder / "steps"
     steps.mkdir(parents=True)
@@ -76,19 +76,19 @@ def make_result(
     (steps / "pairs").mkdir()
     pairs_table.write_tables(steps / "pairs", tables, {**about, "detector": "d" * 64})
     write_verdicts(folder / "verdicts.csv", [])
-    again(folder)
+    remove_again(folder)
     return folder
 
 
-def again(folder: Path, matches: Path | None = None) -> dict[str, Any]:
-    """Remove duplicates anew, with the verdicts there are: what `dcgan dedup` would do."""
+def remove_again(folder: Path, matches: Path | None = None) -> dict[str, Any]:
+    """Remove duplicates again with the current verdicts, as `dcgan dedup` would."""
     steps = folder / "steps"
     folders = (steps / "images", steps / "codes", steps / "pairs", folder / "verdicts.csv")
     return remove_duplicates(*folders, RemovalConfig(keep=["first"]), steps / "dedup", matches=matches)
 
 
 def content(row: int, size: int) -> str:
-    """SHA-256 of a picture's source."""
+    """SHA-256 of the source of a picture."""
     same = row % size == 1 and row // size % 10 == 0
     return hashlib.sha256(f"source {row - same}".encode()).hexdigest()
 
@@ -98,14 +98,14 @@ def _picture(key: str, row: int, size: int) -> image_set.Picture:
 
 
 def _images(rows: range, size: int, side: int) -> Images:
-    """Blocks of colour by group; copies are a little noisy, each a little more than the one before."""
+    """Blocks of colour for each group; each copy differs a little more than the one before."""
     numbers = np.arange(rows.start, rows.stop)
     images = np.empty((len(numbers), side, side, 3), np.uint8)
     for at, row in enumerate(numbers):
         coarse = np.random.default_rng(row // size).integers(30, 226, (4, 4, 3))
         large = coarse.repeat(side // 4, axis=0).repeat(side // 4, axis=1)
         copy = int(row % size) - (row % size == 1 and row // size % 10 == 0)
-        large[copy : copy + 3, : 2 * copy] += 3 * copy  # none for the keeper
+        large[copy : copy + 3, : 2 * copy] += 3 * copy  # 0 for the representative
         images[at] = large.clip(0, 255)
     return images
 

@@ -1,4 +1,4 @@
-"""A tiny model that nobody has trained."""
+"""A tiny untrained model."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.models.untrained import save_untrained
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its folder; pictures of 32×32 that differ from each other."""
+    """Folder of the model, whose samples are 32×32 pixels and differ from each other."""
     return save_untrained(tmp_path_factory.mktemp("models") / "tiny")

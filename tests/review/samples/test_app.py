@@ -1,4 +1,4 @@
-"""Over HTTP: only the browser with the link gets anything, nonsense is refused, and hostile names are data."""
+"""Over HTTP: access checks protect all routes, wrong input is refused, and hostile names are escaped."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.review.samples.boxes import read_boxes
 from pipeline.review.samples.exemplars import read_exemplars
-from pipeline.review.samples.model_samples import Samples
+from pipeline.review.samples.model_samples import ModelSamples
 from tests.webapp.serving import Running
 
 OBJECT = "</title><script>alert(1)</script>"
@@ -47,7 +47,7 @@ def browser(server: Running) -> Iterator[requests.Session]:
 
 
 def raw(server: Running, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int:
-    """Status of the answer to a request whose headers nobody tidies up."""
+    """Status of the answer to a request that is sent without any normalisation."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -57,8 +57,8 @@ def raw(server: Running, method: str, path: str, headers: dict[str, str], body: 
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_others_get_nothing(server: Running, browser: requests.Session, path: str) -> None:
-    """No token, no answer; nor for another host, token or not. Every page forbids what comes from elsewhere."""
+def test_all_routes_are_protected(server: Running, browser: requests.Session, path: str) -> None:
+    """403 without the cookie and for other hosts; every answer has the content security policy."""
     assert requests.get(server.origin + path).status_code == 403
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     for host in ("evil.example", f"localhost:{server.port}"):
@@ -69,8 +69,8 @@ def test_others_get_nothing(server: Running, browser: requests.Session, path: st
 
 
 @pytest.mark.parametrize("path", ["/api/boxes", "/api/exemplars"])
-def test_what_another_page_posts_is_refused(server: Running, browser: requests.Session, to: Path, path: str) -> None:
-    """And writes nothing."""
+def test_posts_of_other_pages_are_refused(server: Running, browser: requests.Session, to: Path, path: str) -> None:
+    """A refused POST writes nothing."""
     body = json.dumps({"sample": 0, "before": None, "after": [], "concept": "x", "chosen": True}).encode()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     headers = {"Host": f"127.0.0.1:{server.port}", "Cookie": cookie, "Content-Length": str(len(body))}
@@ -83,7 +83,7 @@ def test_what_another_page_posts_is_refused(server: Running, browser: requests.S
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         *({}, [], {"sample": "0"}, {"sample": True}, {"sample": 20}, {"sample": -1}, {"after": 3}, {"before": 0}),
         *(
@@ -96,25 +96,25 @@ def test_what_another_page_posts_is_refused(server: Running, browser: requests.S
         {"after": [[0, 10**30, 1, 1]]},
     ],
 )
-def test_nonsense_boxes_are_refused(server: Running, browser: requests.Session, to: Path, said: Any) -> None:
-    """With a reason, and without a trace."""
-    whole = {"sample": 0, "before": None, "after": None, **said} if said else said
-    answer = browser.post(f"{server.origin}/api/boxes", json=whole)
+def test_wrong_boxes_are_refused(server: Running, browser: requests.Session, to: Path, body: Any) -> None:
+    """The answer has a reason, and nothing is written."""
+    posted = {"sample": 0, "before": None, "after": None, **body} if body else body
+    answer = browser.post(f"{server.origin}/api/boxes", json=posted)
     assert answer.status_code == 400 and answer.json()["error"]
     assert not (to / "boxes.csv").exists()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         *({}, [], {"sample": "0"}, {"sample": 2000}, {"concept": 3}, {"concept": ""}, {"concept": "x" * 65}),
         *({"concept": "\ud800"}, {"chosen": 1}, {"chosen": None}),
     ],
 )
-def test_nonsense_exemplars_are_refused(server: Running, browser: requests.Session, to: Path, said: Any) -> None:
-    """With a reason, and without a trace."""
-    whole = {"sample": 0, "concept": "x", "chosen": True, **said} if said else said
-    answer = browser.post(f"{server.origin}/api/exemplars", json=whole)
+def test_wrong_exemplars_are_refused(server: Running, browser: requests.Session, to: Path, body: Any) -> None:
+    """The answer has a reason, and nothing is written."""
+    posted = {"sample": 0, "concept": "x", "chosen": True, **body} if body else body
+    answer = browser.post(f"{server.origin}/api/exemplars", json=posted)
     assert answer.status_code == 400 and answer.json()["error"]
     assert not (to / "exemplars.csv").exists()
 
@@ -133,14 +133,14 @@ def test_nonsense_exemplars_are_refused(server: Running, browser: requests.Sessi
         ("/mean.png?samples=-1", 400),
     ],
 )
-def test_what_is_not_there(server: Running, browser: requests.Session, path: str, status: int) -> None:
-    """Samples outside what is judged, files outside the app."""
+def test_unknown_samples_and_files(server: Running, browser: requests.Session, path: str, status: int) -> None:
+    """Samples beyond the last one and files outside the app are not served."""
     assert browser.get(server.origin + path).status_code == status
 
 
 def test_pictures_are_the_samples(server: Running, browser: requests.Session, tiny_model: Path) -> None:
-    """To the pixel: a box of whole pixels is about what was shown."""
-    samples = Samples(tiny_model, 0)
+    """Served pictures equal the samples in every pixel, so boxes refer to the shown pixels."""
+    samples = ModelSamples(tiny_model, 0)
     for path, expected in (
         ("/picture/3.png", samples.picture(3)),
         ("/mean.png?samples=1,2,3", samples.mean([1, 2, 3])),
@@ -149,8 +149,8 @@ def test_pictures_are_the_samples(server: Running, browser: requests.Session, ti
         assert np.array_equal(shown, expected)
 
 
-def test_hostile_names_are_data_and_a_broken_file_is_left(tiny_model: Path, tmp_path: Path) -> None:
-    """A name stands escaped in the page and as one field of one line; nonsense that an editor saves is told."""
+def test_hostile_names_and_a_damaged_file(tiny_model: Path, tmp_path: Path) -> None:
+    """Names are escaped in the page and are one field of one line; a damaged file gives an error and is unchanged."""
     server = Running("review_samples", "--model", tiny_model, "--to", tmp_path, "--object", OBJECT)
     with contextlib.ExitStack() as stack, requests.Session() as browser:
         stack.callback(server.kill)
@@ -159,12 +159,12 @@ def test_hostile_names_are_data_and_a_broken_file_is_left(tiny_model: Path, tmp_
         for path in ("/", "/exemplars"):
             assert "<script>alert" not in browser.get(server.origin + path).text
         hostile = '=1+1,"\n<img src=x onerror=alert(1)>%\u202e'
-        said = {"sample": 3, "concept": hostile, "chosen": True}
-        assert browser.post(f"{server.origin}/api/exemplars", json=said).status_code == 200
+        body = {"sample": 3, "concept": hostile, "chosen": True}
+        assert browser.post(f"{server.origin}/api/exemplars", json=body).status_code == 200
         edit = {"sample": 3, "before": None, "after": [[1, 2, 3, 4]]}
         assert browser.post(f"{server.origin}/api/boxes", json=edit).status_code == 200
         assert [(one.concept, one.sample) for one in read_exemplars(tmp_path / "exemplars.csv")] == [(hostile, 3)]
-        assert [(box.object, box.place) for box in read_boxes(tmp_path / "boxes.csv")] == [(OBJECT, (1, 2, 3, 4))]
+        assert [(box.object, box.rectangle) for box in read_boxes(tmp_path / "boxes.csv")] == [(OBJECT, (1, 2, 3, 4))]
         for name in ("boxes.csv", "exemplars.csv"):
             text = (tmp_path / name).read_text()
             assert text.count("\n") == 2 and '"' not in text and ",=" not in text

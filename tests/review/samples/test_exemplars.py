@@ -1,14 +1,14 @@
-"""Exemplars survive the way to the file and back, and edits touch nothing else."""
+"""Exemplars are written and read unchanged, and edits change nothing else."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
-from pipeline.review.samples.exemplars import HEADER, MOST_EXEMPLARS, PRESETS, ExemplarStore, read_exemplars
+from pipeline.review.samples.exemplars import CONCEPT_PRESETS, HEADER, MAX_EXEMPLARS, ExemplarStore, read_exemplars
 
 MODEL = "a" * 64
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).filter(str.strip)
@@ -19,9 +19,10 @@ def store(path: Path, **changes: Any) -> ExemplarStore:
     return ExemplarStore(path, **(values | changes))
 
 
+@settings(deadline=None)
 @given(chosen=st.sets(st.tuples(st.integers(0, 1999), NAMES), max_size=8))
-def test_what_is_chosen_is_read_back(tmp_path_factory: pytest.TempPathFactory, chosen: set[tuple[int, str]]) -> None:
-    """Whatever the concepts are called; one line each."""
+def test_chosen_exemplars_are_read_back(tmp_path_factory: pytest.TempPathFactory, chosen: set[tuple[int, str]]) -> None:
+    """With any names of concepts; each exemplar is one line."""
     path = tmp_path_factory.mktemp("exemplars") / "exemplars.csv"
     for sample, concept in chosen:
         store(path).choose(sample, concept, True)
@@ -30,8 +31,8 @@ def test_what_is_chosen_is_read_back(tmp_path_factory: pytest.TempPathFactory, c
         assert path.read_text().count("\n") == 1 + len(chosen) and '"' not in path.read_text()
 
 
-def test_choosing_and_taking_back(tmp_path: Path) -> None:
-    """The same again changes nothing; other raters, seeds and models stay."""
+def test_choosing_and_removing(tmp_path: Path) -> None:
+    """A repeated edit changes nothing; exemplars of other raters, seeds and models are unchanged."""
     path = tmp_path / "exemplars.csv"
     store(path, rater="bob").choose(5, "neutral man", True)
     store(path, model="b" * 64).choose(5, "neutral man", True)
@@ -41,34 +42,34 @@ def test_choosing_and_taking_back(tmp_path: Path) -> None:
         mine.choose(12, "neutral man", True)
         mine.choose(5, "neutral man", True)
         mine.choose(5, "facing left", True)
-    assert mine.said() == {"neutral man": [5, 12], "facing left": [5]} and mine.elsewhere() == 2
+    assert mine.by_concept() == {"neutral man": [5, 12], "facing left": [5]} and mine.count_hidden() == 2
     for _ in range(2):
         mine.choose(5, "neutral man", False)
-    assert mine.said() == {"neutral man": [12], "facing left": [5]} and len(read_exemplars(path)) == 5
+    assert mine.by_concept() == {"neutral man": [12], "facing left": [5]} and len(read_exemplars(path)) == 5
     assert read_exemplars(path) == sorted(read_exemplars(path))
 
 
 @pytest.mark.parametrize(
     ("sample", "concept"), [(-1, "x"), (2000, "x"), (0, ""), (0, " "), (0, "x" * 65), (0, "\udfff")]
 )
-def test_what_is_no_sample_or_no_concept_is_refused(tmp_path: Path, sample: int, concept: str) -> None:
-    """And writes nothing."""
+def test_wrong_samples_and_concepts_are_refused(tmp_path: Path, sample: int, concept: str) -> None:
+    """A refused edit writes nothing."""
     with pytest.raises(BadParameters):
         store(tmp_path / "exemplars.csv").choose(sample, concept, True)
     assert not (tmp_path / "exemplars.csv").exists()
 
 
-def test_a_concept_has_a_bounded_number(tmp_path: Path) -> None:
-    """The mean's address must fit into a request."""
-    for sample in range(MOST_EXEMPLARS):
+def test_a_concept_has_a_bounded_number_of_exemplars(tmp_path: Path) -> None:
+    """The URL of the mean picture, which lists all exemplars, must have a bounded length."""
+    for sample in range(MAX_EXEMPLARS):
         store(tmp_path / "exemplars.csv").choose(sample, "x", True)
     with pytest.raises(BadParameters, match="at most"):
-        store(tmp_path / "exemplars.csv").choose(MOST_EXEMPLARS, "x", True)
-    assert len(read_exemplars(tmp_path / "exemplars.csv")) == MOST_EXEMPLARS
+        store(tmp_path / "exemplars.csv").choose(MAX_EXEMPLARS, "x", True)
+    assert len(read_exemplars(tmp_path / "exemplars.csv")) == MAX_EXEMPLARS
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         (f"{'g' * 64},0,1,x,ann", "64 lower-case hex"),
         (f"{MODEL},01,1,x,ann", "seed '01'"),
@@ -78,16 +79,16 @@ def test_a_concept_has_a_bounded_number(tmp_path: Path) -> None:
         (f"{MODEL},0,1,x", "4 fields"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, line: str, told: str) -> None:
-    """Later stages read this file."""
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    """A wrong line is an error with its number."""
     path = tmp_path / "exemplars.csv"
     path.write_text(f"{','.join(HEADER)}\n{line}\n")
-    with pytest.raises(CorruptData, match=r"--exemplars .*exemplars\.csv, line 2: .*" + told):
+    with pytest.raises(CorruptData, match=r"--exemplars .*exemplars\.csv, line 2: .*" + message):
         read_exemplars(path)
     with pytest.raises(MissingInput, match="dcgan review-samples"):
         read_exemplars(tmp_path / "nothing.csv")
 
 
-def test_the_paper_s_concepts_are_offered() -> None:
-    """Figures 7 and 8 can be made with what the list offers."""
-    assert {"smiling woman", "neutral woman", "neutral man", "facing left", "facing right"} <= set(PRESETS)
+def test_the_concepts_of_the_paper_are_offered() -> None:
+    """The list has the concepts of Figures 7 and 8."""
+    assert {"smiling woman", "neutral woman", "neutral man", "facing left", "facing right"} <= set(CONCEPT_PRESETS)

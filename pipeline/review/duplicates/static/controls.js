@@ -1,7 +1,7 @@
-// Keys and buttons that the pages share: labels, views, zoom and help.
+// Keys and buttons that both pages have: labels, views, zoom and help.
 
 const LABELS = ["same_bytes", "same_pixels", "near", "mirrored", "similar", "different"];
-const LETTERS = { p: "same_pixels", n: "near", m: "mirrored", s: "similar", d: "different" };
+const LABEL_KEYS = { p: "same_pixels", n: "near", m: "mirrored", s: "similar", d: "different" };
 const $ = (selector) => document.querySelector(selector);
 
 export const click = (selector) => {
@@ -13,7 +13,7 @@ export const words = (label) => label.replace("_", " ");
 
 export const labelKeys = {
   ...Object.fromEntries(LABELS.map((name, number) => [String(number + 1), () => click(`[data-label=${name}]`)])),
-  ...Object.fromEntries(Object.entries(LETTERS).map(([key, name]) => [key, () => click(`[data-label=${name}]`)])),
+  ...Object.fromEntries(Object.entries(LABEL_KEYS).map(([key, name]) => [key, () => click(`[data-label=${name}]`)])),
 };
 
 export function eachButton(attribute, act) {
@@ -22,7 +22,7 @@ export function eachButton(attribute, act) {
   }
 }
 
-// Binds the buttons of the views and of the help; also the keys that do the same.
+// Connects the buttons of the views and the help; returns the keys for the same actions.
 export function viewKeys(pictures) {
   eachButton("view", (view) => {
     pictures.setView(view);
@@ -52,13 +52,13 @@ export function viewKeys(pictures) {
   };
 }
 
-// Does what a key is for, once while it is held down unless it moves (i, j). `idle()` says when keys do nothing.
-export function listen(keys, idle) {
+// Calls the function of a pressed key. Held keys repeat only if they move (i, j). While `disabled()`, keys do nothing.
+export function listen(keys, disabled) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || $("#help").open || idle()) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || $("#help").open || disabled()) return;
     if (event.target.matches("input, select")) {
       if (event.key === "Escape") {
-        event.preventDefault(); // else the field is emptied
+        event.preventDefault(); // by default, Escape empties the field
         $("#list").focus();
       }
       return;
@@ -70,11 +70,11 @@ export function listen(keys, idle) {
   });
 }
 
-export function showTrouble(say, pending, trouble) {
-  const box = $("#trouble");
-  box.hidden = !trouble;
-  if (trouble) box.textContent = `Not saved yet (${pending} ${pending === 1 ? "edit" : "edits"}): ${trouble}. Trying again …`;
-  say(trouble ? "not saved" : pending ? "saving …" : "saved");
+export function showSaving(say, pending, problem) {
+  const box = $("#save-error");
+  box.hidden = !problem;
+  if (problem) box.textContent = `Not saved yet (${pending} ${pending === 1 ? "edit" : "edits"}): ${problem}. Trying again …`;
+  say(problem ? "not saved" : pending ? "saving …" : "saved");
 }
 
 export const nonce = () => Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");

@@ -1,4 +1,4 @@
-// Shows what the server estimates from the verdicts on a draw.
+// Shows the server's estimate from the verdicts on a pair sample.
 
 const $ = (selector) => document.querySelector(selector);
 const number = new Intl.NumberFormat("en");
@@ -10,17 +10,17 @@ function cell(name, text) {
   return Object.assign(document.createElement(name), { textContent: text });
 }
 
-export function drawEstimate(said, rater) {
-  const mine = said.raters[rater] || { judged: 0, wrong: 0, controls_judged: 0, controls_missed: 0 };
-  const settled = said.false_removal_rate_high < 0.01;
+export function showEstimate(estimate, rater) {
+  const mine = estimate.raters[rater] || { judged: 0, wrong: 0, controls_judged: 0, controls_missed: 0 };
+  const settled = estimate.false_removal_rate_high < 0.01;
   const facts = [
-    ["False removals", `${share(said.false_removal_rate)} (95 %: ${share(said.false_removal_rate_low)} to ${share(said.false_removal_rate_high)})`],
-    ["Judged by anybody", `${number.format(said.judged)} of ${count(said.of, "removed pair")}, ${number.format(said.wrong)} wrong`],
-    ["Under 1 in 100", settled ? "settled" : said.needed === null ? "this draw cannot settle it" : `settled after ${number.format(said.needed)} more without an error`],
-    ["Your controls", mine.controls_judged ? `${number.format(mine.controls_missed)} of ${number.format(mine.controls_judged)} taken for duplicates` : "none judged yet"],
-    ["Agreement", said.agreement ? `${number.format(said.agreement.agree)} of ${count(said.agreement.pairs, "removed pair")} that several raters judged` : "no pair judged by two raters yet"],
+    ["False removals", `${share(estimate.false_removal_rate)} (95 %: ${share(estimate.false_removal_rate_low)} to ${share(estimate.false_removal_rate_high)})`],
+    ["Judged by all raters", `${number.format(estimate.judged)} of ${count(estimate.of, "removed pair")}, ${number.format(estimate.wrong)} wrong`],
+    ["Rate below 1 %", settled ? "shown" : estimate.needed === null ? "this sample is too small to show it" : `shown after ${number.format(estimate.needed)} more right removals`],
+    ["Your controls", mine.controls_judged ? `${number.format(mine.controls_missed)} of ${number.format(mine.controls_judged)} called duplicates` : "none judged yet"],
+    ["Agreement", estimate.agreement ? `${number.format(estimate.agreement.agree)} of ${count(estimate.agreement.pairs, "removed pair")} with several raters` : "no pair has two raters yet"],
   ];
-  if (said.stale) facts.push(["Stale", "this draw is of another detector than today's"]);
+  if (estimate.stale) facts.push(["Outdated", "the pairs were removed by another detector than the current one"]);
   $("#figures").replaceChildren(
     ...facts.map(([name, value]) => {
       const row = document.createElement("div");
@@ -29,7 +29,7 @@ export function drawEstimate(said, rater) {
     }),
   );
   $("#strata tbody").replaceChildren(
-    ...Object.entries(said.strata).map(([stratum, { size, of, judged, wrong, rate, low, high }]) => {
+    ...Object.entries(estimate.strata).map(([stratum, { size, of, judged, wrong, rate, low, high }]) => {
       const row = document.createElement("tr");
       const figures = [number.format(size), `${number.format(judged)} of ${number.format(of)}`, number.format(wrong), percent(rate), `${percent(low)} to ${percent(high)}`];
       const head = Object.assign(cell("th", stratum.replaceAll("_", " ")), { scope: "row" });
@@ -37,5 +37,5 @@ export function drawEstimate(said, rater) {
       return row;
     }),
   );
-  $("#method").textContent = `Method: ${said.method}.`;
+  $("#method").textContent = `Method: ${estimate.method}.`;
 }

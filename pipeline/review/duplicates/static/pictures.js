@@ -1,11 +1,11 @@
-// The two pictures of a pair, large: side by side, their difference, or one after the other; the zoom moves both.
+// The two pictures of a pair, enlarged: side by side, as their difference, or alternating. Zoom and position are shared.
 
 const GAIN = 8;
 const BLINK_MS = 500;
-const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Pictures {
-  // address(picture, source) is where a picture, or its source, is found.
+  // address(picture, source) returns the URL of a stored picture or of its source.
   constructor(root, address) {
     this.root = root;
     this.address = address;
@@ -17,12 +17,12 @@ export class Pictures {
     this.shown = null;
     for (const image of [this.left, this.right]) {
       image.addEventListener("load", () => this.drawDifference());
-      image.addEventListener("error", () => this.fall(image));
+      image.addEventListener("error", () => this.showStored(image));
     }
     for (const pane of root.querySelectorAll(".pane")) {
-      pane.addEventListener("wheel", (event) => this.turn(event), { passive: false });
-      pane.addEventListener("pointerdown", (event) => this.grab(event));
-      pane.addEventListener("click", () => calm.matches && this.view === "blink" && this.toggle());
+      pane.addEventListener("wheel", (event) => this.zoomByWheel(event), { passive: false });
+      pane.addEventListener("pointerdown", (event) => this.startDrag(event));
+      pane.addEventListener("click", () => reducedMotion.matches && this.view === "blink" && this.toggle());
     }
     this.fit();
   }
@@ -31,7 +31,7 @@ export class Pictures {
     return this.root.dataset.view;
   }
 
-  // A picture that is null is one that cannot be shown; undefined is none.
+  // null: the picture is not available; undefined: there is no pair.
   show(left, right, names) {
     this.shown = [left, right, names];
     this.load(this.left, left, names[0]);
@@ -50,8 +50,8 @@ export class Pictures {
     image.src = this.address(picture, this.source);
   }
 
-  // A source that cannot be read: what the set has of it stands for it.
-  fall(image) {
+  // If a source cannot be read, the stored picture is shown.
+  showStored(image) {
     if (!image.hasAttribute("src") || image.classList.contains("stored")) return;
     image.classList.add("stored");
     image.src = image.dataset.stored;
@@ -64,13 +64,13 @@ export class Pictures {
 
   setView(view) {
     if (view === "blink" && this.view === "blink") {
-      if (calm.matches) return this.toggle();
+      if (reducedMotion.matches) return this.toggle();
       view = "side";
     }
     clearInterval(this.timer);
     this.root.dataset.view = view;
     this.root.classList.remove("second");
-    if (view === "blink" && !calm.matches) this.timer = setInterval(() => this.toggle(), BLINK_MS);
+    if (view === "blink" && !reducedMotion.matches) this.timer = setInterval(() => this.toggle(), BLINK_MS);
     this.drawDifference();
   }
 
@@ -99,11 +99,11 @@ export class Pictures {
     context.putImageData(a, 0, 0);
   }
 
-  // Zoom: the picture is `scale` times its pane, and moved by (x, y) panes.
+  // The picture is `scale` times as large as its pane, and shifted by (x, y) panes.
   fit() {
     this.scale = 1;
     this.x = this.y = 0;
-    this.place();
+    this.applyZoom();
   }
 
   zoom(factor, x = 0.5, y = 0.5) {
@@ -111,10 +111,10 @@ export class Pictures {
     this.x = x - ((x - this.x) * scale) / this.scale;
     this.y = y - ((y - this.y) * scale) / this.scale;
     this.scale = scale;
-    this.place();
+    this.applyZoom();
   }
 
-  place() {
+  applyZoom() {
     const inside = (value) => Math.min(0, Math.max(1 - this.scale, value));
     this.x = inside(this.x);
     this.y = inside(this.y);
@@ -124,14 +124,14 @@ export class Pictures {
     }
   }
 
-  turn(event) {
+  zoomByWheel(event) {
     event.preventDefault();
     const box = event.currentTarget.getBoundingClientRect();
     const factor = Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) / 300);
     this.zoom(factor, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }
 
-  grab(event) {
+  startDrag(event) {
     if (this.scale === 1 || event.button) return;
     const pane = event.currentTarget;
     const box = pane.getBoundingClientRect();
@@ -139,7 +139,7 @@ export class Pictures {
     const move = (moved) => {
       this.x = x + moved.clientX / box.width;
       this.y = y + moved.clientY / box.height;
-      this.place();
+      this.applyZoom();
     };
     const end = () => pane.removeEventListener("pointermove", move);
     event.preventDefault();

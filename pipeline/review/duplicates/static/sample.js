@@ -1,8 +1,8 @@
-// The page of a draw: one pair at a time, in the order drawn, and nothing that tells how it came about.
+// The page for judging a pair sample blind: one pair at a time, in the order of the sample, without any other information.
 
-import { click, eachButton, labelKeys, listen, nonce, showTrouble, viewKeys, words } from "./controls.js";
-import { shown } from "./drawing.js";
-import { drawEstimate } from "./estimate.js";
+import { click, eachButton, labelKeys, listen, nonce, showSaving, viewKeys, words } from "./controls.js";
+import { visible } from "./elements.js";
+import { showEstimate } from "./estimate.js";
 import { Pictures } from "./pictures.js";
 import { Saver, get } from "./saving.js";
 
@@ -10,13 +10,13 @@ const $ = (selector) => document.querySelector(selector);
 const number = new Intl.NumberFormat("en");
 
 const pictures = new Pictures($("#pictures"), (side, source) => `/sample/${at}/${source ? "source/" : ""}${side}.png`);
-const saver = new Saver((pending, trouble) => showTrouble(say, pending, trouble));
+const saver = new Saver((pending, problem) => showSaving(showStatus, pending, problem));
 let session = null;
-let pairs = []; // of each: label, missing, saving (edits on their way), failed (why one was refused)
+let pairs = []; // of each: label, missing, saving (number of pending edits), failed (reason of a refusal)
 let at = 0;
-let asked = 0; // for the estimate: only the answer to the last question counts
+let estimates = 0; // number of requested estimates; only the answer to the last one is used
 
-function say(text) {
+function showStatus(text) {
   $("#saved").textContent = text;
 }
 
@@ -24,27 +24,27 @@ function go(position) {
   at = Math.max(0, Math.min(pairs.length - 1, position));
   const { missing } = pairs[at];
   pictures.show(missing ? null : "a", missing ? null : "b", ["first", "second"]);
-  sessionStorage.setItem(`draw ${session.name}`, at);
-  draw();
+  sessionStorage.setItem(`sample ${session.name}`, at);
+  showPair();
 }
 
-function draw() {
+function showPair() {
   const { label, missing, saving, failed } = pairs[at];
   const judged = pairs.filter((pair) => pair.label).length;
-  $("#place").textContent = `Pair ${number.format(at + 1)} of ${number.format(pairs.length)}`;
+  $("#position").textContent = `Pair ${number.format(at + 1)} of ${number.format(pairs.length)}`;
   $("#bar").max = pairs.length;
   $("#bar").value = judged;
   $("#judged").textContent = `${number.format(judged)} of ${number.format(pairs.length)} judged by you`;
-  let text = label ? words(label) : missing ? "none, for a picture is not in the set any more" : "none yet";
+  let text = label ? words(label) : missing ? "none: a picture is no longer in the set" : "none yet";
   if (failed) text += ` – refused: ${failed}`;
   else if (saving) text += " – not saved yet";
   else if (label) text += " – saved";
-  $("#said").textContent = text;
+  $("#verdict-text").textContent = text;
   for (const button of document.querySelectorAll("[data-label]")) {
     button.setAttribute("aria-pressed", String(button.dataset.label === label));
     button.disabled = missing;
   }
-  $("[data-act=clear]").disabled = !label;
+  $("[data-action=clear]").disabled = !label;
   $("#back").disabled = at === 0;
   $("#on").disabled = at === pairs.length - 1;
   $("#next").disabled = pairs.every(isDone);
@@ -53,10 +53,10 @@ function draw() {
 const isDone = (pair) => Boolean(pair.label || pair.missing);
 
 function goToUnjudged() {
-  const places = pairs.map((_, step) => (at + 1 + step) % pairs.length);
-  const next = places.find((place) => !isDone(pairs[place]));
+  const order = pairs.map((_, step) => (at + 1 + step) % pairs.length);
+  const next = order.find((index) => !isDone(pairs[index]));
   if (next !== undefined) return go(next);
-  draw();
+  showPair();
   return undefined;
 }
 
@@ -66,45 +66,45 @@ async function judge(label) {
   Object.assign(pair, { label, saving: pair.saving + 1, failed: "" });
   const sent = saver.send("/api/sample/verdict", { number: at, label });
   if (label) goToUnjudged();
-  else draw();
+  else showPair();
   try {
     const answer = await sent;
     pair.saving--;
     if (!pair.saving) pair.label = answer.label;
-    if (label && pairs.every(isDone)) say("saved; you have judged every pair");
+    if (label && pairs.every(isDone)) showStatus("saved; you have judged every pair");
   } catch (error) {
     pair.saving--;
     Object.assign(pair, { label: before, failed: error.message });
   }
-  draw();
+  showPair();
   estimate();
 }
 
 async function estimate() {
   if ($("#estimate").hidden) return;
-  const mine = ++asked;
+  const mine = ++estimates;
   try {
     const answer = await get("/api/sample/estimate", {});
-    if (mine === asked) drawEstimate(answer, session.rater);
+    if (mine === estimates) showEstimate(answer, session.rater);
   } catch (error) {
-    say(`no estimate: ${error.message}`);
+    showStatus(`no estimate: ${error.message}`);
   }
 }
 
-const acts = {
+const actions = {
   clear: () => judge(""),
   async undo() {
     const answer = await saver.send("/api/sample/undo", { nonce: nonce() });
-    if (answer.number === null) return say("nothing to undo");
+    if (answer.number === null) return showStatus("nothing to undo");
     pairs[answer.number].label = answer.label;
     go(answer.number);
-    say("undone");
+    showStatus("undone");
     return estimate();
   },
   estimate() {
     const hidden = !$("#estimate").hidden;
     $("#estimate").hidden = hidden;
-    $("[data-act=estimate]").setAttribute("aria-expanded", String(!hidden));
+    $("[data-action=estimate]").setAttribute("aria-expanded", String(!hidden));
     return estimate();
   },
 };
@@ -112,7 +112,7 @@ const acts = {
 const keys = {
   ...labelKeys,
   ...viewKeys(pictures),
-  ...Object.fromEntries([["x", "clear"], ["u", "undo"], ["e", "estimate"]].map(([key, act]) => [key, () => click(`[data-act=${act}]`)])),
+  ...Object.fromEntries([["x", "clear"], ["u", "undo"], ["e", "estimate"]].map(([key, action]) => [key, () => click(`[data-action=${action}]`)])),
   ...Object.fromEntries(["ArrowDown", "ArrowRight", "j"].map((key) => [key, () => go(at + 1)])),
   ...Object.fromEntries(["ArrowUp", "ArrowLeft", "i"].map((key) => [key, () => go(at - 1)])),
   PageDown: () => click("#next"),
@@ -121,25 +121,25 @@ const keys = {
 };
 
 async function start() {
-  history.replaceState(null, "", "/sample"); // the token is used up
+  history.replaceState(null, "", "/sample"); // removes the used token from the address
   session = await get("/api/sample/session", {});
-  pairs = session.said.map((label, place) => ({ label, missing: session.missing[place], saving: 0, failed: "" }));
+  pairs = session.labels.map((label, index) => ({ label, missing: session.missing[index], saving: 0, failed: "" }));
   $("#rater").textContent = `Rater: ${session.rater}`;
-  $("#rater").title = `Verdicts go to ${shown(session.verdicts)}`;
+  $("#rater").title = `Verdicts go to ${visible(session.verdicts)}`;
   $("#source").hidden = !session.sources;
   $("#notes").hidden = !session.notes.length;
-  for (const note of session.notes) $("#notes").append(Object.assign(document.createElement("li"), { textContent: shown(note) }));
-  const place = sessionStorage.getItem(`draw ${session.name}`);
-  if (place !== null) return go(Number(place));
+  for (const note of session.notes) $("#notes").append(Object.assign(document.createElement("li"), { textContent: visible(note) }));
+  const saved = sessionStorage.getItem(`sample ${session.name}`);
+  if (saved !== null) return go(Number(saved));
   go(0);
   if (isDone(pairs[0])) goToUnjudged();
   return undefined;
 }
 
 eachButton("label", judge);
-eachButton("act", (act) => acts[act]());
+eachButton("action", (action) => actions[action]());
 listen(keys, () => !pairs.length);
 $("#back").addEventListener("click", () => go(at - 1));
 $("#on").addEventListener("click", () => go(at + 1));
 $("#next").addEventListener("click", goToUnjudged);
-start().catch((error) => say(`could not start: ${error.message}`));
+start().catch((error) => showStatus(`could not start: ${error.message}`));

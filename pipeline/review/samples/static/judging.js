@@ -1,26 +1,26 @@
-// What both pages share: saving, what can be undone, and their head. Names are foreign text: textContent only.
+// Shared by both pages: saving, undo, the header and keys. Names are text from outside: textContent only.
 
-import { shown } from "./drawing.js";
+import { visible } from "./elements.js";
 import { Saver } from "./saving.js";
 
-const MOST_UNDONE = 500;
-let ready = false; // keys and buttons do nothing before
+const MAX_UNDO = 500;
+let ready = false; // until then, keys and buttons do nothing
 export const $ = (selector) => document.querySelector(selector);
 export const number = new Intl.NumberFormat("en");
 export const count = (n, one, many = `${one}s`) => `${number.format(n)} ${n === 1 ? one : many}`;
 
-export const saver = new Saver((pending, trouble) => {
-  $("#trouble").hidden = !trouble;
-  if (trouble) $("#trouble").textContent = `Not saved yet (${count(pending, "edit")}): ${trouble}. Trying again …`;
-  say(trouble ? "not saved" : pending ? "saving …" : "saved");
+export const saver = new Saver((pending, problem) => {
+  $("#save-error").hidden = !problem;
+  if (problem) $("#save-error").textContent = `Not saved yet (${count(pending, "edit")}): ${problem}. Trying again …`;
+  showStatus(problem ? "not saved" : pending ? "saving …" : "saved");
 });
 
-export function say(text) {
+export function showStatus(text) {
   $("#saved").textContent = text;
 }
 
-// What this tab has done, the last at the end; it outlives a reload.
-export class Done {
+// The edits of this tab, latest last; kept across reloads.
+export class UndoHistory {
   constructor(name) {
     this.name = name;
     this.edits = JSON.parse(sessionStorage.getItem(name) || "[]");
@@ -28,34 +28,34 @@ export class Done {
 
   push(edit) {
     this.edits.push(edit);
-    this.keep();
+    this.store();
   }
 
   pop() {
     const last = this.edits.pop();
-    this.keep();
+    this.store();
     return last;
   }
 
-  keep() {
-    sessionStorage.setItem(this.name, JSON.stringify(this.edits.slice(-MOST_UNDONE)));
+  store() {
+    sessionStorage.setItem(this.name, JSON.stringify(this.edits.slice(-MAX_UNDO)));
   }
 }
 
-export function showHead(session, things) {
+export function showHeader(session, describeCount) {
   $("#rater").textContent = `Rater: ${session.rater}`;
-  $("#rater").title = `What you judge goes to ${shown(session.file)}`;
-  $("#elsewhere").hidden = !session.elsewhere;
-  $("#elsewhere").textContent = `Not shown: ${things(session.elsewhere)} on samples of another model or seed.`;
+  $("#rater").title = `Judgements go to ${visible(session.file)}`;
+  $("#hidden-count").hidden = !session.hidden;
+  $("#hidden-count").textContent = `Not shown: ${describeCount(session.hidden)} on samples of another model or seed.`;
 }
 
-// keys: what each key does, told whether Shift is held; nothing happens in fields, but for Escape, which leaves them.
-export function listen(keys, leave) {
+// keys: a function for each key, called with whether Shift is held. In fields, only Escape works: it calls leaveField.
+export function listen(keys, leaveField) {
   $("#help-button").addEventListener("click", () => $("#help").showModal());
   document.addEventListener("keydown", (event) => {
     if (!ready || event.ctrlKey || event.altKey || event.metaKey || $("#help").open) return;
     if (event.target.matches("input")) {
-      if (event.key === "Escape") leave();
+      if (event.key === "Escape") leaveField();
       return;
     }
     if (event.key === "?") {
@@ -63,31 +63,31 @@ export function listen(keys, leave) {
       return $("#help").showModal();
     }
     if (!Object.hasOwn(keys, event.key)) return;
-    if (event.target.matches("button, a") && [" ", "Enter"].includes(event.key)) return; // those press the button
+    if (event.target.matches("button, a") && [" ", "Enter"].includes(event.key)) return; // these keys press the focused button
     if (event.repeat && !/^(Arrow|Page)/.test(event.key)) return;
     event.preventDefault();
     keys[event.key](event.shiftKey);
   });
 }
 
-// Brings a child into view without scrolling the page.
+// Scrolls the box, not the page, so that a child is visible.
 export function reveal(box, child) {
   const top = child.offsetTop - box.offsetTop;
   if (top < box.scrollTop) box.scrollTop = top;
   else if (top + child.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + child.offsetHeight - box.clientHeight;
 }
 
-export function click(selector, act) {
-  $(selector).addEventListener("click", () => ready && act());
+export function onClick(selector, action) {
+  $(selector).addEventListener("click", () => ready && action());
 }
 
 export async function start(begin) {
-  history.replaceState(null, "", location.pathname); // the token is used up
+  history.replaceState(null, "", location.pathname); // removes the used token from the address
   try {
     await begin();
     ready = true;
-    say("");
+    showStatus("");
   } catch (error) {
-    say(`could not start: ${error.message}`);
+    showStatus(`could not start: ${error.message}`);
   }
 }

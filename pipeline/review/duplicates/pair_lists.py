@@ -1,4 +1,4 @@
-"""Lists of pairs: filtered, sorted, cut into pages; and what a page says of each pair."""
+"""Filtered and sorted lists of pairs, cut into pages, and the description of each pair as JSON."""
 
 import secrets
 import threading
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import BadParameters
 from pipeline.dedup.decision.verdicts import LABELS, Verdict
-from pipeline.review.duplicates.result import PairList, Result
+from pipeline.review.duplicates.dedup_result import DedupResult, PairList
 from pipeline.review.duplicates.verdict_store import Contents, VerdictStore, contents
 
 PAGE_PAIRS = 50
@@ -26,10 +26,10 @@ SORTS = {
     "key": "key",
     "label": "verdict",
 }
-JUDGED = ("judged", "unjudged", "always", *LABELS)
-"""What the verdict of a pair can be asked for."""
+VERDICT_FILTERS = ("judged", "unjudged", "always", *LABELS)
+"""Values of `Query.verdict`."""
 
-_MOST_LISTS = 8
+_MAX_LISTS = 8
 _ALWAYS = len(LABELS) + 1
 
 Numbers = npt.NDArray[np.int64]
@@ -38,21 +38,21 @@ Range = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Query:
-    """Which pairs, in which order.
+    """A filter and an order of pairs.
 
     Attributes:
-        kind: one of `result.KINDS`.
-        sort: one of `SORTS`; pairs that have no such number come last.
-        falling: largest first.
+        kind: a key of `LIST_TITLES`.
+        sort: a key of `SORTS`; pairs without the value come last.
+        descending: largest first.
         reason: of the removal; empty for any.
-        verdict: one of `JUDGED`; empty for any.
-        distance, similarity, group_size: least and largest; None for unbounded.
-        text: part of a key of either picture, in any case; empty for any.
+        verdict: one of `VERDICT_FILTERS`; empty for any.
+        distance, similarity, group_size: smallest and largest value; None for unbounded.
+        text: part of a key of either picture, case-insensitive; empty for any.
     """
 
     kind: str = "removed"
     sort: str = "distance"
-    falling: bool = True
+    descending: bool = True
     reason: str = ""
     verdict: str = ""
     distance: Range = (None, None)
@@ -61,60 +61,60 @@ class Query:
     text: str = ""
 
 
-class Listing:
-    """The lists of one result, with one rater's verdicts; usable by several threads.
+class PairLists:
+    """Lists of pairs of one result, with one rater's verdicts; safe to use from several threads.
 
-    A list stays as it was made while it is paged through, though verdicts change what would be in it.
+    A list keeps its pairs and their order, even if later verdicts change what its filter matches.
     """
 
-    def __init__(self, result: Result, store: VerdictStore) -> None:
+    def __init__(self, result: DedupResult, store: VerdictStore) -> None:
         self.result, self.store = result, store
-        self._made: OrderedDict[str, tuple[str, Numbers]] = OrderedDict()
+        self._lists: OrderedDict[str, tuple[str, Numbers]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def make(self, query: Query) -> str:
-        """Make a list; also the name by which it can be asked for, until eight others have been asked for since.
+    def create(self, query: Query) -> str:
+        """Create a list and return its name. The list exists until eight others have been used since its last use.
 
         Raises:
-            BadParameters: of the query.
+            BadParameters: the query has an unknown kind, sort or verdict.
         """
         order = self._order(query)
         name = secrets.token_urlsafe(8)
         with self._lock:
-            self._made[name] = (query.kind, order)
-            while len(self._made) > _MOST_LISTS:
-                self._made.popitem(last=False)
+            self._lists[name] = (query.kind, order)
+            while len(self._lists) > _MAX_LISTS:
+                self._lists.popitem(last=False)
         return name
 
-    def known(self, name: str) -> bool:
-        """Whether a list can still be asked for."""
+    def exists(self, name: str) -> bool:
+        """Whether a list still exists."""
         with self._lock:
-            if name in self._made:
-                self._made.move_to_end(name)
-            return name in self._made
+            if name in self._lists:
+                self._lists.move_to_end(name)
+            return name in self._lists
 
     def page(self, name: str, position: int) -> dict[str, Any]:
-        """The page of a list on which a position lies, as JSON.
+        """The page of a list that holds a position, as JSON.
 
         Returns:
-            `list`, `kind`, `total`, `first` (position of the page's first pair), `at` (the position asked for, brought
-            into the list) and `pairs`, each as `describe` says.
+            `list` (its name), `kind`, `total`, `first` (position of the page's first pair), `position` (clipped to the
+            list) and `pairs`; see `describe`.
         """
-        kind, order = self._made[name]
-        at = min(max(position, 0), max(len(order) - 1, 0))
-        first = at - at % PAGE_PAIRS
+        kind, order = self._lists[name]
+        position = min(max(position, 0), max(len(order) - 1, 0))
+        first = position - position % PAGE_PAIRS
         pairs = self.describe(kind, order[first : first + PAGE_PAIRS].tolist())
-        return {"list": name, "kind": kind, "total": len(order), "first": first, "at": at, "pairs": pairs}
+        return {"list": name, "kind": kind, "total": len(order), "first": first, "position": position, "pairs": pairs}
 
     def seek(self, name: str, wanted: Literal["pair", "key", "unjudged"], value: str, start: int) -> int | None:
-        """The first position at or after `start`, and round the end, that is wanted; None where there is none.
+        """The first matching position at or after `start`, continuing at the beginning; None if nothing matches.
 
         Args:
-            wanted: `pair`: by its number; `key`: of either picture, the whole, else its beginning, else a part of it;
-                `unjudged`.
+            wanted: what to match: `pair`: the number of a pair; `key`: a whole key of either picture, else the start of
+                a key, else a part of one; `unjudged`: pairs without a verdict.
             value: the number or the key.
         """
-        kind, order = self._made[name]
+        kind, order = self._lists[name]
         pairs = self.result.lists[kind]
         if wanted == "pair":
             hits = order == int(value) if value.isdecimal() and len(value) < 19 else np.zeros(len(order), bool)
@@ -126,7 +126,7 @@ class Listing:
             hits = np.zeros(len(order), bool)
             for number, matches in enumerate(tries):
                 found = matches(keys, value) if number == 0 else matches(keys, pattern=value)
-                hits = _either(pairs, np.asarray(found))[order]
+                hits = _with_either(pairs, np.asarray(found))[order]
                 if hits.any():
                     break
         where = np.flatnonzero(hits)
@@ -135,14 +135,14 @@ class Listing:
         return int(where[np.searchsorted(where, start) % len(where)])
 
     def labels(self, kind: str) -> npt.NDArray[np.int8]:
-        """This rater's verdict on each pair: 0 for none, else the number of its label from 1, or 7 for always keep."""
+        """This rater's verdict on each pair, int8 (n,): 0 for none, 1 to 6 for a label, 7 for "always keep"."""
         pairs, encoded = self.result.lists[kind], self.result.pictures.contents
         mine = self.store.mine()
-        said = np.zeros(len(pairs), np.int8)
+        result = np.zeros(len(pairs), np.int8)
         if not mine or not len(pairs):
-            return said
-        about = [bytes.fromhex(sha256) for pair in mine for sha256 in (pair[0] or pair[1], pair[1])]
-        known = pc.index_in(pa.array(about, pa.binary(32)), value_set=encoded.dictionary).fill_null(-1)
+            return result
+        judged = [bytes.fromhex(sha256) for pair in mine for sha256 in (pair[0] or pair[1], pair[1])]
+        known = pc.index_in(pa.array(judged, pa.binary(32)), value_set=encoded.dictionary).fill_null(-1)
         known = np.asarray(known).astype(np.int64).reshape(-1, 2)
         ids = np.asarray(encoded.indices).astype(np.int64)
         numbers = {label: number for number, label in enumerate(LABELS, 1)}
@@ -151,60 +151,60 @@ class Listing:
         single = labels == _ALWAYS
         of_picture = np.zeros(len(encoded.dictionary), bool)
         of_picture[known[single, 0]] = True
-        said[of_picture[ids[pairs.first]]] = _ALWAYS
-        # A label says more than that a picture is always kept.
+        result[of_picture[ids[pairs.first]]] = _ALWAYS
+        # If a pair has both a label and "always keep", the label is shown.
         count = len(encoded.dictionary)
-        there = (labels > 0) & ~single
-        asked = known[there].min(axis=1) * count + known[there].max(axis=1)
-        order = np.argsort(asked)
+        on_pairs = (labels > 0) & ~single
+        judged_ids = known[on_pairs].min(axis=1) * count + known[on_pairs].max(axis=1)
+        order = np.argsort(judged_ids)
         a, b = ids[pairs.first], np.where(pairs.second < 0, -1, ids[pairs.second])
-        code = np.minimum(a, b) * count + np.maximum(a, b)
-        if len(asked):
-            at = order[np.minimum(np.searchsorted(asked[order], code), len(asked) - 1)]
-            hit = (asked[at] == code) & (b >= 0)
-            said[hit] = labels[there][at[hit]]
-        return said
+        pair_ids = np.minimum(a, b) * count + np.maximum(a, b)
+        if len(judged_ids):
+            at = order[np.minimum(np.searchsorted(judged_ids[order], pair_ids), len(judged_ids) - 1)]
+            hit = (judged_ids[at] == pair_ids) & (b >= 0)
+            result[hit] = labels[on_pairs][at[hit]]
+        return result
 
     def describe(self, kind: str, numbers: Iterable[int]) -> list[dict[str, Any]]:
         """Pairs as JSON.
 
         Returns:
-            For each: `id`, `removed` and `kept` (`row`, `key`, `sha256`, `width`, `height`, `bytes`, `label`; of one
-            that stands in another set the key alone, and `row` is null), `reason`, `hamming`, `similarity`, `score`,
-            `group`, `group_size` (null where there is none), `verdict` (`label`, `keep`, `always`) and `others`: what
-            other raters said.
+            For each: `id`; `removed` and `kept`: `row`, `key`, `sha256`, `width`, `height`, `bytes`, `label` (if the
+            kept picture is in another set, only its key is known and `row` is null); `reason`, `hamming`,
+            `similarity`, `score`, `group`, `group_size` (null if there is none); `verdict`: `label`, `keep`, `always`;
+            `others`: verdicts of other raters, as texts.
         """
         pairs, mine = self.result.lists[kind], self.store.mine()
         described = [self._describe(pairs, number) for number in numbers]
-        spoken: dict[Contents, list[Verdict]] = {}
+        by_others: dict[Contents, list[Verdict]] = {}
         for verdict in self.store.verdicts():
             if not verdict.sample and verdict.rater != self.store.rater:
-                spoken.setdefault(contents(verdict), []).append(verdict)
+                by_others.setdefault(contents(verdict), []).append(verdict)
         for pair in described:
-            about = _about(pair)
-            said, always = mine.get(about[0]), mine.get(about[1])
-            keep = bool(said and said.keep and said.keep == pair["removed"]["sha256"])
-            pair["verdict"] = {"label": said.label if said else "", "keep": keep, "always": always is not None}
+            keys = _verdict_keys(pair)
+            on_pair, always = mine.get(keys[0]), mine.get(keys[1])
+            keep = bool(on_pair and on_pair.keep and on_pair.keep == pair["removed"]["sha256"])
+            pair["verdict"] = {"label": on_pair.label if on_pair else "", "keep": keep, "always": always is not None}
             pair["others"] = [
                 f"{verdict.rater or 'restore'}: {verdict.label.replace('_', ' ') or 'always keep'}"
-                for each in dict.fromkeys(about)  # of one whose keeper is elsewhere, both are the same
-                for verdict in spoken.get(each, [])
+                for each in dict.fromkeys(keys)  # the two keys are equal if the representative is in another set
+                for verdict in by_others.get(each, [])
             ]
         return described
 
     def swapped(self, pair: Mapping[str, Any]) -> bool:
-        """Whether a pair, as `describe` gives it, has its keeper because this rater said so in an earlier run."""
-        said = self.store.mine().get(_about(pair)[0])
-        return bool(said and said.keep and said.keep == pair["kept"]["sha256"])
+        """Whether the kept picture of a pair (see `describe`) is kept because of an earlier verdict of this rater."""
+        on_pair = self.store.mine().get(_verdict_keys(pair)[0])
+        return bool(on_pair and on_pair.keep and on_pair.keep == pair["kept"]["sha256"])
 
     def _describe(self, pairs: PairList, number: int) -> dict[str, Any]:
         second, group = int(pairs.second[number]), int(pairs.group[number])
-        elsewhere = {"row": None, "key": pairs.elsewhere.get(number, ""), "sha256": ""}
+        other = {"row": None, "key": pairs.other_set_keys.get(number, ""), "sha256": ""}
         similarity, score = float(pairs.similarity[number]), float(pairs.score[number])
         return {
             "id": number,
             "removed": self._picture(int(pairs.first[number])),
-            "kept": elsewhere if second < 0 else self._picture(second),
+            "kept": other if second < 0 else self._picture(second),
             "reason": pairs.reasons[pairs.reason[number]],
             "hamming": int(pairs.hamming[number]),
             "similarity": None if np.isnan(similarity) else round(similarity, 4),
@@ -213,16 +213,16 @@ class Listing:
             "group_size": int(pairs.group_size[number]) or None,
         }
 
-    def _picture(self, at: int) -> dict[str, Any]:
+    def _picture(self, position: int) -> dict[str, Any]:
         pictures = self.result.pictures
         return {
-            "row": int(pictures.rows[at]),
-            "key": pictures.keys[at].as_py(),
-            "sha256": pictures.sha256(at),
-            "width": int(pictures.width[at]),
-            "height": int(pictures.height[at]),
-            "bytes": int(pictures.bytes[at]),
-            "label": pictures.labels[at].as_py(),
+            "row": int(pictures.rows[position]),
+            "key": pictures.keys[position].as_py(),
+            "sha256": pictures.sha256(position),
+            "width": int(pictures.width[position]),
+            "height": int(pictures.height[position]),
+            "bytes": int(pictures.bytes[position]),
+            "label": pictures.labels[position].as_py(),
         }
 
     def _order(self, query: Query) -> Numbers:
@@ -230,8 +230,8 @@ class Listing:
             raise BadParameters(f"kind {query.kind!r}: expected one of {', '.join(self.result.lists)}")
         if query.sort not in SORTS:
             raise BadParameters(f"sort {query.sort!r}: expected one of {', '.join(SORTS)}")
-        if query.verdict and query.verdict not in JUDGED:
-            raise BadParameters(f"verdict {query.verdict!r}: expected one of {', '.join(JUDGED)}, or nothing")
+        if query.verdict and query.verdict not in VERDICT_FILTERS:
+            raise BadParameters(f"verdict {query.verdict!r}: expected one of {', '.join(VERDICT_FILTERS)}, or nothing")
         pairs = self.result.lists[query.kind]
         by_label = query.verdict or query.sort == "label"
         labels = self.labels(query.kind) if by_label else np.zeros(len(pairs), np.int8)
@@ -241,12 +241,12 @@ class Listing:
             "similarity": pairs.similarity,
             "score": pairs.score,
             "group": pairs.group_size,
-            "key": pairs.first,  # pictures stand in the order of their keys
+            "key": pairs.first,  # pictures are sorted by key
             "label": labels,
         }
         value = values[query.sort][chosen].astype(np.float64)
-        # Among equals: pictures of a group beside each other, in the order of their keys.
-        return chosen[np.lexsort((pairs.first[chosen], pairs.group[chosen], -value if query.falling else value))]
+        # Ties: by group, then by key.
+        return chosen[np.lexsort((pairs.first[chosen], pairs.group[chosen], -value if query.descending else value))]
 
     def _filter(self, query: Query, pairs: PairList, labels: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
         fits = np.ones(len(pairs), bool)
@@ -262,19 +262,23 @@ class Listing:
                 fits &= True if largest is None else value <= largest
         if query.text:
             found = pc.match_substring(self.result.pictures.keys, pattern=query.text, ignore_case=True)
-            fits &= _either(pairs, np.asarray(found))
+            fits &= _with_either(pairs, np.asarray(found))
         return fits
 
 
-def _either(pairs: PairList, pictures: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Pairs of which one picture, or both, are marked."""
+def _with_either(pairs: PairList, pictures: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which pairs have at least one of the given pictures: bool (n,).
+
+    Args:
+        pictures: bool, by position in the `PictureTable`.
+    """
     if not len(pictures):
         return np.zeros(len(pairs), bool)
     found: npt.NDArray[np.bool_] = pictures[pairs.first] | (pictures[pairs.second] & (pairs.second >= 0))
     return found
 
 
-def _about(pair: Mapping[str, Any]) -> tuple[Contents, Contents]:
-    """What a verdict on the pair, and one on its removed picture, are about."""
+def _verdict_keys(pair: Mapping[str, Any]) -> tuple[Contents, Contents]:
+    """The contents that a verdict on the pair refers to, and those of "always keep" for its removed picture."""
     first, second = sorted((pair["removed"]["sha256"], pair["kept"]["sha256"]))
     return (first, second), ("", pair["removed"]["sha256"])

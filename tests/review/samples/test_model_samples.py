@@ -1,4 +1,4 @@
-"""A sample is named by model, seed and number: what was judged can be drawn again."""
+"""Samples depend on model, seed and number alone, so judged samples can be generated again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,12 +7,12 @@ import numpy as np
 
 from pipeline.core import files
 from pipeline.models.dcgan.family import load_generator
-from pipeline.review.samples.model_samples import Samples
+from pipeline.review.samples.model_samples import ModelSamples
 
 
-def test_pictures_are_those_of_the_latents(tiny_model: Path) -> None:
-    """In whichever order they are asked for, and by several threads; the mean is one of z, not of pictures."""
-    samples = Samples(tiny_model, 3)
+def test_pictures_are_generated_from_the_latents(tiny_model: Path) -> None:
+    """In any order and by several threads; a mean picture comes from the mean z, not from mean pixels."""
+    samples = ModelSamples(tiny_model, 3)
     assert samples.digest == files.sha256_file(tiny_model / "generator.safetensors") and samples.side == 32
     numbers = [130, 0, 64, 63, 1]
     with ThreadPoolExecutor(4) as pool:

@@ -1,8 +1,7 @@
-"""A dedup result, opened for looking at: no picture is loaded, and of the tables only what is shown.
+"""A dedup result opened for the review app. Arrays stay in memory (100 MB for 300,000 removals), pictures do not.
 
-Three lists of pairs can be looked at: `removed`, each removed picture with its keeper; and, where a search found them,
-`misses`, pairs that nearly passed, and `decoys`, pairs that passed though one was mirrored. What lies in memory are
-arrays: for 300,000 removals about 100 MB.
+There are up to three lists of pairs: `removed`, each removed picture with its representative; and, if the search wrote
+them, `misses`, pairs that were nearly accepted, and `decoys`, accepted pairs of which one picture was mirrored.
 """
 
 import json
@@ -20,25 +19,25 @@ import pyarrow.parquet as pq
 from pipeline.core import files
 from pipeline.core.errors import CorruptData
 from pipeline.imageset.format.image_set import ImageSet, Rows
-from pipeline.review.duplicates.locate import Folders
+from pipeline.review.duplicates.result_folders import ResultFolders
 
-KINDS = {"removed": "removed pictures", "misses": "near misses", "decoys": "decoys"}
+LIST_TITLES = {"removed": "removed pictures", "misses": "near misses", "decoys": "decoys"}
 
 _BATCH = 1 << 14
 _NONE = -1
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """What is known of the pictures that stand in any list, in the order of their rows.
+class PictureTable:
+    """The pictures of all lists, sorted by row.
 
     Attributes:
-        rows: int64 (n,), rising, of the image set.
+        rows: int64 (n,), rising: rows of the image set.
         keys: text (n,).
-        contents: SHA-256 of the source as 32 bytes, dictionary-encoded: equal indices are equal contents.
-        width, height, bytes: of the source: int32, int32, int64.
-        labels: class names (n,), null where there is none.
-        boxes: of faces, in source pixels: lists of four numbers (n,), null for others.
+        contents: SHA-256 of the sources, 32 bytes each, dictionary-encoded: equal indices are equal contents.
+        width, height, bytes: of the sources: int32, int32, int64.
+        labels: class names (n,); null if there is none.
+        boxes: of faces, in pixels of the source: lists of four numbers (n,); null for other pictures.
     """
 
     rows: Rows
@@ -50,29 +49,29 @@ class Pictures:
     labels: pa.Array
     boxes: pa.Array
 
-    def at(self, row: int) -> int | None:
-        """The position of a row of the image set; None where it is not among these."""
-        at = int(np.searchsorted(self.rows, row))
-        return at if at < len(self.rows) and self.rows[at] == row else None
+    def find(self, row: int) -> int | None:
+        """The position of a row of the image set in this table; None if it is not there."""
+        position = int(np.searchsorted(self.rows, row))
+        return position if position < len(self.rows) and self.rows[position] == row else None
 
-    def sha256(self, at: int) -> str:
-        """SHA-256 of one picture's source, 64 hex characters."""
-        return bytes(self.contents[at].as_py()).hex()
+    def sha256(self, position: int) -> str:
+        """SHA-256 of the source at a position, 64 hex characters."""
+        return bytes(self.contents[position].as_py()).hex()
 
 
 @dataclass(frozen=True)
 class PairList:
-    """One list: arrays of one length; `first` is the removed picture of a pair.
+    """A list of pairs, as arrays of one length; `first` is the removed picture, `second` its representative.
 
     Attributes:
-        first, second: int64, positions in `Pictures`; second is -1 where the keeper stands in another set.
-        reason: int8, numbers of `reasons`.
-        reasons: words; empty for misses and decoys.
+        first, second: int64, positions in the `PictureTable`; second is -1 if the representative is in another set.
+        reason: int8, indices of `reasons`.
+        reasons: reasons of removal; one empty text for misses and decoys.
         hamming: int16, bits in which the codes differ.
-        similarity, score: float32; NaN where there is none.
-        group: int64; -1 where there is none.
-        group_size: int32, pictures of the group, its keeper included; 0 where there is none.
-        elsewhere: by number of the pair: the key of a keeper that stands in another set.
+        similarity, score: float32; NaN if there is none.
+        group: int64, number of the group; -1 if there is none.
+        group_size: int32, pictures in the group, the kept one included; 0 if there is no group.
+        other_set_keys: by number of the pair, the key of a representative in another set.
     """
 
     first: Rows
@@ -84,102 +83,100 @@ class PairList:
     score: npt.NDArray[np.float32]
     group: npt.NDArray[np.int64]
     group_size: npt.NDArray[np.int32]
-    elsewhere: dict[int, str]
+    other_set_keys: dict[int, str]
 
     def __len__(self) -> int:
         return len(self.first)
 
 
-class Result:
-    """A dedup result and the image set it is of.
+class DedupResult:
+    """A dedup result and its image set.
 
     Args:
-        folders: see `locate`.
+        folders: see `find_folders`.
 
     Attributes:
         images: the image set.
-        pictures: of all lists.
-        detector: digest of how duplicates were found.
-        lists: by kind (see `KINDS`), those there are.
+        pictures: the pictures of all lists.
+        detector: digest of the detector.
+        lists: the available lists, by kind (see `LIST_TITLES`).
 
     Raises:
         MissingInput: there is no image set.
-        CorruptData: a file is not readable, or is of other pictures.
+        CorruptData: a file is not readable, or belongs to another image set.
     """
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: ResultFolders) -> None:
         self.folders = folders
         self.images = ImageSet(folders.images)
-        self.detector = detector_of(folders, self.images)
-        found = {"removed": self._removed()}
+        self.detector = read_detector(folders, self.images)
+        found = {"removed": self._read_removed()}
         if folders.pairs:
             _check_pairs(folders.pairs, self.images)
             for kind in ("misses", "decoys"):
                 if (folders.pairs / f"{kind}.parquet").is_file():
-                    found[kind] = self._searched(folders.pairs / f"{kind}.parquet")
-        # Rows of the image set until here; from here on positions among the pictures that are shown.
+                    found[kind] = self._read_searched(folders.pairs / f"{kind}.parquet")
+        # Until here, `first` and `second` are rows of the image set; from here on, positions in `pictures`.
         rows = np.unique(np.concatenate([side for pairs in found.values() for side in (pairs.first, pairs.second)]))
         rows = rows[rows != _NONE]
-        self.lists = {kind: _renumbered(pairs, rows) for kind, pairs in found.items()}
+        self.lists = {kind: _with_positions(pairs, rows) for kind, pairs in found.items()}
         self.pictures = read_pictures(self.images, rows)
-        self.images.read(rows[:1])  # opens its files: what a later run puts in their place is never shown for these
+        self.images.read(rows[:1])  # opens the files, so that files of a later run are never shown
 
-    def _removed(self) -> PairList:
+    def _read_removed(self) -> PairList:
         path = self.folders.dedup / "manifest.parquet"
         columns = ["status", "group", "reason", "hamming", "similarity", "kept_key"]
         parts: list[pa.RecordBatch] = []
-        leaders: list[tuple[Rows, Rows]] = []  # groups, and the rows of their keepers
-        for start, batch in batches(path, columns, "--dedup"):
-            at = pa.array(np.arange(start, start + len(batch)))
+        representatives_by_group: list[tuple[Rows, Rows]] = []  # numbers of groups, rows of their representatives
+        for start, batch in read_batches(path, columns, "--dedup"):
+            row = pa.array(np.arange(start, start + len(batch)))
             removed = pc.equal(batch.column("status"), "removed")
-            here = pc.equal(batch.column("reason"), "in_other_set").fill_null(False)
-            kept_key = pc.if_else(here, batch.column("kept_key"), pa.scalar(None, pa.string()))
+            in_other_set = pc.equal(batch.column("reason"), "in_other_set").fill_null(False)
+            kept_key = pc.if_else(in_other_set, batch.column("kept_key"), pa.scalar(None, pa.string()))
             kept = pc.and_(pc.invert(removed), batch.column("group").is_valid())
-            leaders.append((_ints(batch.column("group").filter(kept)), _ints(at.filter(kept))))
-            batch = batch.drop_columns(["status", "kept_key"]).append_column("at", at)
+            representatives_by_group.append((_ints(batch.column("group").filter(kept)), _ints(row.filter(kept))))
+            batch = batch.drop_columns(["status", "kept_key"]).append_column("row", row)
             parts.append(batch.append_column("kept_key", kept_key).filter(removed))
         table = pa.Table.from_batches(parts).combine_chunks()
         group = _ints(table.column("group"))
-        numbers, rows = (np.concatenate(part) for part in zip(*leaders, strict=True))
+        numbers, rows = (np.concatenate(part) for part in zip(*representatives_by_group, strict=True))
         order = np.argsort(numbers)
         sizes = np.bincount(group[group >= 0], minlength=len(numbers) + 1) + 1
-        keepers = np.full(len(table), _NONE)
-        keepers[group >= 0] = rows[order][np.searchsorted(numbers[order], group[group >= 0])]
+        representatives = np.full(len(table), _NONE)
+        representatives[group >= 0] = rows[order][np.searchsorted(numbers[order], group[group >= 0])]
         reason = table.column("reason").combine_chunks().dictionary_encode()
-        first = _ints(table.column("at"))
+        first = _ints(table.column("row"))
         others = np.flatnonzero(np.asarray(table.column("kept_key").is_valid()))
         return PairList(
             first,
-            keepers,
+            representatives,
             np.asarray(reason.indices).astype(np.int8),
             tuple(reason.dictionary.to_pylist()),
             _ints(table.column("hamming")).astype(np.int16),
             _floats(table.column("similarity")),
-            self._scores(first, keepers),
+            self._read_scores(first, representatives),
             group,
             np.where(group >= 0, sizes[group], 0).astype(np.int32),
             {int(number): table.column("kept_key")[int(number)].as_py() for number in others},
         )
 
-    def _scores(self, first: Rows, second: Rows) -> npt.NDArray[np.float32]:
-        """Scores of pairs that the search found itself; NaN for others."""
+    def _read_scores(self, first: Rows, second: Rows) -> npt.NDArray[np.float32]:
+        """Scores of the pairs: float32 (n,); NaN if the search did not score the pair."""
         scores = np.full(len(first), np.nan, np.float32)
-        if self.folders.pairs is None:
-            return scores
-        if not len(first):
+        if self.folders.pairs is None or not len(first):
             return scores
         count = len(self.images)
         wanted = np.minimum(first, second) * count + np.maximum(first, second)
         order = np.argsort(wanted)
-        for _, batch in batches(self.folders.pairs / "pairs.parquet", ["left", "right", "score"], "--pairs"):
+        for _, batch in read_batches(self.folders.pairs / "pairs.parquet", ["left", "right", "score"], "--pairs"):
             found = _ints(batch.column("left")) * count + _ints(batch.column("right"))
             at = order[np.minimum(np.searchsorted(wanted[order], found), len(order) - 1)]
             hit = wanted[at] == found
             scores[at[hit]] = _floats(batch.column("score"))[hit]
         return scores
 
-    def _searched(self, path: Path) -> PairList:
-        parts = [batch for _, batch in batches(path, ["left", "right", "hamming", "score"], "--pairs")]
+    def _read_searched(self, path: Path) -> PairList:
+        parts = [batch for _, batch in read_batches(path, ["left", "right", "hamming", "score"], "--pairs")]
         left, right, hamming = (
             np.concatenate([_ints(part.column(name)) for part in parts] or [np.zeros(0, np.int64)])
             for name in ("left", "right", "hamming")
@@ -201,11 +198,11 @@ class Result:
         )
 
 
-def detector_of(folders: Folders, images: ImageSet) -> str:
-    """Digest of how the duplicates of an image set were found.
+def read_detector(folders: ResultFolders, images: ImageSet) -> str:
+    """Digest of the detector that a result was made with.
 
     Raises:
-        CorruptData: the manifest is not readable, or is of other pictures.
+        CorruptData: the manifest is not readable, or belongs to another image set.
     """
     path = folders.dedup / "manifest.parquet"
     try:
@@ -215,20 +212,20 @@ def detector_of(folders: Folders, images: ImageSet) -> str:
         raise CorruptData(f"--dedup {path}: not readable ({error}); run remove-duplicates again") from None
     if digest != images.digest:
         raise CorruptData(
-            f"--dedup {path}: of another image set than --images {images.folder}; name the one it was made "
-            "from, or run remove-duplicates again"
+            f"--dedup {path}: belongs to another image set than --images {images.folder}; name the set it was "
+            "made from, or run remove-duplicates again"
         )
     return detector
 
 
 def _check_pairs(folder: Path, images: ImageSet) -> None:
-    about = files.read_json(folder / "pairs.json")
-    if not isinstance(about, dict) or about.get("images") != images.digest:
-        raise CorruptData(f"--pairs {folder}: of another image set than {images.folder}; run find-pairs again")
+    metadata = files.read_json(folder / "pairs.json")
+    if not isinstance(metadata, dict) or metadata.get("images") != images.digest:
+        raise CorruptData(f"--pairs {folder}: belongs to another image set than {images.folder}; run find-pairs again")
 
 
-def read_pictures(images: ImageSet, rows: Rows) -> Pictures:
-    """What is known of some pictures.
+def read_pictures(images: ImageSet, rows: Rows) -> PictureTable:
+    """Read the index entries of some rows.
 
     Args:
         rows: int64, rising.
@@ -238,7 +235,7 @@ def read_pictures(images: ImageSet, rows: Rows) -> Pictures:
     """
     columns = ["key", "sha256", "source_width", "source_height", "source_bytes", "label", "box"]
     parts = []
-    for start, batch in batches(images.folder / "index.parquet", columns, "--images"):
+    for start, batch in read_batches(images.folder / "index.parquet", columns, "--images"):
         chosen = rows[slice(*np.searchsorted(rows, (start, start + len(batch))))] - start
         batch = batch.take(pa.array(chosen))
         digests = bytes.fromhex("".join(batch.column("sha256").to_pylist()))
@@ -249,14 +246,14 @@ def read_pictures(images: ImageSet, rows: Rows) -> Pictures:
         table.column(name).combine_chunks() for name in ("key", "sha256", *columns[2:])
     )
     sizes = (np.asarray(width), np.asarray(height), np.asarray(length))
-    return Pictures(rows, keys, digests.dictionary_encode(), *sizes, label, boxes)
+    return PictureTable(rows, keys, digests.dictionary_encode(), *sizes, label, boxes)
 
 
-def batches(path: Path, columns: Sequence[str], option: str) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Some columns of a parquet file in parts, each with the number of its first row.
+def read_batches(path: Path, columns: Sequence[str], option: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Read columns of a parquet file in batches, each with the number of its first row.
 
     Raises:
-        CorruptData: it is not readable; the message names `option`.
+        CorruptData: the file is not readable; the message names `option`.
     """
     try:
         start = 0
@@ -266,20 +263,21 @@ def batches(path: Path, columns: Sequence[str], option: str) -> Iterator[tuple[i
                 start += len(batch)
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise CorruptData(f"{option} {path}: not readable ({reason}); run the command that makes it again") from None
+        raise CorruptData(f"{option} {path}: not readable ({reason}); run the command that writes it again") from None
 
 
 def _ints(column: Any) -> Rows:
-    """Whole numbers as int64; -1 for null."""
+    """A column as int64; -1 for null."""
     return np.asarray(column.cast(pa.int64()).fill_null(_NONE))
 
 
 def _floats(column: Any) -> npt.NDArray[np.float32]:
-    """Numbers as float32; NaN for null."""
+    """A column as float32; NaN for null."""
     return np.asarray(column.fill_null(float("nan"))).astype(np.float32)
 
 
-def _renumbered(pairs: PairList, rows: Rows) -> PairList:
+def _with_positions(pairs: PairList, rows: Rows) -> PairList:
+    """The list with positions in `rows` in place of rows of the image set."""
     first = np.searchsorted(rows, pairs.first)
     second = np.where(pairs.second == _NONE, _NONE, np.searchsorted(rows, pairs.second))
     values = {name: getattr(pairs, name) for name in PairList.__dataclass_fields__}

@@ -1,4 +1,4 @@
-"""Nobody but the browser that opened the link gets anything, and nothing outside the set is ever given."""
+"""Only the browser that opened the link gets answers, and no file outside the set is served."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ def browser(server: Server) -> Iterator[requests.Session]:
 
 
 def raw(server: Server, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, bytes]:
-    """Status and content of the answer to a request whose path and headers nobody tidies up."""
+    """Status and body of the answer to a request that is sent without any normalisation."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -52,7 +52,7 @@ def raw(server: Server, method: str, path: str, headers: dict[str, str], body: b
 
 
 def allowed(server: Server, browser: requests.Session) -> dict[str, str]:
-    """The headers of a request that is let through."""
+    """The headers of an accepted request."""
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     return {
         "Host": f"127.0.0.1:{server.port}",
@@ -63,33 +63,35 @@ def allowed(server: Server, browser: requests.Session) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_without_the_token_every_route_is_closed(server: Server, path: str) -> None:
-    """Static files and paths that do not exist too; and no picture, no key in the answer."""
-    for asked in (path, f"{path}?token=", f"{path}?token=wrong"):
-        answer = requests.get(server.origin + asked)
+def test_without_the_token_every_route_is_forbidden(server: Server, path: str) -> None:
+    """Also static files and unknown paths; the answer has no picture and no key."""
+    for wrong in (path, f"{path}?token=", f"{path}?token=wrong"):
+        answer = requests.get(server.origin + wrong)
         assert answer.status_code == 403 and len(answer.content) < 200 and not answer.cookies
     headers = {"Host": f"127.0.0.1:{server.port}", "Cookie": f"dcgan-review-{server.port}=wrong"}
     assert raw(server, "GET", path, headers)[0] == 403
 
 
 def test_the_link_works_once(found: Path) -> None:
-    """Whoever reads it over a shoulder, or in a history, comes too late."""
+    """A link that somebody else reads later, for example in a history, is useless."""
     with serving(found) as server:
         token = server.link.partition("?")[2]
-        assert requests.get(f"{server.origin}/api/session?{token}").status_code == 403, "the page alone hands it out"
+        assert requests.get(f"{server.origin}/api/session?{token}").status_code == 403, (
+            "only the page accepts the token"
+        )
         assert requests.head(server.link).status_code == 403
         first = requests.get(server.link)
         assert first.status_code == 200
         cookie = first.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and token.partition("=")[2] not in cookie
         assert requests.get(server.link).status_code == 403
-        assert requests.get(server.link, cookies=first.cookies).status_code == 200, "a reload of the very page"
+        assert requests.get(server.link, cookies=first.cookies).status_code == 200, "a reload of the page"
 
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost:{port}", "127.0.0.1:{port}.evil.example", ""])
 def test_another_host_is_refused(server: Server, browser: requests.Session, path: str, host: str) -> None:
-    """A name that somebody points at 127.0.0.1 (DNS rebinding) opens nothing, cookie or not."""
+    """Another host name that resolves to 127.0.0.1 (DNS rebinding) is refused, with or without the cookie."""
     headers = {**allowed(server, browser), "Host": host.format(port=server.port)}
     assert raw(server, "GET", path, headers)[0] in (400, 403)
     del headers["Host"]
@@ -111,10 +113,10 @@ def test_another_host_is_refused(server: Server, browser: requests.Session, path
         ({"Content-Length": "70000"}, 413),
     ],
 )
-def test_what_another_page_posts_is_refused(
+def test_posts_of_other_pages_are_refused(
     found: Path, server: Server, browser: requests.Session, path: str, changed: dict[str, str], status: int
 ) -> None:
-    """And writes nothing."""
+    """A refused POST writes nothing."""
     before = (found / "verdicts.csv").read_bytes()
     body = json.dumps(VERDICT).encode()
     headers = {**allowed(server, browser), "Content-Length": str(len(body)), **changed}
@@ -133,15 +135,15 @@ def test_what_another_page_posts_is_refused(
         *("/picture/%2e%2e%2fverdicts.csv", "/api", "/docs", "/api/verdict", "/api/verdict/"),
     ],
 )
-def test_what_is_not_there_is_not_found(server: Server, browser: requests.Session, path: str) -> None:
-    """Rows outside the set, files outside the app; a source that is not at hand."""
-    status, said = raw(server, "GET", path, allowed(server, browser))
-    assert status == (405 if path == "/api/verdict" else 404) and b"def " not in said
+def test_unknown_paths_are_not_found(server: Server, browser: requests.Session, path: str) -> None:
+    """404 for rows beyond the set, files outside the app, and unavailable sources."""
+    status, body = raw(server, "GET", path, allowed(server, browser))
+    assert status == (405 if path == "/api/verdict" else 404) and b"def " not in body
 
 
 @pytest.mark.parametrize("path", ["/", "/static/review.js", "/api/session", "/picture/3.png", "/nothing"])
 def test_headers_of_every_answer(server: Server, browser: requests.Session, path: str) -> None:
-    """Nothing from elsewhere may be loaded or run, nothing is stored, nothing may frame the page."""
+    """No resources of other hosts, no caching, no frames."""
     for answer in (browser.get(server.origin + path), requests.get(server.origin + path)):
         policy = answer.headers["content-security-policy"]
         assert policy == (
@@ -156,7 +158,7 @@ def test_headers_of_every_answer(server: Server, browser: requests.Session, path
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         *({}, [], None, "x", {**VERDICT, "id": 10**9}, {**VERDICT, "id": -1}, {**VERDICT, "id": True}),
         *({**VERDICT, "id": "0"}, {**VERDICT, "kind": "kept"}, {**VERDICT, "kind": ["removed"]}),
@@ -164,33 +166,33 @@ def test_headers_of_every_answer(server: Server, browser: requests.Session, path
         *({**VERDICT, "kind": "decoys", "always": True}, {**VERDICT, "label": "", "keep": True}),
     ],
 )
-def test_nonsense_is_refused(found: Path, server: Server, browser: requests.Session, said: Any) -> None:
-    """With a reason, and without a trace in the file."""
+def test_wrong_verdicts_are_refused(found: Path, server: Server, browser: requests.Session, body: Any) -> None:
+    """The answer has a reason, and the file is unchanged."""
     before = (found / "verdicts.csv").read_bytes()
     headers = {"Origin": server.origin, "Content-Type": "application/json"}
-    answer = browser.post(f"{server.origin}/api/verdict", data=json.dumps(said), headers=headers)
+    answer = browser.post(f"{server.origin}/api/verdict", data=json.dumps(body), headers=headers)
     assert answer.status_code == 400 and answer.json()["error"]
     assert (found / "verdicts.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    "asked", ["sort=size", "kind=kept", "distance_least=x", "position=-1", "position=1e9", "seek=all", "verdict=nice"]
+    "query", ["sort=size", "kind=kept", "distance_least=x", "position=-1", "position=1e9", "seek=all", "verdict=nice"]
 )
-def test_queries_of_nonsense_are_refused(server: Server, browser: requests.Session, asked: str) -> None:
-    """Not answered with something else."""
-    assert browser.get(f"{server.origin}/api/pairs?{asked}").status_code == 400
+def test_wrong_queries_are_refused(server: Server, browser: requests.Session, query: str) -> None:
+    """A wrong parameter is an error, not ignored."""
+    assert browser.get(f"{server.origin}/api/pairs?{query}").status_code == 400
 
 
-def test_keys_come_as_data_alone(server: Server, browser: requests.Session) -> None:
-    """Hostile keys stand in JSON, as they are, and nowhere in the page."""
+def test_keys_are_only_in_json(server: Server, browser: requests.Session) -> None:
+    """Hostile keys are unchanged in JSON answers and do not occur in the page."""
     page = browser.get(f"{server.origin}/").text
     pairs = browser.get(f"{server.origin}/api/pairs").json()["pairs"]
     keys = {pair[side]["key"] for pair in pairs for side in ("removed", "kept")}
     assert set(HOSTILE) <= keys and not any(key in page for key in HOSTILE)
 
 
-def test_a_broken_file_of_verdicts_is_told_and_left(tmp_path: Path) -> None:
-    """Somebody's editor has saved nonsense in the meantime: the page is told to keep what it has."""
+def test_a_damaged_file_of_verdicts(tmp_path: Path) -> None:
+    """If an editor has damaged the file, the answer is 503, so that the page keeps the edit; the file is unchanged."""
     found = make_result(tmp_path / "found", 3, 1)
     with serving(found) as server, requests.Session() as session:
         session.get(server.link)

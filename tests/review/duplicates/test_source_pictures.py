@@ -1,4 +1,4 @@
-"""A source is shown as it was when the set was made, or not at all; and the whole command on a real result."""
+"""Sources are shown only if they are unchanged since the set was made; also with the whole command."""
 
 import errno
 import hashlib
@@ -17,9 +17,9 @@ from pipeline.core import files
 from pipeline.datasets.pictures.raw_folder import Description
 from pipeline.imageset.format.image_set import ImageSet, Picture, join_chunks, write_chunk
 from pipeline.readers.folder_reader import Folder
-from pipeline.review.duplicates.locate import Folders, locate
-from pipeline.review.duplicates.result import read_pictures
-from pipeline.review.duplicates.source_pictures import LARGEST_SIDE, Sources, show
+from pipeline.review.duplicates.dedup_result import read_pictures
+from pipeline.review.duplicates.result_folders import ResultFolders, find_folders
+from pipeline.review.duplicates.source_pictures import MAX_SIDE, SourcePictures, source_png
 from tests.review.duplicates.results import make_result
 from tests.webapp.serving import serving
 
@@ -28,24 +28,24 @@ def pixels(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_large_sources_are_shown_smaller(encode: Callable[..., bytes]) -> None:
-    """In proportion; small ones as they are."""
-    assert pixels(show(encode(1, (3000, 1500)))).shape == (LARGEST_SIDE // 2, LARGEST_SIDE, 3)
-    assert pixels(show(encode(1, (60, 48)))).shape == (48, 60, 3)
-    assert show(b"no picture") is None
+def test_large_sources_are_scaled_down(encode: Callable[..., bytes]) -> None:
+    """The aspect ratio is preserved, and small sources are not changed."""
+    assert pixels(source_png(encode(1, (3000, 1500)))).shape == (MAX_SIDE // 2, MAX_SIDE, 3)
+    assert pixels(source_png(encode(1, (60, 48)))).shape == (48, 60, 3)
+    assert source_png(b"no picture") is None
 
 
-def test_a_face_is_its_part_of_the_photo(encode: Callable[..., bytes]) -> None:
-    """A box may reach over the edge of its photo; one outside of it shows nothing."""
+def test_the_source_of_a_face_is_its_part_of_the_photo(encode: Callable[..., bytes]) -> None:
+    """A box may extend beyond the photo; a box outside of it gives no picture."""
     data = encode(1, (60, 48), "PNG")
-    whole = pixels(show(data))
-    assert (pixels(show(data, [-5, 10, 20, 99])) == whole[10:, :20]).all()
-    assert show(data, [70, 0, 90, 20]) is None
+    whole = pixels(source_png(data))
+    assert (pixels(source_png(data, [-5, 10, 20, 99])) == whole[10:, :20]).all()
+    assert source_png(data, [70, 0, 90, 20]) is None
 
 
 @pytest.fixture
-def added_to(tmp_path: Path, encode: Callable[..., bytes]) -> tuple[Path, Folders]:
-    """The folder `one` with one picture, and the folders of a result of it, to which that of `two` was added."""
+def added_to(tmp_path: Path, encode: Callable[..., bytes]) -> tuple[Path, ResultFolders]:
+    """The folder `one` with one picture, and the folders of its result, to which folder `two` was added."""
     result = make_result(tmp_path / "found", 3, 1)
     steps = result / "steps"
     pictures = []
@@ -61,14 +61,14 @@ def added_to(tmp_path: Path, encode: Callable[..., bytes]) -> tuple[Path, Folder
     write_chunk(steps / "other chunks", 0, images, pictures, [], sources=2)
     (steps / "others").mkdir()
     join_chunks(steps / "other chunks", 1, steps / "others", side=32, max_bad=0.0)
-    return tmp_path / "one", locate(result, images=steps / "others", archives=tmp_path)
+    return tmp_path / "one", find_folders(result, images=steps / "others", archives=tmp_path)
 
 
-def test_sources_of_a_set_that_was_added_to(added_to: tuple[Path, Folders]) -> None:
-    """Each is found in the source that it came from, also while another of them is away."""
+def test_sources_of_a_set_that_was_added_to(added_to: tuple[Path, ResultFolders]) -> None:
+    """Each picture is read from its own source, also while another source is missing."""
     one, folders = added_to
     pictures = read_pictures(ImageSet(folders.images), np.arange(2))
-    sources = Sources(pictures, folders.raw, folders.archives)
+    sources = SourcePictures(pictures, folders.raw, folders.archives)
     away = one.rename(one.with_name("away"))
     assert sources.png(0) is None and pixels(sources.png(1)).shape == (48, 61, 3)
     away.rename(one)
@@ -76,12 +76,10 @@ def test_sources_of_a_set_that_was_added_to(added_to: tuple[Path, Folders]) -> N
     sources.close()
 
 
-def test_a_source_that_fails_half_way_is_tried_again(
-    added_to: tuple[Path, Folders], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As when the disk it is on was not answering."""
+def test_a_failed_source_is_tried_again(added_to: tuple[Path, ResultFolders], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk error at the first attempt does not hide the source for good."""
     _, folders = added_to
-    sources = Sources(read_pictures(ImageSet(folders.images), np.arange(2)), folders.raw, folders.archives)
+    sources = SourcePictures(read_pictures(ImageSet(folders.images), np.arange(2)), folders.raw, folders.archives)
 
     def fail(source: Folder) -> None:
         raise OSError(errno.EIO, "the disk does not answer")
@@ -99,7 +97,7 @@ def test_sources_of_a_real_result(
     scenes: Callable[[int, int], np.ndarray],
     run_stage: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:
-    """`dcgan dedup`, then the app on what it made: removed pictures have their sources, changed ones are not shown."""
+    """The app on a result of `dcgan dedup`: sources of removed pictures are shown, changed ones are not."""
     pictures, out = tmp_path / "pictures", tmp_path / "out"
     pictures.mkdir()
     for number, picture in enumerate(scenes(40, 3)):
@@ -111,7 +109,7 @@ def test_sources_of_a_real_result(
     with serving(out, "--archives", tmp_path) as server, requests.Session() as session:
         session.get(server.link)
         assert session.get(f"{server.origin}/api/session").json()["sources"]
-        pairs = session.get(f"{server.origin}/api/pairs?sort=key&falling=0").json()["pairs"]
+        pairs = session.get(f"{server.origin}/api/pairs?sort=key&descending=0").json()["pairs"]
         assert [pair["removed"]["key"] for pair in pairs] == ["copy one.png", "copy two.png"]
         rows = [pair["removed"]["row"] for pair in pairs]
         (pictures / "copy two.png").write_bytes((pictures / "09.png").read_bytes())

@@ -1,23 +1,13 @@
-// Draws the list of a page and what is known of a pair. All text from outside goes through textContent.
+// Shows a page of the list of pairs, and the keys and figures of a pair. All text from outside is set as textContent.
+
+import { element, visible } from "./elements.js";
 
 const $ = (selector) => document.querySelector(selector);
 const number = new Intl.NumberFormat("en");
 
-export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-// What does not print, and what turns the direction of writing, by its number.
-export function shown(text) {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
-}
-
 const short = (text) => (text.length > 160 ? `${text.slice(0, 160)}…` : text);
 
-export function drawList(list, at, go) {
+export function showList(list, at, go) {
   const box = $("#list");
   if (box.dataset.page !== `${list.list} ${list.first}` || box.pairs !== list.pairs) {
     box.dataset.page = `${list.list} ${list.first}`;
@@ -41,17 +31,17 @@ export function drawList(list, at, go) {
 }
 
 function item(pair, position, go) {
-  const thumb = (picture) => (picture.row === null ? "" : element("img", { src: `/picture/${picture.row}.png`, alt: "", loading: "lazy", width: 32, height: 32 }));
-  const key = element("bdi", { class: "key" }, short(shown(pair.removed.key)));
+  const thumbnail = (picture) => (picture.row === null ? "" : element("img", { src: `/picture/${picture.row}.png`, alt: "", loading: "lazy", width: 32, height: 32 }));
+  const key = element("bdi", { class: "key" }, short(visible(pair.removed.key)));
   const facts = [`${pair.hamming} bits`, pair.similarity === null ? "" : pair.similarity.toFixed(3)].filter(Boolean).join(" · ");
   const text = element("span", { class: "text" }, key, element("small", {}, facts));
-  const option = element("li", { role: "option", id: `pair-${pair.id}` }, thumb(pair.kept), thumb(pair.removed), text, element("span", { class: "mark" }));
+  const option = element("li", { role: "option", id: `pair-${pair.id}` }, thumbnail(pair.kept), thumbnail(pair.removed), text, element("span", { class: "mark" }));
   option.addEventListener("click", () => go(position));
-  mark(option, pair);
+  setMark(option, pair);
   return option;
 }
 
-function mark(option, pair) {
+function setMark(option, pair) {
   const { label, always } = pair.verdict;
   const words = label ? label.replace("_", " ") : always ? "always keep" : "";
   const box = option.querySelector(".mark");
@@ -59,19 +49,20 @@ function mark(option, pair) {
   option.classList.toggle("judged", Boolean(words) && !pair.saving && !pair.failed);
 }
 
-drawList.mark = (pair) => {
+// Updates the mark of a pair after a change of its verdict.
+export const updateMark = (pair) => {
   const option = pair && document.getElementById(`pair-${pair.id}`);
-  if (option && $("#list").pairs.includes(pair)) mark(option, pair);
+  if (option && $("#list").pairs.includes(pair)) setMark(option, pair);
 };
 
-export function drawPair(pair, list, at, names) {
-  const what = list.kind === "removed" ? "Pair" : list.kind === "misses" ? "Near miss" : "Decoy";
-  $("#place").textContent = pair ? `${what} ${number.format(at + 1)} of ${number.format(list.total)}` : "Nothing fits the filter";
+export function showPairDetails(pair, list, at, names) {
+  const title = list.kind === "removed" ? "Pair" : list.kind === "misses" ? "Near miss" : "Decoy";
+  $("#position").textContent = pair ? `${title} ${number.format(at + 1)} of ${number.format(list.total)}` : "No pair matches the filter";
   const figures = [$("#pictures .removed"), $("#pictures .kept")];
   for (const [index, figure] of figures.entries()) {
     const picture = pair && (index ? pair.kept : pair.removed);
     figure.querySelector(".tag").textContent = names[index];
-    figure.querySelector(".key").textContent = picture ? shown(picture.key) : "";
+    figure.querySelector(".key").textContent = picture ? visible(picture.key) : "";
     figure.querySelector(".source").textContent = picture && picture.row !== null ? source(picture) : "";
   }
   const facts = pair
@@ -86,10 +77,10 @@ export function drawPair(pair, list, at, names) {
   $("#facts").replaceChildren(
     ...facts.filter(([, value]) => value).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
   );
-  $("#others").textContent = pair && pair.others.length ? `Others said: ${pair.others.join("; ")}` : "";
+  $("#others").textContent = pair && pair.others.length ? `Other raters: ${pair.others.join("; ")}` : "";
 }
 
 function source(picture) {
-  const label = picture.label ? `, ${short(shown(picture.label))}` : "";
+  const label = picture.label ? `, ${short(visible(picture.label))}` : "";
   return `source ${picture.width}×${picture.height}, ${number.format(picture.bytes)} bytes${label}`;
 }

@@ -1,4 +1,4 @@
-"""Where the parts of a dedup result lie, when only the result is named."""
+"""Find the folders and files that belong to a dedup result."""
 
 import os
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from pipeline.core.errors import MissingInput
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where things are.
+class ResultFolders:
+    """Folders and files of a dedup result.
 
     Attributes:
-        dedup: with `manifest.parquet`.
-        images: the image set it is of.
-        pairs: what `find-pairs` wrote; None where there is nothing.
-        verdicts: the file of verdicts; it need not exist, but its folder does.
-        raw: raw folders, where it says how the sources are read: of each part of a set that was added to; none where
-            they are not at hand.
-        archives: where the sources are; None where they are not at hand.
+        dedup: folder with `manifest.parquet`.
+        images: the image set of the result.
+        pairs: what `find-pairs` wrote, if available.
+        verdicts: the file of verdicts; its folder exists, the file may not.
+        raw: raw folders, which say how to read the sources: one for each part of the set; empty if not available.
+        archives: folder of the sources, if available.
     """
 
     dedup: Path
@@ -29,7 +28,7 @@ class Folders:
     archives: Path | None
 
 
-def locate(
+def find_folders(
     dedup: Path,
     *,
     images: Path | None = None,
@@ -37,18 +36,18 @@ def locate(
     verdicts: Path | None = None,
     raw: Path | None = None,
     archives: Path | None = None,
-) -> Folders:
-    """The folders of a result of `dcgan dedup`, or of this project's own data/PROFILE/dedup/SET.
+) -> ResultFolders:
+    """Find the folders of a result of `dcgan dedup`, or of a result in data/PROFILE/dedup/SET.
 
     Args:
         dedup: the result.
-        images, pairs, verdicts, raw, archives: take the place of what would be found.
+        images, pairs, verdicts, raw, archives: used instead of what would be found.
 
     Raises:
-        MissingInput: the result, or a part that it cannot do without, is not there; the message names the option.
+        MissingInput: the result, its image set or the folder of the verdicts is missing; the message names the option.
     """
     added: list[Path] = []
-    dedup = Path(os.path.abspath(dedup))  # noqa: PTH100  (no link is to be resolved; ".." has no name)
+    dedup = Path(os.path.abspath(dedup))  # noqa: PTH100  (links must not be resolved, ".." must be)
     if dedup.parent.name == "steps" and not (dedup / "steps").is_dir():
         dedup = dedup.parent.parent
     if (dedup / "steps" / "dedup").is_dir():
@@ -58,30 +57,30 @@ def locate(
         added = [] if raw else sorted(steps.glob("raw-added-*"))
         if verdicts is None and not found["verdicts"].exists():
             raise MissingInput(
-                f"--verdicts {found['verdicts']}: no such file, so dcgan dedup was given another one; name that"
+                f"--verdicts {found['verdicts']}: no such file; name the file of verdicts that dcgan dedup was run with"
             )
         dedup = steps / "dedup"
-        why = "SOURCE of dcgan dedup was an image set itself"
+        why = "SOURCE of dcgan dedup was an image set"
     elif dedup.parent.name == "dedup":
         profile, name = dedup.parent.parent, dedup.name
-        found = {part: profile / folder / name for part, folder in _OWN.items()}
+        found = {part: profile / folder / name for part, folder in _PROFILE_FOLDERS.items()}
         found |= {"archives": profile.parent / "archives" / name}
         found |= {"verdicts": profile.parent.parent / "audit" / name / "verdicts.csv"}
-        why = "a result in data/PROFILE/dedup/SET has it beside it"
+        why = "for a result in data/PROFILE/dedup/SET, it is in data/PROFILE/sets/SET"
     else:
-        found, why = {}, "it is no folder of dcgan dedup, nor data/PROFILE/dedup/SET"
+        found, why = {}, "the result is neither a folder of dcgan dedup nor data/PROFILE/dedup/SET"
     if not (dedup / "manifest.parquet").is_file():
         raise MissingInput(
             f"--dedup {dedup}: no manifest.parquet in it; name the folder that dcgan dedup or remove-duplicates wrote"
         )
-    images = _needed("--images", images, found.get("images"), "imageset.json", dedup, why)
+    images = _required("--images", images, found.get("images"), "imageset.json", dedup, why)
     verdicts = verdicts.absolute() if verdicts else found.get("verdicts")
     if verdicts is None or not verdicts.parent.is_dir():
         raise MissingInput(
-            f"--verdicts {verdicts or ''}: where verdicts go is not known ({why}); name a CSV file in a folder there is"
+            f"--verdicts {verdicts or ''}: no file for verdicts ({why}); name a CSV file in an existing folder"
         )
     first = _optional("--raw", raw, found.get("raw"), "source.json")
-    return Folders(
+    return ResultFolders(
         dedup,
         images,
         _optional("--pairs", pairs, found.get("pairs"), "pairs.parquet"),
@@ -91,19 +90,21 @@ def locate(
     )
 
 
-_OWN = {"images": "sets", "pairs": "pairs", "raw": "raw"}
+_PROFILE_FOLDERS = {"images": "sets", "pairs": "pairs", "raw": "raw"}
 
 
-def _needed(option: str, given: Path | None, found: Path | None, file: str, dedup: Path, why: str) -> Path:
+def _required(option: str, given: Path | None, found: Path | None, file: str, dedup: Path, why: str) -> Path:
     path = given or found
     if path is None or not (path / file).is_file():
         where = f"{option} {path}: no {file} in it" if path else f"{option}: not given"
-        raise MissingInput(f"{where}; name the image set that {dedup} is of ({why})")
+        raise MissingInput(f"{where}; name the image set that {dedup} was made from ({why})")
     return path
 
 
 def _optional(option: str, given: Path | None, found: Path | None, file: str) -> Path | None:
     if given and not (given / file).exists():
-        raise MissingInput(f"{option} {given}: no {file or 'such folder'} there; name another one, or leave it out")
+        raise MissingInput(
+            f"{option} {given}: no {file or 'such folder'} there; name another folder, or leave the option out"
+        )
     path = given or found
     return path if path and (path / file).exists() else None
