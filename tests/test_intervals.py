@@ -1,4 +1,4 @@
-"""The exact interval of a share, against its definition, that of a mean, against scipy, and that of strata."""
+"""Intervals of shares and counts against their definitions, of means against scipy, and of stratified samples."""
 
 import pytest
 from hypothesis import given
@@ -9,8 +9,8 @@ from pipeline.intervals import binomial_interval, mean_interval, poisson_interva
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_bounds_are_where_the_tails_are_one_in_forty(pair: tuple[int, int]) -> None:
-    """Clopper and Pearson: at each bound, what was seen or more extreme has probability 0.025."""
+def test_binomial_bounds_have_tails_of_one_in_forty(pair: tuple[int, int]) -> None:
+    """Clopper and Pearson: at each bound, the observed or a more extreme count has probability 0.025."""
     successes, trials = pair
     low, high = binomial_interval(successes, trials)
     assert 0 <= low <= successes / trials <= high <= 1
@@ -20,20 +20,20 @@ def test_bounds_are_where_the_tails_are_one_in_forty(pair: tuple[int, int]) -> N
         assert binom.cdf(successes, trials, high) == pytest.approx(0.025, abs=1e-6)
 
 
-def test_368_without_an_error_settle_one_in_a_hundred() -> None:
-    """The figure that the documentation names."""
+def test_368_trials_without_an_error_exclude_one_in_a_hundred() -> None:
+    """The documentation gives this number."""
     assert binomial_interval(0, 368)[1] < 0.01 <= binomial_interval(0, 367)[1]
 
 
-def test_nothing_seen_is_nothing_known() -> None:
-    """No trials: the whole range; impossible counts are refused."""
+def test_no_trials_give_the_whole_range() -> None:
+    """Impossible counts are refused."""
     assert binomial_interval(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match="3 successes of 2"):
         binomial_interval(3, 2)
 
 
-def test_the_interval_of_a_mean_is_scipys() -> None:
-    """Student's t, as scipy has it; one value tells nothing of its spread."""
+def test_the_interval_of_a_mean_equals_scipy() -> None:
+    """Student's t, as in scipy; one value alone is refused."""
     values = [0.3, 0.5, 0.45, 0.6]
     expected = ttest_1samp(values, 0).confidence_interval(0.9)
     assert mean_interval(values, 0.9) == (pytest.approx(expected.low), pytest.approx(expected.high))
@@ -42,8 +42,8 @@ def test_the_interval_of_a_mean_is_scipys() -> None:
 
 
 @given(st.integers(0, 5000))
-def test_counts_are_bounded_where_the_tails_are_one_in_forty(events: int) -> None:
-    """Garwood: at each bound, what was seen or more extreme has probability 0.025."""
+def test_poisson_bounds_have_tails_of_one_in_forty(events: int) -> None:
+    """Garwood: at each bound, the observed or a more extreme count has probability 0.025."""
     low, high = poisson_interval(events)
     assert poisson.cdf(events, high) == pytest.approx(0.025, abs=1e-6)
     assert low == 0 if events == 0 else poisson.sf(events - 1, low) == pytest.approx(0.025, abs=1e-6)
@@ -61,8 +61,8 @@ STRATA = st.lists(
 
 
 @given(STRATA)
-def test_strata_are_bounded_by_what_is_sure(strata: list[tuple[int, int, int]]) -> None:
-    """What was found wrong is wrong and what was found right is right, whatever the rest is; order does not matter."""
+def test_known_items_bound_the_interval(strata: list[tuple[int, int, int]]) -> None:
+    """Items judged wrong or right bound the interval; the order of strata does not matter."""
     total = sum(size for size, _, _ in strata)
     low, high = stratified_interval(strata)
     assert sum(wrong for _, _, wrong in strata) / total <= low <= high
@@ -73,26 +73,26 @@ def test_strata_are_bounded_by_what_is_sure(strata: list[tuple[int, int, int]]) 
         assert low - 1e-9 <= sum(size * wrong / judged for size, judged, wrong in known) / total <= high + 1e-9
 
 
-def test_one_stratum_is_a_plain_draw() -> None:
-    """Clopper and Pearson, as long as most of the whole was not judged."""
+def test_one_stratum_gives_the_binomial_interval() -> None:
+    """One stratum of which a small part is judged: the interval of Clopper and Pearson."""
     assert stratified_interval([(10_000, 400, 7)]) == binomial_interval(7, 400)
 
 
-def test_strata_judged_in_proportion_are_nearly_a_plain_draw() -> None:
-    """Garwood's interval of the pooled count, which is a little wider than the exact one of a share."""
+def test_proportional_strata_give_nearly_the_binomial_interval() -> None:
+    """It equals Garwood's interval of the pooled count, which is slightly wider than the binomial one."""
     low, high = (bound * 400 for bound in stratified_interval([(6000, 240, 5), (3000, 120, 0), (1000, 40, 2)]))
     assert (low, high) == (pytest.approx(poisson_interval(7)[0]), pytest.approx(poisson_interval(7)[1]))
 
 
-def test_an_error_weighs_what_it_stands_for() -> None:
-    """An error in the stratum of which little was judged weighs more, at both ends."""
+def test_errors_have_the_weight_of_their_stratum() -> None:
+    """An error in a stratum with few judgements has a larger weight, at both ends."""
     heavy = stratified_interval([(9000, 300, 3), (1000, 100, 0)])
     light = stratified_interval([(9000, 300, 0), (1000, 100, 3)])
     assert light[0] < heavy[0] and light[1] < heavy[1]
 
 
-def test_what_was_not_judged_counts_as_nothing_below_and_as_wrong_above() -> None:
-    """A stratum that nobody looked at, and one of which everything is known."""
+def test_strata_without_judgements_count_as_right_below_and_wrong_above() -> None:
+    """One stratum without judgements, and one that is judged completely."""
     assert stratified_interval([(900, 900, 9), (100, 0, 0)]) == (pytest.approx(0.009), pytest.approx(0.109))
     assert stratified_interval([(50, 50, 1), (50, 50, 2)]) == (pytest.approx(0.03), pytest.approx(0.03))
     assert stratified_interval([(50, 0, 0)]) == stratified_interval([]) == (0, 1)

@@ -1,4 +1,4 @@
-"""Write the pictures that stay in a format that other programs read; the originals are only read."""
+"""Export the kept pictures in a format that other programs read; the originals are only read."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -34,9 +34,9 @@ def export(
     part: int | None = None,
     to: Path,
 ) -> dict[str, Any]:
-    """Write the pictures behind the kept rows of an image set: of a photo with several faces, the photo, once.
+    """Export the pictures of the kept rows of an image set; a photo with several faces is exported once, as the photo.
 
-    Beside them lies `export.json`, which says what they were made from.
+    `export.json` in the same folder records what they were made from.
 
     Args:
         kept_file: `kept.npy` of a dedup result.
@@ -48,12 +48,12 @@ def export(
             so of one part.
 
     Returns:
-        `pictures`, `bytes`, and what the format's function counts.
+        `pictures`, `bytes`, and the counts of the format's writer.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the kept rows or the source.
-        BadParameters: links where the format or the source has no files; or originals of a set of several parts without
-            `part`, or a part that is not there or of which nothing was kept.
+        MissingInput, CorruptData: the image set, the kept rows or the source cannot be read.
+        BadParameters: links are not possible for this format or source; `part` is missing or unknown, or has no kept
+            pictures.
     """
     images = ImageSet(images_folder)
     kept = _of_part(images, load_kept(kept_file, len(images)), part, squares=form == "stylegan")
@@ -93,19 +93,19 @@ def export(
 
 
 def _of_part(images: ImageSet, kept: Rows, part: int | None, *, squares: bool) -> Rows:
-    """The kept rows of a part. Squares are all in the set itself."""
+    """The kept rows of a part, or all of them."""
     count = len(images.parts)
     if part is None:
         if squares or count == 1:
             return kept
         raise BadParameters(
-            f"--images {images.folder}: made of {count} sources; export one at a time, each to a folder of its own: "
+            f"--images {images.folder}: made of {count} sources; export them one at a time, each to its own folder: "
             "--part 0 with --raw steps/raw-images, --part 1 with --raw steps/raw-added-1, and so on"
         )
     if not 0 <= part < count:
-        raise BadParameters(f"--part {part}: --images has the parts 0 to {count - 1}")
+        raise BadParameters(f"--part {part}: --images has parts 0 to {count - 1}")
     start = sum(images.parts[:part])
     chosen = kept[(kept >= start) & (kept < start + images.parts[part])]
     if not len(chosen):
-        raise BadParameters(f"--part {part}: none of its pictures is kept; there is nothing to write")
+        raise BadParameters(f"--part {part}: none of its pictures is kept, so there is nothing to export")
     return chosen

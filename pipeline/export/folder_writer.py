@@ -1,4 +1,4 @@
-"""Pictures as files in a folder, by key; copied, or linked to the source's own files."""
+"""Export pictures as files named by their keys: copies of the source's files, or links to them."""
 
 import errno
 import fcntl
@@ -19,24 +19,24 @@ _UNABLE = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOS
 
 
 def check_link(originals: Originals, link: Link) -> None:
-    """Refuse to link what is not a file (`BadParameters`)."""
+    """Raise `BadParameters` for links to a source that is not a folder of files."""
     if link != "copy" and not isinstance(originals.source, Folder):
         raise BadParameters(f"--link {link}: the source is one archive, not a folder of files; use --link copy")
 
 
 def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, int]:
-    """Write each picture to the path that `paths.path_of` gives it.
+    """Write each picture to the path `key_paths.path_of` of its key.
 
     Args:
-        link: `copy`; else the file is one with the source's: `hardlink` (the same file), `symlink` (an absolute path)
-            or `reflink` (a copy that shares the disk's blocks until one of the two is written to).
+        link: `copy`, `hardlink` (another name of the source's file), `symlink` (an absolute path) or `reflink` (a copy
+            that shares disk blocks with the source's file until one of them is changed).
 
     Returns:
-        `bytes`, and `renamed`: pictures whose path is not their key.
+        `bytes`, and `renamed`: number of pictures whose path is not their key.
 
     Raises:
-        BadParameters: the disk cannot link so.
-        PipelineError: the file system takes two paths for one, as some do with upper and lower case.
+        BadParameters: the disk does not support this kind of link.
+        PipelineError: the file system treats two paths as the same, for example if it ignores case.
         CorruptData: see `Originals.read`.
     """
     taken = {key for key in originals.keys if has_suffix(key)}
@@ -52,17 +52,18 @@ def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, in
                     file.write(data)
             else:
                 assert isinstance(original.place, bytes)
-                # Resolved: the source may itself be a link, and what is wanted is the file.
+                # Resolved, because the source can be a symbolic link itself.
                 _LINKS[link](os.path.realpath(os.path.join(root, original.place)), path)  # noqa: PTH118
         except FileExistsError:
             raise PipelineError(
-                f"{name!r}: this file system takes it for the path of another picture; choose another disk or format"
+                f"{name!r}: not distinct from another path on this file system; use another disk or --format"
             ) from None
         except OSError as error:
             if link == "copy" or error.errno not in _UNABLE:
                 raise
             raise BadParameters(
-                f"--link {link}: not possible from the source's disk to --to's ({error.strerror}); use --link copy"
+                f"--link {link}: not possible between the disks of the source and of --to ({error.strerror}); "
+                "use --link copy"
             ) from None
         counts["bytes"] += len(data)
         counts["renamed"] += name != original.key

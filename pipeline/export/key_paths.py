@@ -1,4 +1,4 @@
-"""Keys as relative paths: safe whatever the key is, and never two keys to one path."""
+"""Turn keys into relative paths: safe for any key, and different for different keys."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ SUFFIXES = tuple(suffix.decode() for suffix in base.SUFFIXES)
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029%\\\\]")
 _LONGEST_PART, _LONGEST = 255, 1024
 _FILES = (*SUFFIXES, ".json")
-"""How the files of an export end, and so how no folder of it may."""
+"""Suffixes of exported files; no folder of an export may end like this."""
 
 _MAGIC = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -30,8 +30,8 @@ _MAGIC = (
 
 
 def suffix_of(data: bytes) -> str:
-    """The usual suffix of an encoded picture's format, by its first bytes."""
-    # Whatever else an image set was made of is a kind of PPM.
+    """The usual suffix for an encoded picture, chosen by its first bytes."""
+    # Of the formats that an image set can be made from, only variants of PPM are left.
     return next((suffix for magic, suffix in _MAGIC if data.startswith(magic)), ".ppm")
 
 
@@ -41,16 +41,16 @@ def has_suffix(key: str) -> bool:
 
 
 def path_of(key: str, suffix: str, taken: Container[str]) -> str:
-    """The relative POSIX path of a picture: mostly its key, with a suffix where it has none.
+    """The relative POSIX path of a picture: its key, with a suffix added if it has none.
 
-    `urllib.parse.unquote` gives the key back, and its added suffix. Percent-encoded are: `%`, `\\`, control characters,
-    a part `.` or `..`, and any slash at an end, after another, or after what ends like a file. So a path stays below
-    its folder, and no folder's name is a file's. A part above 255 bytes, or a path above 1,024, becomes `%~` and the
-    SHA-256 of the key.
+    `urllib.parse.unquote` of the path gives the key and the added suffix. Percent-encoded are: `%`, `\\`, control
+    characters, parts `.` and `..`, and slashes at the start or end, after another slash, or after a part that ends like
+    a file. So no path leaves its folder, and no folder has the name of a file. A path with a part longer than 255
+    bytes, or longer than 1,024 bytes in total, is replaced by `%~` and the SHA-256 of the key.
 
     Args:
-        suffix: as `suffix_of` gives it; added until the result is no other picture's key.
-        taken: all keys of the export that end like a picture file.
+        suffix: see `suffix_of`; added repeatedly until the result is not the key of another picture.
+        taken: all exported keys that end like a picture file.
     """
     added = "" if has_suffix(key) else suffix
     while added and key + added in taken:

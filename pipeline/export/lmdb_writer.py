@@ -1,4 +1,4 @@
-"""Pictures as an LMDB in LSUN's layout: key to encoded picture."""
+"""Export pictures as an LMDB in the layout of LSUN: keys to encoded pictures."""
 
 from pathlib import Path
 
@@ -15,22 +15,22 @@ _BATCH = 1024
 def write_lmdb(originals: Originals, folder: Path) -> dict[str, int]:
     """Write `data.mdb`; the same pictures give the same bytes.
 
-    Keys are the source's own where it is an LMDB, else UTF-8.
+    Keys are those of the source if it is an LMDB, else UTF-8.
 
     Returns:
         `bytes` of the pictures.
 
     Raises:
-        BadParameters: a key is too long for an LMDB.
+        BadParameters: a key is longer than LMDB allows.
         PipelineError: the file cannot be written.
         CorruptData: see `Originals.read`.
     """
-    originals = originals.by_raw_key()  # sorted, so that pages are filled one after the other
+    originals = originals.by_raw_key()  # sorted, so that LMDB fills its pages in order
     keys = originals.raw_keys()
     longest = max(keys, key=len)
     if len(longest) > _LONGEST_KEY:
         raise BadParameters(
-            f"--format lmdb: a key has {len(longest):,} bytes, an LMDB takes {_LONGEST_KEY} ({longest[:60]!r} …); "
+            f"--format lmdb: a key has {len(longest):,} bytes, LMDB allows {_LONGEST_KEY} ({longest[:60]!r} …); "
             "choose another format"
         )
     length = done = 0
@@ -47,7 +47,7 @@ def write_lmdb(originals: Originals, folder: Path) -> dict[str, int]:
 
 
 def _put(environment: lmdb.Environment, keys: list[bytes], batch: list[Pair]) -> None:
-    """Write one batch, with twice the map until it fits."""
+    """Write one batch; the map is doubled until the batch fits."""
     while True:
         try:
             with environment.begin(write=True) as transaction:

@@ -1,4 +1,4 @@
-"""The source pictures behind the kept rows of an image set: which they are, and their bytes, checked."""
+"""Find the source pictures of kept rows, and read their bytes, checked against the image set."""
 
 import hashlib
 import itertools
@@ -18,7 +18,7 @@ from pipeline.readers.lmdb_reader import Lmdb
 
 _ROWS = 4096
 _BATCH_BYTES = 1 << 26
-_AGAIN = "put it back, or run the download, the crop and remove-duplicates again"
+_AGAIN = "restore it, or run the download, the crop and remove-duplicates again"
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Original:
     """One source picture.
 
     Attributes:
-        key: of the source, so of the photo where the image set has its faces.
-        label: class name; None where the data set has none.
-        sha256: of its bytes when the image set was made, 64 hex characters.
-        width, height: pixels as shown (after EXIF orientation).
-        place: where the source finds the bytes.
+        key: key of the source; for a face, of its photo.
+        label: class name; None if the data set has none.
+        sha256: SHA-256 of its bytes when the image set was made, 64 hex characters.
+        width, height: pixels after EXIF orientation.
+        place: where the source has the bytes.
     """
 
     key: str
@@ -46,10 +46,10 @@ Pair = tuple[Original, bytes]
 
 @dataclass(frozen=True)
 class Originals:
-    """Source pictures in key order, each once.
+    """Source pictures sorted by key, each once.
 
     Attributes:
-        source: what reads them.
+        source: the source that reads them.
         table: columns `key`, `label`, `sha256`, `width`, `height`; see `Original`.
         places: row-aligned with the table.
     """
@@ -73,13 +73,13 @@ class Originals:
         return [str(key) for key in self.table.column("key").to_pylist()]
 
     def raw_keys(self) -> list[bytes]:
-        """Keys as bytes: an LMDB's own records', UTF-8 of any other source's."""
+        """Keys as bytes: those of the records of an LMDB, else the UTF-8 of the keys."""
         if isinstance(self.source, Lmdb):
             return [place for place in self.places if isinstance(place, bytes)]
         return [key.encode() for key in self.keys]
 
     def by_raw_key(self) -> "Originals":
-        """The same in byte order of `raw_keys`: another one only where a key is not UTF-8, for its text has `%XX`."""
+        """The pictures in byte order of `raw_keys`, which differs only if a key is not UTF-8 (its text has `%XX`)."""
         raw = self.raw_keys()
         order = sorted(range(len(self)), key=raw.__getitem__)
         return Originals(self.source, self.table.take(order), [self.places[number] for number in order])
@@ -88,7 +88,7 @@ class Originals:
         """Each picture with its bytes, read one at a time, under a progress bar.
 
         Raises:
-            CorruptData: one cannot be read, or has other bytes than when the image set was made.
+            CorruptData: a picture cannot be read, or its bytes have changed since the image set was made.
         """
         with self.source.open() as read, progress.bar("export", len(self)) as advance:
             for original in self:
@@ -107,24 +107,24 @@ class Originals:
 
 
 def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
-    """The source pictures of some rows; a photo's faces are one, their photo.
+    """Find the source pictures of some rows; all faces of a photo give one picture, the photo.
 
     Args:
         kept: int64 (n,), rising.
 
     Raises:
-        MissingInput: the source has lost one of them.
+        MissingInput: the source no longer has one of them.
     """
     index = images.index.take(kept).combine_chunks()
     keys = source_keys(index).combine_chunks()
     first = np.ones(len(kept), bool)
-    first[1:] = np.asarray(pc.not_equal(keys[1:], keys[:-1]))  # faces of a photo lie side by side
+    first[1:] = np.asarray(pc.not_equal(keys[1:], keys[:-1]))  # faces of a photo are in adjacent rows
     columns = {"key": keys, "label": index.column("label"), "sha256": index.column("sha256")}
     columns |= {"width": index.column("source_width"), "height": index.column("source_height")}
     table = pa.table(columns).filter(pa.array(first))
     places: dict[str, Place] = {}
     for entry in source.entries():
-        places.setdefault(entry.key, entry.place)  # of several with one key the first was taken
+        places.setdefault(entry.key, entry.place)  # the image set has the first of several entries with one key
     try:
         return Originals(source, table, [places[key] for key in table.column("key").to_pylist()])
     except KeyError as error:
@@ -132,7 +132,7 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
 
 
 def batches(pairs: Iterator[Pair], pictures: int) -> Iterator[list[Pair]]:
-    """Cut into lists of at most `pictures`, and of few enough that 64 MB are passed by the last one alone."""
+    """Cut into lists of at most `pictures`; a list ends when it has 64 MB or more."""
     while batch := list(itertools.islice(pairs, 1)):
         length = len(batch[0][1])
         while len(batch) < pictures and length < _BATCH_BYTES and (pair := next(pairs, None)):

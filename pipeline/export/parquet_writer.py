@@ -1,4 +1,4 @@
-"""Pictures as parquet shards, as Hugging Face's `datasets` reads and writes them."""
+"""Export pictures as parquet shards in the layout of Hugging Face's `datasets`."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipeline.export.originals import Originals, batches
 
 _ROW_GROUP = 100
-"""Pictures that are read at once, as in Hugging Face's own files."""
+"""Pictures in a row group, as in files of Hugging Face."""
 
 _TEXT = {"dtype": "string", "_type": "Value"}
 _FEATURES = {"image": {"_type": "Image"}, "label": _TEXT, "key": _TEXT}
@@ -30,7 +30,7 @@ def write_parquet(originals: Originals, folder: Path, shard_pictures: int) -> di
     Columns: `image` {bytes, path: the key}, `label` (string, or null), `key`.
 
     Args:
-        shard_pictures: in each shard but the last.
+        shard_pictures: pictures in each shard except the last.
 
     Returns:
         `bytes` of the pictures, `shards`.
@@ -43,7 +43,7 @@ def write_parquet(originals: Originals, folder: Path, shard_pictures: int) -> di
     length = 0
     for shard in range(shards):
         path = folder / f"train-{shard:05d}-of-{shards:05d}.parquet"
-        # Pictures are compressed already, and statistics or a dictionary of them would be copies.
+        # Pictures are compressed already; statistics and dictionaries would only copy them.
         with pq.ParquetWriter(
             path, _SCHEMA, compression="none", use_dictionary=["label"], write_statistics=False
         ) as to:

@@ -1,4 +1,4 @@
-"""The image set's own pictures as a zip of PNGs, as `dataset_tool.py` of NVlabs/stylegan3 writes it."""
+"""Export the square pictures of an image set as a zip of PNGs, as `dataset_tool.py` of NVlabs/stylegan3 does."""
 
 import io
 import json
@@ -15,11 +15,11 @@ _BLOCK = 256
 
 
 def write_stylegan(images: ImageSet, kept: Rows, folder: Path) -> dict[str, int]:
-    """Write `dataset.zip`, stored, without times: `00000/img00000000.png` and so on, and `dataset.json`.
+    """Write `dataset.zip`, uncompressed and without times: `00000/img00000000.png` and so on, and `dataset.json`.
 
-    The pictures are those that training reads, cut and scaled, at the side they are stored at. `dataset.json` has
-    `labels`: a list of [path, number of the class], classes numbered in the order of their names; null unless every
-    picture has a label.
+    The pictures are those that training reads: cropped and scaled, at the stored side. `dataset.json` has `labels`: a
+    list of [path, number of the class], classes numbered in the order of their names; null unless every picture has a
+    label.
 
     Args:
         kept: int64 (n,), rows of the image set.
@@ -29,7 +29,7 @@ def write_stylegan(images: ImageSet, kept: Rows, folder: Path) -> dict[str, int]
     """
     labels = images.index.column("label").take(kept).to_pylist()
     classes = {name: number for number, name in enumerate(sorted(set(labels)))} if all(labels) else {}
-    listed: list[list[Any]] = []
+    entries: list[list[Any]] = []
     length = 0
     path = folder / "dataset.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive, progress.bar("export", len(kept)) as advance:
@@ -38,16 +38,19 @@ def write_stylegan(images: ImageSet, kept: Rows, folder: Path) -> dict[str, int]
             for number, picture in enumerate(block, start):
                 name = f"{number // 1000:05d}/img{number:08d}.png"
                 buffer = io.BytesIO()
-                Image.fromarray(picture).save(buffer, "png", compress_level=0, optimize=False)  # quick to load
+                Image.fromarray(picture).save(buffer, "png", compress_level=0, optimize=False)  # fast to decode
                 archive.writestr(_member(name), buffer.getvalue())
                 length += buffer.tell()
-                listed.append([name, classes.get(labels[number])])
+                entries.append([name, classes.get(labels[number])])
             advance(len(block))
-        archive.writestr(_member("dataset.json"), json.dumps({"labels": listed if classes else None}))
+        archive.writestr(_member("dataset.json"), json.dumps({"labels": entries if classes else None}))
     return {"bytes": length, "classes": len(classes)}
 
 
 def _member(name: str) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(name)  # of 1980, the earliest that a zip knows
-    member.create_system, member.external_attr = 3, 0o100644 << 16  # else the system that writes would show
+    member = zipfile.ZipInfo(name)  # the default time is 1980, the earliest in a zip
+    member.create_system, member.external_attr = (
+        3,
+        0o100644 << 16,
+    )  # fixed, so that the bytes do not depend on the system
     return member

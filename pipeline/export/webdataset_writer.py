@@ -1,4 +1,4 @@
-"""Pictures as WebDataset shards: tars of `000000000.jpg` with `000000000.json` beside it."""
+"""Export pictures as WebDataset shards: tars of `000000000.jpg` and `000000000.json` for each picture."""
 
 import io
 import itertools
@@ -11,12 +11,12 @@ from pipeline.export.originals import Originals
 
 
 def write_webdataset(originals: Originals, folder: Path, shard_pictures: int) -> dict[str, int]:
-    """Write `shard-000000.tar` and so on; no time and no user stands in the headers.
+    """Write `shard-000000.tar` and so on; headers have no time and no user.
 
-    A picture's suffix is that of its content. The JSON has `key`, `label` (or null), `sha256`, `width`, `height`.
+    Suffixes are chosen by content. The JSON has `key`, `label` (or null), `sha256`, `width` and `height`.
 
     Args:
-        shard_pictures: in each shard but the last.
+        shard_pictures: pictures in each shard except the last.
 
     Returns:
         `bytes` of the pictures, `shards`.
@@ -29,11 +29,11 @@ def write_webdataset(originals: Originals, folder: Path, shard_pictures: int) ->
     length = 0
     for shard in range(shards):
         with tarfile.open(folder / f"shard-{shard:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
-            of_shard = itertools.islice(pairs, shard_pictures)
-            for number, (original, data) in enumerate(of_shard, shard * shard_pictures):
+            in_shard = itertools.islice(pairs, shard_pictures)
+            for number, (original, data) in enumerate(in_shard, shard * shard_pictures):
                 names = ("key", "label", "sha256", "width", "height")
-                about = {name: getattr(original, name) for name in names}
-                text = json.dumps(about, sort_keys=True, ensure_ascii=False)
+                metadata = {name: getattr(original, name) for name in names}
+                text = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
                 _add(tar, f"{number:09d}{suffix_of(data)}", data)
                 _add(tar, f"{number:09d}.json", text.encode())
                 length += len(data)

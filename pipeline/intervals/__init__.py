@@ -1,4 +1,4 @@
-"""The one place for confidence intervals."""
+"""Confidence intervals of proportions, means, Poisson counts and stratified samples."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
 
     Args:
         successes: number of successes, 0..trials.
-        trials: number of independent trials; 0 gives (0, 1), for nothing is known.
+        trials: number of independent trials; 0 gives (0, 1).
         confidence: coverage of at least this much, in (0, 1).
 
     Returns:
@@ -30,10 +30,10 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of a mean by Student's t, for independent values that are about normal.
+    """Two-sided interval of a mean by Student's t, for independent, approximately normal values.
 
     Args:
-        values: at least 2.
+        values: at least 2 values.
         confidence: coverage, in (0, 1).
 
     Raises:
@@ -48,10 +48,10 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 
 
 def poisson_interval(events: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval of the expected number of rare events, of which some were seen (Garwood, 1936).
+    """Exact two-sided interval of the mean of a Poisson distribution from one count (Garwood, 1936).
 
     Args:
-        events: how many were seen, at least 0.
+        events: the observed count, at least 0.
         confidence: coverage of at least this much, in (0, 1).
 
     Raises:
@@ -65,20 +65,21 @@ def poisson_interval(events: int, confidence: float = 0.95) -> tuple[float, floa
 
 
 def stratified_interval(strata: Sequence[tuple[int, int, int]], confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided interval of the share of wrong ones in a whole of which a random part of each stratum was judged.
+    """Two-sided interval of the share of wrong items in a population, from a stratified random sample of judged items.
 
-    One stratum: that of Clopper and Pearson. Several: the gamma interval of Fay and Feuer (Statistics in Medicine 16,
-    1997) for the sum of the strata's counts, each weighed by what a judgement in it stands for. It takes counts for
-    Poisson, which spread more than those of a draw without replacement do, and adds at the upper end one error of the
-    largest weight. What is surely known bounds it: those found wrong are, those found right are not; so a stratum of
-    which all is judged is exact, and one of which nothing is judged counts as nothing below and as wrong above.
+    For one stratum, the interval is that of Clopper and Pearson. For several, it is the gamma interval of Fay and Feuer
+    (Statistics in Medicine 16, 1997) for a weighted sum of Poisson counts; the weight of a judged item is the number of
+    items that it represents. The interval is conservative: Poisson counts vary more than counts of a sample without
+    replacement, and the upper end includes one more error of the largest weight. Known items bound it: items judged
+    wrong are wrong, items judged right are not. So a completely judged stratum adds no uncertainty, and a stratum
+    without judgements counts as right in the lower end and as wrong in the upper end.
 
     Args:
-        strata: size, how many of them were judged, how many of those are wrong.
-        confidence: coverage of about at least this much, in (0, 1).
+        strata: for each stratum: its size, number of judged items, number of wrong ones among them.
+        confidence: approximate minimal coverage, in (0, 1).
 
     Returns:
-        Lower and upper bound, in [0, 1]; (0, 1) when there is nothing.
+        Lower and upper bound, in [0, 1]; (0, 1) for an empty population.
 
     Raises:
         ValueError: a stratum is not of 0 <= wrong <= judged <= size, or `confidence` not within (0, 1).
@@ -95,15 +96,15 @@ def stratified_interval(strata: Sequence[tuple[int, int, int]], confidence: floa
         low, high = (size / total * bound for bound in binomial_interval(wrong, judged, confidence))
     elif partly:
         low, high = _weighted_interval([(size / total / judged, wrong) for size, judged, wrong in partly], confidence)
-    done = sum(wrong for size, judged, wrong in strata if judged == size) / total
+    complete = sum(wrong for size, judged, wrong in strata if judged == size) / total
     unknown = sum(size for size, judged, _ in strata if not judged) / total
     surely_wrong = sum(wrong for _, _, wrong in strata) / total
     perhaps_wrong = sum(size - judged + wrong for size, judged, wrong in strata) / total
-    return max(low + done, surely_wrong), min(high + done + unknown, perhaps_wrong)
+    return max(low + complete, surely_wrong), min(high + complete + unknown, perhaps_wrong)
 
 
 def _weighted_interval(counts: Sequence[tuple[float, int]], confidence: float) -> tuple[float, float]:
-    """Fay and Feuer's interval of the sum of weights times Poisson counts; with one weight it is Garwood's."""
+    """Fay and Feuer's interval of a weighted sum of Poisson counts; equals Garwood's for one weight."""
     tail = (1 - confidence) / 2
     largest = max(weight for weight, _ in counts)
     total = sum(weight * count for weight, count in counts)

@@ -1,4 +1,4 @@
-"""Pictures as data URIs, so that each page is one file."""
+"""Encode pictures as data URIs, so that each page is one file."""
 
 import base64
 from pathlib import Path
@@ -11,10 +11,10 @@ from pipeline.imageset import image_grid
 
 
 def png(path: Path, maker: str) -> str:
-    """A PNG file.
+    """A PNG file as a data URI.
 
     Args:
-        maker: the command that writes it, for the message.
+        maker: the command that writes the file, for the message.
 
     Raises:
         MissingInput: there is no such file.
@@ -23,24 +23,24 @@ def png(path: Path, maker: str) -> str:
 
 
 def svg(path: Path, maker: str) -> str:
-    """An SVG file; inside a URI, nothing in it can act on the page. See `png`."""
+    """An SVG file as a data URI, in which scripts do not run; see `png`."""
     return _uri("image/svg+xml", _read(path, maker))
 
 
 def first_rows(path: Path, rows: int, shown: int, maker: str) -> str:
-    """The first rows of a sheet of pictures in a PNG file; see `png`.
+    """The first rows of a grid of pictures in a PNG file, as a data URI; see `png`.
 
     Args:
-        rows: rows of the sheet.
-        shown: how many to show, or all if there are fewer.
+        rows: number of rows in the grid.
+        shown: number of rows to show, at most all.
 
     Raises:
-        CorruptData: it is not a picture.
+        CorruptData: the file is not a picture.
     """
     _read(path, maker)
     try:
-        with Image.open(path) as sheet:
-            top = sheet.convert("RGB").crop((0, 0, sheet.width, sheet.height * min(rows, shown) // rows))
+        with Image.open(path) as grid:
+            top = grid.convert("RGB").crop((0, 0, grid.width, grid.height * min(rows, shown) // rows))
     except OSError as error:
         raise CorruptData(f"{path}: not readable as a picture ({error}); run {maker} again") from None
     return _uri("image/png", image_grid.png(np.asarray(top)))

@@ -1,4 +1,4 @@
-"""Features put to the test: trained beside untrained networks, and the paper's rows where the data are the paper's."""
+"""Tables of feature evaluations: trained and untrained networks; the paper's results only for the paper's data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,27 +9,28 @@ from pipeline.core.params import read_yaml
 from pipeline.report import paper, records
 from pipeline.report.tables import Group, Table, share
 
-BY_ERROR = frozenset({"svhn", "mnist"})
-"""Data sets whose figures are error rates, as in the paper; the others' are accuracies."""
+ERROR_RATE_SETS = frozenset({"svhn", "mnist"})
+"""Data sets with error rates, as in the paper; the others have accuracies."""
 
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN", "mnist": "MNIST"}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluate-features found.
+    """A result of evaluate-features.
 
     Attributes:
         model: the set whose discriminator was tested.
-        name: of the benchmark.
-        folder: where `features.svg` lies.
-        learnt_from: source of that set.
+        name: name of the benchmark.
+        folder: folder with `features.svg`.
+        trained_on: source of that set.
+        found: the metrics.
     """
 
     model: str
     name: str
     folder: Path
-    learnt_from: records.Source
+    trained_on: records.Source
     found: records.LinearProbeRecord
 
     @property
@@ -38,46 +39,52 @@ class Evaluation:
 
     @property
     def data_set(self) -> str:
-        """The benchmark's name for a person; of a stand-in, what it stands in for."""
+        """Title of the benchmark's data set, also if its pictures are drawn in place of the real ones."""
         return TITLES.get(self.source.data_set, self.source.data_set)
 
     @property
+    def tested_on(self) -> str:
+        """The benchmark in words; if its pictures are drawn, the words say so."""
+        title = f"drawn pictures in place of {self.data_set}" if self.source.source == "miniature" else self.data_set
+        return title if self.name == self.source.data_set else f"{title} ({self.name})"
+
+    @property
     def by_error(self) -> bool:
-        """Whether the figures are error rates."""
-        return self.source.data_set in BY_ERROR
+        """Whether results are shown as error rates."""
+        return self.source.data_set in ERROR_RATE_SETS
 
     @property
     def banner(self) -> str:
-        """Why the figures do not compare with the paper's; empty where they do."""
-        standing = [source.standing for source in (self.learnt_from, self.source)]
-        if not any(standing):
+        """Why the results cannot be compared with the paper's; empty if they can."""
+        substitutes = [source.substitute for source in (self.trained_on, self.source)]
+        if not any(substitutes):
             return ""
-        learnt, tested = (words or "upstream's archive" for words in standing)
+        trained, tested = (words or "the original data set" for words in substitutes)
         return (
-            f"Learnt from: {learnt}. Tested on: {tested}. These figures test the machinery; they do not compare with "
+            f"Trained on: {trained}. Tested on: {tested}. These figures test the pipeline and cannot be compared with "
             "the paper's."
         )
 
 
-def read_evaluation(folder: Path, model: str, name: str, learnt_from: records.Source) -> Evaluation:
-    """One evaluation.
+def read_evaluation(folder: Path, model: str, name: str, trained_on: records.Source) -> Evaluation:
+    """Read an evaluation.
 
     Args:
         folder: what evaluate-features wrote.
 
     Raises:
-        MissingInput: there is none.
-        CorruptData: it lacks a figure.
+        MissingInput: there is no evaluation.
+        CorruptData: the file lacks a key.
     """
     path = folder / "metrics.json"
     found = records.read(path, records.LinearProbeRecord, "evaluate-features")
     if "trained" not in found.networks:
         raise CorruptData(f"{path}: networks.trained: missing key; run evaluate-features again")
-    return Evaluation(model, name, folder, learnt_from, found)
+    return Evaluation(model, name, folder, trained_on, found)
 
 
-def listed(file: Path, key: str) -> list[str]:
-    """Names under a key of params.yaml that may be empty or missing: not every set is evaluated.
+def read_list(file: Path, key: str) -> list[str]:
+    """Names under a key of params.yaml; none if the key is empty or missing, because evaluation is optional.
 
     Raises:
         MissingInput, BadParameters: see `params.read_yaml`.
@@ -86,10 +93,10 @@ def listed(file: Path, key: str) -> list[str]:
 
 
 def result_tables(evaluation: Evaluation, *, each: bool) -> list[Table]:
-    """All labels, if they were used, and few labels; the paper's rows below ours where both data are upstream's.
+    """Tables for all labels, if they were used, and for few labels; with the paper's rows if all data are original.
 
     Args:
-        each: also show each untrained network; else only the range of all.
+        each: show each untrained network, not only the range over all of them.
     """
     by_error = evaluation.by_error
     measure = "error rate" if by_error else "accuracy"
@@ -119,9 +126,9 @@ def _whole(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> 
     }
     range_of = _range({name: entry.accuracy for name, entry in entries.items()}, by_error)
     return Table(
-        f"Test {measure} with all {found.benchmark.train:,} training labels; intervals of the "
-        f"{found.benchmark.test:,} test pictures (Clopper and Pearson)",
-        ("network", measure, "95 % interval", "classified right", "C"),
+        f"Test {measure} with all {found.benchmark.train:,} training labels; intervals "
+        f"(Clopper and Pearson) for {found.benchmark.test:,} test pictures",
+        ("network", measure, "95 % interval", "correct", "C"),
         [Group(f"C from the {found.parameters.held_out:,} held-out labels", _rows(rows, range_of, each))],
     )
 
@@ -130,12 +137,12 @@ def _few(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> Ta
     found, parameters = evaluation.found, evaluation.found.parameters
     labels = parameters.per_class * len(found.benchmark.classes)
     table = Table(
-        f"Test {measure} with {labels:,} labels, {parameters.per_class:,} of each class: the same draws for every "
-        "network",
+        f"Test {measure} with {labels:,} labels, {parameters.per_class:,} of each class; all networks have the same "
+        "draws",
         (
             "network",
             f"mean {measure} of {parameters.draws} draws",
-            "spread over draws, ± points",
+            "spread over draws, ± percentage points",
             "95 % interval of the mean",
             "C",
         ),
@@ -147,7 +154,7 @@ def _few(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> Ta
             {name: network.few.held_out for name, network in found.networks.items()},
         ),
         (
-            f"C from the {labels:,} labels alone, {parameters.folds}-fold",
+            f"C from the {labels:,} labels only, {parameters.folds}-fold cross-validation",
             {n: network.few.cross_validation for n, network in found.networks.items() if network.few.cross_validation},
         ),
     ):
@@ -156,7 +163,7 @@ def _few(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> Ta
                 _share(entry.mean, by_error),
                 f"± {100 * entry.spread:.1f}",
                 _interval(entry.mean_low, entry.mean_high, by_error),
-                _costs(entry.c),
+                _c_range(entry.c),
             )
             for name, entry in entries.items()
         }
@@ -167,7 +174,7 @@ def _few(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> Ta
 
 
 def _rows(rows: Mapping[str, tuple[str, ...]], range_of: tuple[str, str] | None, each: bool) -> list[tuple[str, ...]]:
-    """The trained network, the untrained ones if asked for, their range: all with a name in front."""
+    """Rows of the trained network, of each untrained one if `each`, and of their range; the name is first."""
     shown = sorted(rows, key=lambda name: (name != "trained", len(name), name))
     found = [(name.replace("-", " "), *rows[name]) for name in shown if each or name == "trained"]
     blank = ("",) * (len(rows[shown[0]]) - 1)
@@ -175,7 +182,7 @@ def _rows(rows: Mapping[str, tuple[str, ...]], range_of: tuple[str, str] | None,
 
 
 def _range(accuracies: dict[str, float], by_error: bool) -> tuple[str, str] | None:
-    """Title and range over the untrained networks; None when there are none."""
+    """Title and range over the untrained networks; None if there are none."""
     values = [value for name, value in accuracies.items() if name != "trained"]
     return (f"untrained, range of {len(values)}", _interval(min(values), max(values), by_error)) if values else None
 
@@ -186,47 +193,47 @@ def _paper(results: paper.Results, few: bool) -> Group:
         value = entry.few if few else entry.whole
         spread = "–" if entry.spread is None else f"± {entry.spread:.{results.digits}f}"
         rows.append((entry.model, f"{value:.{results.digits}f} %", spread if few else "–", "–", "–"))
-    return Group(f"the paper, {results.where} (–: not given there)", rows)
+    return Group(f"the paper, {results.where} (–: not given)", rows)
 
 
 def notes(evaluation: Evaluation) -> list[str]:
-    """What a reader has to know of the tables, as sentences."""
+    """Explanations of the tables, as sentences."""
     found, parameters = evaluation.found, evaluation.found.parameters
     results = paper.RESULTS.get(evaluation.source.data_set)
-    said = [
-        f"A linear L2-SVM on {found.features:,} features of a picture. The untrained networks are the same one with "
-        "first weights: what the architecture alone gives. The spread is 1.96 standard deviations over draws, as the "
-        "authors' released code prints; the paper does not say what its ± is."
+    sentences = [
+        f"A linear L2-SVM on {found.features:,} features of each picture. Untrained networks have the same "
+        "architecture with random initial weights; they show what the architecture alone gives. The spread is 1.96 "
+        "standard deviations over draws, as in the authors' released code; the paper does not define its ±."
     ]
     if not evaluation.banner and results and results.per_class != parameters.per_class:
-        said.append(
-            f"The paper's row of few labels is for {results.per_class} of each class, and does not stand here beside "
-            f"{parameters.per_class}."
+        sentences.append(
+            f"The paper's result for few labels is for {results.per_class} of each class, so it is not shown beside "
+            f"results for {parameters.per_class}."
         )
     networks = found.networks.values()
     entries = [entry for n in networks for entry in (n.whole, n.few.held_out, n.few.cross_validation)]
     if any(entry.at_end for entry in entries if entry):
-        said.append("Somewhere the best C was the last one tried; further ones might do better.")
-    return said
+        sentences.append("In at least one case the best C was at the end of the grid; other values might be better.")
+    return sentences
 
 
 def provenance(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """How the figures were made, as (figure, value, made by)."""
+    """How the figures were computed, as (figure, value, made by)."""
     found, parameters = evaluation.found, evaluation.found.parameters
     archives = "; ".join(
         f"{archive.name}, {archive.bytes:,} bytes, SHA-256 {archive.sha256[:16]}…"
         for archive in evaluation.source.archives
     )
     statistics = {
-        "running": "batch norm by its running statistics",
-        "own": f"batch norm by {parameters.statistics_pictures:,} of the pictures learnt from",
-        "benchmark": f"batch norm by {parameters.statistics_pictures:,} of the benchmark's training pictures",
+        "running": "running statistics of batch norm",
+        "own": f"batch norm statistics of {parameters.statistics_pictures:,} training pictures of the network",
+        "benchmark": f"batch norm statistics of {parameters.statistics_pictures:,} training pictures of the benchmark",
     }.get(parameters.norm, f"batch norm: {parameters.norm}")
     return [
         (
             f"{evaluation.name}, pictures",
-            f"{found.benchmark.train:,} to train on, {parameters.held_out:,} of them held out, and "
-            f"{found.benchmark.test:,} to test on; {archives or 'no archive'}",
+            f"{found.benchmark.train:,} training pictures, {parameters.held_out:,} of them held out, and "
+            f"{found.benchmark.test:,} test pictures; {archives or 'no archive'}",
             "download-benchmarks, source.json",
         ),
         (
@@ -247,7 +254,7 @@ def _interval(low: float, high: float, by_error: bool) -> str:
     return f"{share(low)} to {share(high)}"
 
 
-def _costs(c: float | list[float]) -> str:
-    """C, or the range of those of all draws."""
+def _c_range(c: float | list[float]) -> str:
+    """The value of C, or its range over all draws."""
     values = sorted(set(c if isinstance(c, list) else [c]))
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"

@@ -1,10 +1,10 @@
-"""The report: a page that compares the sets, and one of each, with how each number was made.
+"""Write the report: a page that compares the sets, and a page for each set that tells how each number was computed.
 
-Every page is one file with its pictures in it; links between them, and to the galleries, are relative.
+Every page is a single file with its pictures; links between pages and to the galleries are relative.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,15 @@ from pipeline.report.evaluations import Evaluation
 from pipeline.report.plots import LOSSES, history_plot, read_history
 
 INDEX = "index"
-"""Name of the comparison's page."""
+"""Name of the page that compares the sets."""
 
 WALK_ROWS = 3
-"""Rows of each latent walk that the comparison shows."""
+"""Rows of each latent walk on the comparison page."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the parts of the report lie; each folder but `features` has one folder a set.
+    """The inputs of the report; each folder except `features` has a folder for each set.
 
     Attributes:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
@@ -52,39 +52,40 @@ def write_report(
     """Write the folder `to`: `index.html`, `SET.html` for each set, and `report.json`.
 
     Args:
-        folders: what to show.
+        folders: the inputs.
         names: the sets, in the order of the pages.
-        evaluated: those whose discriminators were tested.
-        benchmarks: what each of them was tested on.
+        evaluated: the sets whose discriminators were tested.
+        benchmarks: the benchmarks that each of them was tested on.
 
     Returns:
-        The content of `report.json`: `sets`: their names; `stand_in`: those whose pictures are not upstream's;
+        The content of `report.json`: `sets`: their names; `not_upstream`: the sets without the original data;
         `evaluations`: as SET-BENCHMARK.
 
     Raises:
-        BadParameters: a set cannot have a page of its name, or one was evaluated that is not among the sets.
-        MissingInput: a part is missing.
-        CorruptData: one does not hold what it must.
+        BadParameters: the name of a set cannot be a file name, or an evaluated set is not among the sets.
+        MissingInput: an input is missing.
+        CorruptData: an input has wrong content.
     """
     _check_names(names, evaluated)
-    to = Path(os.path.abspath(to))  # noqa: PTH100  (links are relative to where the pages will lie)
+    to = Path(os.path.abspath(to))  # noqa: PTH100  (links are relative to this folder)
     sets = [_read_set(name, folders) for name in names]
-    learnt_from = {one.name: one.audit.source for one in sets}
+    trained_on = {one.name: one.audit.source for one in sets}
     found = [
-        evaluations.read_evaluation(folders.features / f"{model}-{name}", model, name, learnt_from[model])
+        evaluations.read_evaluation(folders.features / f"{model}-{name}", model, name, trained_on[model])
         for model in evaluated
         for name in benchmarks
     ]
     summary = {
         "sets": list(names),
-        "stand_in": [name for name, source in learnt_from.items() if not source.upstream],
+        "not_upstream": [name for name, source in trained_on.items() if not source.upstream],
         "evaluations": [f"{entry.model}-{entry.name}" for entry in found],
     }
     environment = _environment()
-    pages = {INDEX: _index(environment, sets, found, folders, to)}
+    titles = {one.name: one.title for one in sets}
+    pages = {INDEX: _index_page(environment, sets, found, folders, to)}
     for one in sets:
         own = [entry for entry in found if entry.model == one.name]
-        pages[one.name] = _page(environment, one, names, own, folders, to)
+        pages[one.name] = _set_page(environment, one, titles, own, folders, to)
     with workspace(to, files.digest({**summary, "pages": pages})) as work:
         if work is not None:
             for name, page in pages.items():
@@ -97,7 +98,7 @@ def write_report(
 def _check_names(names: Sequence[str], evaluated: Sequence[str]) -> None:
     for name in names:
         if name == INDEX or Path(name).name != name:
-            raise BadParameters(f"sets: {name}: no name for a page of a set; call it otherwise")
+            raise BadParameters(f"sets: {name}: cannot be the name of a page; rename the set")
     for name in evaluated:
         if name not in names:
             raise BadParameters(f"evaluated: {name}: not among the sets, which are {', '.join(names)}")
@@ -136,18 +137,18 @@ def _read_set(name: str, folders: Folders) -> tables.Set:
     )
 
 
-def _index(
+def _index_page(
     environment: jinja2.Environment,
     sets: Sequence[tables.Set],
     found: Sequence[Evaluation],
     folders: Folders,
     to: Path,
 ) -> str:
-    """The comparison of all sets."""
+    """The page that compares all sets."""
     shown = [
         {
             "set": one,
-            "gallery": _gallery(one.name, folders, to),
+            "gallery": _gallery_link(one.name, folders, to),
             "grid": data_uris.png(folders.samples / one.name / "grid.png", "sample"),
             "kept": data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
             "walk": one.walk
@@ -156,8 +157,8 @@ def _index(
         for one in sets
     ]
     return environment.get_template("index.html").render(
-        names=[one.name for one in sets],
-        here=None,
+        titles={one.name: one.title for one in sets},
+        current=None,
         shown=shown,
         comparison=tables.comparison(sets),
         removals=tables.removals(sets),
@@ -165,10 +166,10 @@ def _index(
     )
 
 
-def _page(
+def _set_page(
     environment: jinja2.Environment,
     one: tables.Set,
-    names: Sequence[str],
+    titles: Mapping[str, str],
     found: Sequence[Evaluation],
     folders: Folders,
     to: Path,
@@ -176,12 +177,12 @@ def _page(
     """The page of one set."""
     model = folders.models / one.name
     return environment.get_template("set.html").render(
-        names=list(names),
-        here=one.name,
+        titles=titles,
+        current=one.name,
         set=one,
         removals=tables.by_reason(one.audit),
         planted=tables.planted(one.audit),
-        provenance=tables.made_by(
+        provenance=tables.provenance_table(
             [*tables.provenance(one), *(row for entry in found for row in evaluations.provenance(entry))]
         ),
         history=history_plot(read_history(model / "history.tsv")),
@@ -189,13 +190,13 @@ def _page(
         kept=data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
         grid=data_uris.png(folders.samples / one.name / "grid.png", "sample"),
         walk=one.walk and data_uris.png(folders.walks / one.name / "walk.png", "walk-latent"),
-        gallery=_gallery(one.name, folders, to),
+        gallery=_gallery_link(one.name, folders, to),
         evaluations=[(entry, data_uris.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
     )
 
 
-def _gallery(name: str, folders: Folders, to: Path) -> str:
-    """Link from a page to the gallery of what was removed from a set."""
+def _gallery_link(name: str, folders: Folders, to: Path) -> str:
+    """Link from a page to the gallery of a set."""
     gallery = folders.audit / name / "gallery.html"
     if not gallery.exists():
         raise MissingInput(f"{gallery}: no such page; run audit-duplicates again")
@@ -203,7 +204,7 @@ def _gallery(name: str, folders: Folders, to: Path) -> str:
 
 
 def _chosen_epochs(folder: Path) -> list[tuple[int, Path]]:
-    """The first epoch's sample grid, one a third of the way, and the last: how the samples came to be."""
+    """The sample grids of the first and last epoch and of one after a third of the training."""
     grids = sorted(folder.glob("epoch-*.png"))
     if not grids:
         raise MissingInput(f"{folder}: no sample grids here; train the model again")

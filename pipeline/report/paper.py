@@ -1,17 +1,17 @@
-"""The paper's own results, to stand beside runs on the paper's data and nowhere else."""
+"""Results of the paper, shown only with runs on the paper's data."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model of one of the paper's tables; what the paper does not give is None.
+    """A model in a table of the paper; values that the paper does not give are None.
 
     Attributes:
-        model: its name.
-        whole: per cent with all training labels.
-        few: per cent with few labels.
-        spread: the ± that the paper prints beside `few`.
+        model: name of the model.
+        whole: result with all training labels, per cent.
+        few: result with few labels, per cent.
+        spread: the ± of `few`, percentage points.
     """
 
     model: str
@@ -22,12 +22,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Results:
-    """One of the paper's tables.
+    """A table of the paper.
 
     Attributes:
         where: section and table.
-        per_class: labels a class in the column of few labels.
-        digits: decimals that the paper prints.
+        per_class: labels of each class in the column of few labels.
+        digits: decimal places in the paper.
     """
 
     where: str
@@ -66,4 +66,4 @@ RESULTS = {
         ),
     ),
 }
-"""By data set. CIFAR-10: accuracies on the test set. SVHN: errors on the test set, but for the last row."""
+"""By data set. CIFAR-10: test accuracies. SVHN: test errors, except in the last row."""

@@ -1,4 +1,4 @@
-"""Plots of the report, as SVG text that repeats to the byte."""
+"""Plots of the report, as SVG text that is deterministic to the byte."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pipeline.core.errors import CorruptData, MissingInput
 
 History = dict[str, list[float]]
-"""Columns of a `history.tsv`, a value for each epoch."""
+"""Columns of a `history.tsv`, with a value for each epoch."""
 
 LOSSES = {"d_loss": "discriminator", "g_loss": "generator", "loss": "model"}
 """Columns of losses that a family may have: name, and whose loss it is."""
@@ -63,5 +63,5 @@ def history_plot(columns: History) -> Markup:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
-    # Our own plot, and its labels are fixed: nothing in it needs escaping.
+    # The plot has fixed labels only, so nothing needs escaping.
     return Markup(svg[svg.index("<svg") :])

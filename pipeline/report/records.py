@@ -1,4 +1,4 @@
-"""What the report reads: the keys of other rooms' JSON files that it shows. Further keys may stand beside them."""
+"""The JSON records that the report reads: only the keys that it shows; other keys are ignored."""
 
 import textwrap
 from pathlib import Path
@@ -11,23 +11,23 @@ from pipeline.core.errors import CorruptData
 
 
 class Record(pydantic.BaseModel):
-    """Base of all: a key that is missing, or of another type, is an error; an unknown one is ignored."""
+    """Base class: a missing key or a value of another type is an error; unknown keys are ignored."""
 
     model_config = pydantic.ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class Source(Record):
-    """Where pictures come from; `upstream`: whether they are what upstream publishes, by checksum."""
+    """Where pictures come from; `upstream`: whether, by checksum, they are the originally published data."""
 
     source: Literal["miniature", "archive", "upstream"]
     upstream: bool
 
     @property
-    def standing(self) -> str:
-        """What they are instead of upstream's; empty when they are upstream's."""
+    def substitute(self) -> str:
+        """What the pictures are if they are not the original data; else empty."""
         if self.upstream:
             return ""
-        return "drawn pictures" if self.source == "miniature" else "not upstream's archive"
+        return "drawn pictures" if self.source == "miniature" else "not the original archive"
 
 
 class SetSource(Source):
@@ -43,7 +43,7 @@ class Counts(Record):
 
 
 class Share(Record):
-    """A share, None of none, and its interval of 95 %."""
+    """A share (None if `of` is 0) with its 95 % interval."""
 
     found: int
     of: int
@@ -58,8 +58,9 @@ class Planted(Record):
 
 
 class AuditRecord(Record):
-    """`metrics.json` of audit-duplicates; only drawn sets have `planted`."""
+    """`metrics.json` of audit-duplicates; `title`: what pages call the set; only drawn sets have `planted`."""
 
+    title: str
     source: SetSource
     counts: Counts
     detector: str
@@ -150,7 +151,7 @@ class Protocol(Record):
 
 
 class Whole(Record):
-    """Accuracy with all training labels, and its interval of 95 %."""
+    """Accuracy with all training labels, with its 95 % interval."""
 
     c: float
     correct: int
@@ -162,7 +163,7 @@ class Whole(Record):
 
 
 class Few(Record):
-    """Accuracies over draws of few labels: `spread` is ± 1.96 standard deviations, the interval is the mean's."""
+    """Accuracies over draws of few labels: `spread` is 1.96 standard deviations, the interval is that of the mean."""
 
     c: float | list[float]
     accuracies: list[float]
@@ -201,11 +202,11 @@ def read(path: Path, kind: type[R], maker: str) -> R:
     """Read a JSON file.
 
     Args:
-        maker: the command that writes it, for the message.
+        maker: the command that writes the file, for the message.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: it is not JSON, or a key is missing or of the wrong type.
+        CorruptData: the file is not JSON, or a key is missing or has the wrong type.
     """
     try:
         return kind.model_validate(files.read_json(path))

@@ -1,4 +1,4 @@
-"""The rows of the report's tables."""
+"""The tables of the report, as rows of texts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pipeline.report.records import AuditRecord, ModelRecord, SamplesRecord, Sha
 
 @dataclass(frozen=True)
 class Group:
-    """Rows under a title of their own, which may be empty; the first cell of each names it."""
+    """Rows with a common title, which can be empty; the first cell of a row is its name."""
 
     title: str
     rows: Sequence[tuple[str, ...]]
@@ -24,7 +24,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Set:
-    """A set and what the commands before said of it.
+    """A set with the records of the earlier commands.
 
     Attributes:
         walk: None for a model without a latent space.
@@ -38,6 +38,11 @@ class Set:
     walk: WalkRecord | None
     losses: dict[str, float]
 
+    @property
+    def title(self) -> str:
+        """What pages call the set: its name, or what is drawn in place of the real data."""
+        return self.audit.title
+
 
 def share(value: float) -> str:
     """0.0123 as `1.2 %`."""
@@ -45,14 +50,14 @@ def share(value: float) -> str:
 
 
 def reasons(audits: Sequence[AuditRecord]) -> dict[str, str]:
-    """Why pictures were removed from any of these sets, strongest reason first: name, and words for it."""
+    """Reasons of removal that occur in these sets, strongest first: name to words."""
     found = {reason for audit in audits for reason, count in audit.by_reason.items() if count}
     known = [reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code") if reason in found]
     return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
 
 
 def comparison(sets: Sequence[Set]) -> Table:
-    """Counts, models and walks of all sets, a column each."""
+    """Counts, models and walks of all sets, with a column for each set."""
     return _side_by_side(
         "From sources to a trained generator",
         sets,
@@ -60,7 +65,7 @@ def comparison(sets: Sequence[Set]) -> Table:
             "pictures": {
                 "sources": lambda one: f"{one.audit.counts.sources:,}",
                 "unreadable": lambda one: f"{one.audit.counts.bad:,}",
-                "left out on purpose": lambda one: f"{one.audit.counts.filtered:,}",
+                "filtered out": lambda one: f"{one.audit.counts.filtered:,}",
                 "pictures": lambda one: f"{one.audit.counts.pictures:,}",
                 "near-duplicates removed": lambda one: f"{one.audit.removed:,} ({share(one.audit.share_removed)})",
                 "kept": lambda one: f"{one.audit.kept:,}",
@@ -91,14 +96,14 @@ def _loss(name: str) -> Callable[[Set], str]:
 
 
 def removals(sets: Sequence[Set]) -> Table:
-    """What was removed and why, and how right that was where planted copies tell; a column a set."""
+    """Removals by reason, with precision and recall for sets with planted copies; a column for each set."""
     by_reason = {words: _removed_for(reason) for reason, words in reasons([one.audit for one in sets]).items()}
     return _side_by_side(
-        "Near-duplicates removed, by the strongest reason that holds, and how right that was",
+        "Near-duplicates removed, by the strongest reason, and their accuracy on planted copies",
         sets,
         {
-            "removed for": {**by_reason, "all reasons": lambda one: f"{one.audit.removed:,}"},
-            "against planted copies": {
+            "removed because of": {**by_reason, "all reasons": lambda one: f"{one.audit.removed:,}"},
+            "planted copies": {
                 "precision": lambda one: _share_of(_precision(one)),
                 "precision, 95 % interval": lambda one: _interval(_precision(one)),
                 "recall": lambda one: _share_of(_recall(one)),
@@ -111,7 +116,7 @@ def removals(sets: Sequence[Set]) -> Table:
 def _side_by_side(caption: str, sets: Sequence[Set], groups: dict[str, dict[str, Callable[[Set], str]]]) -> Table:
     return Table(
         caption,
-        ("", *(one.name for one in sets)),
+        ("", *(one.title for one in sets)),
         [
             Group(title, [(figure, *(text(one) for one in sets)) for figure, text in figures.items()])
             for title, figures in groups.items()
@@ -142,14 +147,18 @@ def _interval(entry: Share | None) -> str:
 
 
 def by_reason(audit: AuditRecord) -> Table:
-    """What was removed from a set, and why."""
+    """Removals of a set by reason."""
     rows = [(words, f"{audit.by_reason[reason]:,}") for reason, words in reasons([audit]).items()]
-    return Table("Removed, by the strongest reason that holds", ("reason", "pictures"), [Group("", rows)])
+    return Table("Removed pictures, by the strongest reason", ("reason", "pictures"), [Group("", rows)])
 
 
 def planted(audit: AuditRecord) -> Table:
-    """Recall per planted transform, then precision; no rows but for a drawn set, which alone has planted copies."""
-    entries = {f"recall, {name}": entry for name, entry in audit.planted.recall.items()} if audit.planted else {}
+    """Recall for each planted transform, and precision; no rows if the set has no planted copies."""
+    entries = (
+        {f"recall, {name.replace('_', ' ')}": entry for name, entry in audit.planted.recall.items()}
+        if audit.planted
+        else {}
+    )
     if audit.planted:
         entries["precision"] = audit.planted.precision
     rows = [
@@ -162,19 +171,19 @@ def planted(audit: AuditRecord) -> Table:
         for figure, entry in entries.items()
     ]
     return Table(
-        "Against the planted truth of the drawn set; two-sided 95 % intervals (Clopper and Pearson)",
+        "Planted copies of the drawn set: recall and precision, with two-sided 95 % intervals (Clopper and Pearson)",
         ("figure", "found", "share", "interval"),
         [Group("", rows)],
     )
 
 
-def made_by(rows: list[tuple[str, ...]]) -> Table:
-    """How each number was made."""
-    return Table("Value, command and file of each figure", ("figure", "value", "made by"), [Group("", rows)])
+def provenance_table(rows: list[tuple[str, ...]]) -> Table:
+    """How each number was computed."""
+    return Table("Value, command and file for each figure", ("figure", "value", "made by"), [Group("", rows)])
 
 
 def provenance(one: Set) -> list[tuple[str, ...]]:
-    """How each number was made, as (figure, value, made by)."""
+    """How each number was computed, as (figure, value, made by)."""
     counts, source, model, samples, walk = one.audit.counts, one.audit.source, one.model, one.samples, one.walk
     return [
         ("source", f"{source.archive}, SHA-256 {source.sha256[:16]}…", "download stage, source.json"),
@@ -213,7 +222,7 @@ def _ratio(smoothness: Smoothness) -> str:
 
 
 def _walk(smoothness: Smoothness) -> str:
-    """How smooth the walk is, against a cross-fade and a jump."""
-    return f"a step changes a pixel by {smoothness.mean_step:.1f} levels on average" + (
+    """How smooth the walk is: mean change of a pixel, and the largest step relative to it."""
+    return f"a pixel changes by {smoothness.mean_step:.1f} of 255 in a step on average" + (
         f"; the largest step is {_ratio(smoothness)} times the mean" if smoothness.largest_step_ratio else ""
     )

@@ -1,4 +1,4 @@
-"""What stays is written in five formats, and each is read back by its own reader: the same bytes."""
+"""Kept pictures are exported in five formats; a reader of each format gets the same bytes back."""
 
 import io
 import json
@@ -29,7 +29,7 @@ KEPT = [0, 2, 3, 5]
 
 @pytest.fixture
 def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
-    """An image set of six files in two folders, of which four stay; the arguments of `export`, but for the format."""
+    """Arguments of `export` without the format: an image set of six files in two folders, four of them kept."""
     source = tmp_path / "archives" / "mine"
     for n in range(6):
         file = source / f"{'ab'[n % 2]}" / f"p{n}.{'jpg' if n else 'png'}"
@@ -54,14 +54,14 @@ def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
 
 @pytest.fixture
 def originals(made: dict[str, Any]) -> dict[str, bytes]:
-    """Bytes of the pictures that stay, by key."""
+    """Bytes of the kept pictures, by key."""
     keys = ImageSet(made["images_folder"]).keys
     return {keys[row]: (made["archives"] / "mine" / keys[row]).read_bytes() for row in KEPT}
 
 
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 def test_a_folder(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path, link: Any) -> None:
-    """Files by key, copied or linked; the source is as it was."""
+    """Files named by key, copied or linked; the source is unchanged."""
     assert export(**made, form="folder", link=link, to=tmp_path / "to")["pictures"] == 4
     folder = tmp_path / "to" / "pictures"
     assert {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*")} == originals
@@ -74,8 +74,8 @@ def test_a_folder(made: dict[str, Any], originals: dict[str, bytes], tmp_path: P
 def test_an_lmdb(
     made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torchvision reads it as LSUN's."""
-    monkeypatch.chdir(tmp_path)  # where it leaves that file
+    """torchvision reads it as it reads LSUN."""
+    monkeypatch.chdir(tmp_path)  # torchvision writes its cache file here
     export(**made, form="lmdb", to=tmp_path / "bedroom_val_lmdb")
     read = LSUN(str(tmp_path), classes=["bedroom_val"])
     expected = [np.asarray(Image.open(io.BytesIO(originals[key])).convert("RGB")) for key in sorted(originals)]
@@ -84,8 +84,8 @@ def test_an_lmdb(
         assert np.array_equal(np.asarray(read[n][0]), picture)
 
 
-def test_tars(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
-    """Two shards; each picture has what is known of it beside it."""
+def test_webdataset(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
+    """Two shards; each picture has a JSON file with its metadata."""
     export(**made, form="webdataset", shard_pictures=3, to=tmp_path / "to")
     found = {}
     for name in ("shard-000000.tar", "shard-000001.tar"):
@@ -102,7 +102,7 @@ def test_tars(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path)
 
 
 def test_parquet(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
-    """As Hugging Face's `datasets` has it: struct of bytes and path."""
+    """The layout of Hugging Face's `datasets`: a struct of bytes and path."""
     export(**made, form="parquet", shard_pictures=3, to=tmp_path / "to")
     shards = sorted((tmp_path / "to").glob("*.parquet"))
     assert [shard.name for shard in shards] == ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
@@ -110,8 +110,8 @@ def test_parquet(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Pa
     assert {row["image"]["path"]: row["image"]["bytes"] for row in rows} == originals
 
 
-def test_a_zip_of_squares(made: dict[str, Any], tmp_path: Path) -> None:
-    """As StyleGAN's tool has it: PNGs, and labels by number."""
+def test_stylegan(made: dict[str, Any], tmp_path: Path) -> None:
+    """The layout of StyleGAN's tool: PNGs, and labels as numbers."""
     export(**made, form="stylegan", to=tmp_path / "to")
     with zipfile.ZipFile(tmp_path / "to" / "dataset.zip") as archive:
         labels = json.loads(archive.read("dataset.json"))["labels"]
@@ -121,8 +121,8 @@ def test_a_zip_of_squares(made: dict[str, Any], tmp_path: Path) -> None:
     assert [number for _, number in labels] == ["ab".index(images.keys[row][0]) for row in KEPT]
 
 
-def test_a_source_that_has_changed_is_told(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
-    """Another picture under a kept key is not exported, and nothing is left half-written."""
+def test_a_changed_source_is_an_error(made: dict[str, Any], originals: dict[str, bytes], tmp_path: Path) -> None:
+    """If a kept key has other bytes now, nothing is exported."""
     path = made["archives"] / "mine" / next(iter(originals))
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(CorruptData, match="has changed since the image set was made"):
@@ -133,8 +133,8 @@ def test_a_source_that_has_changed_is_told(made: dict[str, Any], originals: dict
 
 
 @given(st.lists(st.text(min_size=1, max_size=60), unique=True, max_size=12))
-def test_paths_stay_below_and_differ(keys: list[str]) -> None:
-    """Whatever the keys are: no path leaves its folder, and no two are the same."""
+def test_paths_stay_in_their_folder_and_differ(keys: list[str]) -> None:
+    """With any keys, no path leaves its folder, and no two paths are equal."""
     encodable = [key for key in keys if key.encode("utf-8", "ignore").decode() == key]
     taken = {key for key in encodable if key.lower().endswith((".jpg", ".png"))}
     paths = [path_of(key, ".jpg", taken) for key in encodable]
@@ -146,7 +146,7 @@ def test_paths_stay_below_and_differ(keys: list[str]) -> None:
 
 
 def test_suffixes_follow_the_content(encode: Callable[..., bytes]) -> None:
-    """Not the name."""
+    """The suffix is chosen by the content, not by the name."""
     formats = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
     assert {form: suffix_of(encode(file_format=form)) for form in formats} == formats
     modes = {"RGB": ".ppm", "L": ".pgm", "1": ".pbm"}

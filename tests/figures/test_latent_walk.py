@@ -1,4 +1,4 @@
-"""The walk is the paper's Figure 4: straight pieces between anchors that stand at the start of each row."""
+"""The latent walk of the paper's Figure 4: line segments between anchors; each row starts at an anchor."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def saved(tmp_path: Path) -> Path:
 @settings(max_examples=30, deadline=None)
 @given(rows=st.integers(1, 6), columns=st.integers(1, 12), seed=st.integers(0, 99))
 def test_path(rows: int, columns: int, seed: int) -> None:
-    """Anchors exactly at column 0 and at the very end, equal straight steps between, never out of [-1, 1]."""
+    """Anchors are at column 0 and at the end; steps between them are equal; values are in [-1, 1]."""
     anchors = sampling.latents(torch.Generator().manual_seed(seed), rows + 1, 10)
     points = latent_walk.path(anchors, columns)
     assert points.shape == (rows * columns + 1, 10) and points.dtype == torch.float32
@@ -41,7 +41,7 @@ def test_path(rows: int, columns: int, seed: int) -> None:
 
 
 def test_smoothness_of_a_fade_and_of_a_jump() -> None:
-    """A cross-fade moves by 1 / columns of the way at each step; a jump does all of it in one."""
+    """In a cross-fade, each step is 1 / columns of the distance; a jump is all of it in one step."""
     fade = np.repeat(np.array([0, 20, 40, 60, 80, 100, 80, 60, 40, 20, 0], np.uint8), 12).reshape(-1, 2, 2, 3)
     figures = latent_walk.smoothness(fade, columns=5)
     assert figures["mean_step"] == figures["largest_step"] == 20
@@ -53,13 +53,13 @@ def test_smoothness_of_a_fade_and_of_a_jump() -> None:
 
 
 def test_smoothness_of_one_picture_for_all() -> None:
-    """A collapsed generator has no ratios, and JSON has no infinity."""
+    """If all pictures are equal, the ratios are None, because JSON has no infinity."""
     figures = latent_walk.smoothness(np.full((11, 2, 2, 3), 9, np.uint8), columns=5)
     assert figures["step_ratio"] is None and figures["largest_step_ratio"] is None
 
 
 def test_files(saved: Path, tmp_path: Path) -> None:
-    """The figure has rows × columns pictures, its first column shows the anchors, and a second run gives the same."""
+    """The figure has rows × columns pictures, the first column shows the anchors, and a second run gives the same."""
     trees = []
     for to in (tmp_path / "one", tmp_path / "two"):
         record = latent_walk.walk(saved, LatentWalkConfig(rows=3, columns=5, threads=1), name="set", seed=7, to=to)

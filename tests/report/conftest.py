@@ -1,4 +1,4 @@
-"""What the stages before the report leave, for its tests."""
+"""Inputs of the report, as the earlier stages write them."""
 
 import copy
 import json
@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.report.page import Folders
 
 METRICS: dict[str, Any] = {
+    "title": "drawn rooms",
     "source": {"source": "miniature", "archive": "bedroom_train_lmdb.zip", "sha256": "ab" * 32, "upstream": False},
     "counts": {"sources": 1003, "pictures": 1000, "bad": 2, "filtered": 1},
     "detector": "cd" * 32,
@@ -42,8 +43,8 @@ HISTORY = "epoch\tstep\td_fake\td_loss\td_real\tg_loss\n1\t7\t0.4\t1.3\t0.6\t0.7
 
 
 def upstream(metrics: dict[str, Any] = METRICS) -> dict[str, Any]:
-    """The metrics of a set made from upstream's archive."""
-    real = {**metrics, "source": {**metrics["source"], "source": "archive", "upstream": True}}
+    """The metrics of a set made from the original archive."""
+    real = {**metrics, "title": "natural", "source": {**metrics["source"], "source": "archive", "upstream": True}}
     del real["planted"]
     return real
 
@@ -53,7 +54,7 @@ def folders_in(folder: Path) -> Folders:
 
 
 def write_set(folder: Path, name: str = "rooms", metrics: dict[str, Any] = METRICS) -> Folders:
-    """The parts of one set's report, as the stages before write them."""
+    """Write the inputs for the report of one set."""
     folders = folders_in(folder)
     texts = {
         folders.audit / name / "metrics.json": json.dumps(metrics),
@@ -84,7 +85,7 @@ def _few(shift: float, costs: Any) -> dict[str, Any]:
 
 
 def network(shift: float, per_class: int, both: bool) -> dict[str, Any]:
-    """What an evaluation says of one network, its accuracies lower by `shift`."""
+    """The record of one network in an evaluation, with accuracies lower by `shift`."""
     whole = {"c": 0.01, "correct": 6200, "of": 10_000, "accuracy": 0.62 - shift, "curve": [[0.01, 0.6]]}
     return {
         "few": {
@@ -112,7 +113,7 @@ EVALUATION: dict[str, Any] = {
 
 
 def evaluation(data_set: str = "cifar10", *, per_class: int | None = None, **source: Any) -> dict[str, Any]:
-    """What evaluate-features says: CIFAR-10 with all labels as well, SVHN with few alone; a trained and two others."""
+    """Metrics of evaluate-features for three networks: CIFAR-10 with all and few labels, SVHN with few labels only."""
     found = copy.deepcopy(EVALUATION)
     per_class = per_class or {"cifar10": 400}.get(data_set, 100)
     archives = [{"name": f"{data_set}.tar.gz", "bytes": 1234, "sha256": "34" * 32}]
@@ -128,7 +129,7 @@ def evaluation(data_set: str = "cifar10", *, per_class: int | None = None, **sou
 
 
 def write_evaluation(folder: Path, found: dict[str, Any], model: str = "rooms", name: str = "cifar10") -> Path:
-    """Its folder, as evaluate-features leaves it."""
+    """Write the folder of an evaluation."""
     to = folder / "features" / f"{model}-{name}"
     to.mkdir(parents=True, exist_ok=True)
     (to / "metrics.json").write_text(json.dumps(found))

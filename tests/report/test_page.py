@@ -1,4 +1,4 @@
-"""The report: pages that open from disk, say what they rest on, and name what is missing."""
+"""The report: self-contained pages with the provenance of their numbers; missing inputs are named."""
 
 import base64
 import html
@@ -30,16 +30,16 @@ def three(tmp_path: Path) -> Folders:
 
 
 def make(folders: Folders, to: Path, benchmarks: tuple[str, ...] = ()) -> str:
-    """The text of the page of the one set, `rooms`."""
+    """Write a report on the set `rooms` alone; the text of its page."""
     write_report(folders, ["rooms"], ["rooms"] if benchmarks else [], benchmarks, to)
     return (to / "rooms.html").read_text()
 
 
-def test_every_set_has_its_page_and_links_lead_somewhere(three: Folders, tmp_path: Path) -> None:
-    """Pictures and plots are embedded; nothing is fetched; galleries and pages are linked relatively, and are there."""
+def test_every_set_has_a_page_and_links_work(three: Folders, tmp_path: Path) -> None:
+    """Pictures and plots are embedded; links are relative, and their targets exist."""
     to = tmp_path / "pages" / "report"
     summary = write_report(three, NAMES, ["rooms"], ["cifar10"], to)
-    assert summary == {"sets": list(NAMES), "stand_in": list(NAMES), "evaluations": ["rooms-cifar10"]}
+    assert summary == {"sets": list(NAMES), "not_upstream": list(NAMES), "evaluations": ["rooms-cifar10"]}
     assert summary == json.loads((to / "report.json").read_text())
     assert {path.name for path in to.iterdir()} == {"index.html", "report.json", *(f"{name}.html" for name in NAMES)}
     for path in to.glob("*.html"):
@@ -58,20 +58,20 @@ def test_every_set_has_its_page_and_links_lead_somewhere(three: Folders, tmp_pat
     assert 'rel="prev"' not in (to / "rooms.html").read_text() and 'rel="next"' not in (to / "natural.html").read_text()
 
 
-def test_a_set_s_page_has_all_of_it(three: Folders, tmp_path: Path) -> None:
-    """Samples, real pictures, walk, three epochs, plots, counts, and features where the set was evaluated."""
+def test_the_page_of_a_set_is_complete(three: Folders, tmp_path: Path) -> None:
+    """Samples, training pictures, walk, three epochs, plots, counts; features only if the set was evaluated."""
     write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / "report")
     page = (tmp_path / "report" / "rooms.html").read_text()
     assert len(re.findall(r'src="data:image/png;base64,', page)) == 6
     assert len(re.findall(r'src="data:image/svg\+xml;base64,', page)) == 1
     assert 'href="../audit/rooms/gallery.html"' in page
-    for text in ("1,003", "3 of 20", "3.0 % to 38.0 %", "same code", "after epoch 3", "2.5 levels", "28,672 features"):
+    for text in ("1,003", "3 of 20", "3.0 % to 38.0 %", "same code", "after epoch 3", "2.5 of 255", "28,672 features"):
         assert text in page, text
     assert "28,672 features" not in (tmp_path / "report" / "natural.html").read_text()
 
 
 def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
-    """Three pictures of each; a column a set; precision and recall only where they are known."""
+    """Three pictures and a column for each set; precision and recall only if they are known."""
     write_set(tmp_path, "natural", upstream())
     write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
@@ -80,7 +80,7 @@ def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
     for row in (
         ("sources", *["1,003"] * 3),
         ("unreadable", *["2"] * 3),
-        ("left out on purpose", *["1"] * 3),
+        ("filtered out", *["1"] * 3),
         ("near-duplicates removed", *["90 (9.0 %)"] * 3),
         ("kept", *["910"] * 3),
         ("family", *["dcgan"] * 3),
@@ -93,12 +93,12 @@ def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
     ):
         cells = "".join(f"<td>{cell}</td>" for cell in row[1:])
         assert f'<tr><th scope="row">{row[0]}</th>{cells}</tr>' in page, row
-    assert page.index("same bytes") < page.index("same pixels") < page.index("same code")  # the strongest first
+    assert page.index("same bytes") < page.index("same pixels") < page.index("same code")  # strongest reason first
     assert "28,672 features" in page and 'href="rooms.html#features"' in page
 
 
-def test_the_comparison_shows_the_beginning_of_the_walk(tmp_path: Path) -> None:
-    """Three of the four rows; the set's page has all."""
+def test_the_comparison_shows_the_start_of_the_walk(tmp_path: Path) -> None:
+    """It shows three of the four rows; the page of the set shows all."""
     folders = write_set(tmp_path)
     rows = np.repeat(np.arange(4, dtype=np.uint8), 2)[:, None, None]
     Image.fromarray(np.broadcast_to(rows, (8, 8, 3)).copy()).save(folders.walks / "rooms" / "walk.png")
@@ -111,7 +111,7 @@ def test_the_comparison_shows_the_beginning_of_the_walk(tmp_path: Path) -> None:
 
 
 def test_the_pages_repeat_to_the_byte(three: Folders, tmp_path: Path) -> None:
-    """No clock, no random id: plots included; and a report is replaced by the next one."""
+    """Pages and plots have no times and no random ids; a new report replaces the old one."""
     for name in ("one", "two", "one"):
         write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / name)
     assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "two")
@@ -121,13 +121,15 @@ def test_the_pages_repeat_to_the_byte(three: Folders, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "upstream", "words"),
     [
-        ("miniature", False, "Drawn pictures: these figures test the machinery"),
-        ("archive", False, "Not upstream's archive: these figures test the machinery"),
+        ("miniature", False, "Drawn pictures in place of the real data: these figures test the pipeline"),
+        ("archive", False, "Not the original archive: these figures test the pipeline"),
         ("upstream", True, None),
     ],
 )
-def test_stand_ins_stand_under_a_banner(tmp_path: Path, source: str, upstream: bool, words: str | None) -> None:
-    """Nobody takes a drawn picture's figure for one of the paper's data."""
+def test_sets_without_the_original_data_have_a_banner(
+    tmp_path: Path, source: str, upstream: bool, words: str | None
+) -> None:
+    """The banner keeps readers from comparing such figures with the paper's."""
     metrics = {**METRICS, "source": {**METRICS["source"], "source": source, "upstream": upstream}}
     make(write_set(tmp_path, metrics=metrics), tmp_path / "report")
     for name in ("rooms", "index"):
@@ -171,11 +173,11 @@ def test_a_model_of_another_family(tmp_path: Path) -> None:
     assert "loss of the discriminator" not in index
 
 
-def test_what_comes_from_files_is_text(tmp_path: Path) -> None:
-    """Names of archives, reasons, transforms, networks, benchmarks and sets are escaped; a plot cannot act."""
+def test_texts_from_files_are_escaped(tmp_path: Path) -> None:
+    """Names of archives, reasons, transforms, networks, benchmarks and sets are escaped; plots run no scripts."""
     bad = "<script>alert(1)</script>"
     planted = {**METRICS["planted"], "recall": {f"all{bad}": METRICS["planted"]["recall"]["all"]}}
-    metrics = {**METRICS, "planted": planted, "by_reason": {bad: 3}}
+    metrics = {**METRICS, "title": "<b>rooms", "planted": planted, "by_reason": {bad: 3}}
     metrics["source"] = {**METRICS["source"], "archive": bad}
     name = "<b>rooms"
     write_set(tmp_path, name, metrics)
@@ -195,13 +197,13 @@ def test_what_comes_from_files_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "evaluated", "words"),
     [
-        (["index"], [], "sets: index: no name for a page"),
-        (["../rooms"], [], r"sets: \.\./rooms: no name for a page"),
+        (["index"], [], "sets: index: cannot be the name of a page"),
+        (["../rooms"], [], r"sets: \.\./rooms: cannot be the name of a page"),
         (["rooms"], ["faces"], "evaluated: faces: not among the sets, which are rooms"),
     ],
 )
-def test_names_that_cannot_be(tmp_path: Path, names: list[str], evaluated: list[str], words: str) -> None:
-    """A set called as the comparison, one that leaves the folder, one that is evaluated and not shown."""
+def test_wrong_names_are_refused(tmp_path: Path, names: list[str], evaluated: list[str], words: str) -> None:
+    """A set with the name of the comparison, a name outside the folder, an evaluated set that is not shown."""
     with pytest.raises(BadParameters, match=words):
         write_report(write_set(tmp_path), names, evaluated, ["cifar10"], tmp_path / "report")
 
@@ -215,8 +217,8 @@ def test_names_that_cannot_be(tmp_path: Path, names: list[str], evaluated: list[
         *("features/rooms-cifar10/metrics.json", "features/rooms-cifar10/features.svg"),
     ],
 )
-def test_a_missing_part_is_named(tmp_path: Path, part: str) -> None:
-    """One line that says which; nothing is written."""
+def test_a_missing_input_is_named(tmp_path: Path, part: str) -> None:
+    """The error is one line with the path, and nothing is written."""
     folders = write_set(tmp_path)
     write_evaluation(tmp_path, evaluation())
     (tmp_path / part).rename(tmp_path / "elsewhere")
@@ -240,7 +242,7 @@ def test_a_missing_part_is_named(tmp_path: Path, part: str) -> None:
     ],
 )
 def test_a_missing_key_is_named(tmp_path: Path, part: str, keys: str, maker: str) -> None:
-    """File, key, and what to run again; a key of another type is told apart from a missing one."""
+    """The error names file, key and command; a key of another type gives another error than a missing one."""
     folders = write_set(tmp_path)
     write_evaluation(tmp_path, evaluation())
     content = json.loads((tmp_path / part).read_text())
@@ -269,17 +271,27 @@ def test_a_missing_key_is_named(tmp_path: Path, part: str, keys: str, maker: str
         ("walks/rooms/walk.png", "no picture", "not readable as a picture"),
     ],
 )
-def test_a_part_that_holds_something_else(tmp_path: Path, part: str, text: str, words: str) -> None:
-    """Each its own error."""
+def test_wrong_content_is_refused(tmp_path: Path, part: str, text: str, words: str) -> None:
+    """Each kind of wrong content has its own error."""
     folders = write_set(tmp_path)
     (tmp_path / part).write_text(text)
     with pytest.raises(CorruptData, match=rf"{re.escape(part)}: .*{words}"):
         make(folders, tmp_path / "report")
 
 
-def test_a_folder_of_somebody_s_own_is_left_alone(tmp_path: Path) -> None:
-    """The report replaces a report and nothing else."""
+def test_other_folders_are_not_overwritten(tmp_path: Path) -> None:
+    """A report replaces only an earlier report."""
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "thesis.tex").write_text("mine")
     with pytest.raises(BadParameters, match=r"thesis\.tex"):
         make(write_set(tmp_path), tmp_path / "report")
+
+
+def test_drawn_sets_are_called_what_they_are(three: Folders, tmp_path: Path) -> None:
+    """Headings, links and columns have the title of a set; its name is in the heading and in file names."""
+    write_set(tmp_path, "natural", upstream())
+    write_report(three, NAMES, [], [], tmp_path / "report")
+    index = (tmp_path / "report" / "index.html").read_text()
+    assert '<a href="rooms.html">drawn rooms (rooms)</a></h2>' in index and ">natural</a></h2>" in index
+    assert '<th scope="col">drawn rooms</th>' in index and '<th scope="col">natural</th>' in index
+    assert "<h1>drawn rooms (rooms)</h1>" in (tmp_path / "report" / "rooms.html").read_text()

@@ -1,4 +1,4 @@
-"""What is watched of a browser, for the stages that open one."""
+"""A browser that records errors, for the tests of commands that open one."""
 
 from collections.abc import Iterator
 

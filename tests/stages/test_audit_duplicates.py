@@ -1,4 +1,4 @@
-"""`audit-duplicates` as a process, when something is missing; how it goes well stands with `remove-duplicates`."""
+"""`audit-duplicates` as a process with a missing input; `test_remove_duplicates` has a complete run."""
 
 import subprocess
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encode
 from pipeline.dedup.encoder.encoder_input import INPUTS
 
 
-def test_without_a_manifest_it_says_who_makes_one(
+def test_without_a_manifest_the_error_names_the_command(
     tmp_path: Path,
     make_imageset: Callable[..., Path],
     run_stage: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:
-    """One line, exit status 1, nothing written."""
+    """The error is one line, the exit status 1, and nothing is written."""
     images = make_imageset(np.zeros((2, 32, 32, 3), np.uint8))
     (tmp_path / "encoder").mkdir()
     encoder = Encoder(np.zeros((BITS, INPUTS), np.int8), np.zeros(BITS, np.int32))

@@ -1,8 +1,8 @@
-"""The command `evaluate-features` (what it finds: tests/evaluate/)."""
+"""`evaluate-features` as a process; tests/evaluate/ tests its results."""
 
 
-def test_out_of_order_is_one_line(run_stage, tmp_path):
-    """Without a model: which file is missing, and what makes it."""
+def test_without_a_model_the_error_is_one_line(run_stage, tmp_path):
+    """It names the missing file and the command that makes it."""
     done = run_stage(
         *("evaluate_features", "--set", "cifar10", "--params", "profiles/miniature.yaml", "--seed", 1),
         *("--model", tmp_path / "model", "--images", tmp_path, "--kept", tmp_path / "kept.npy"),

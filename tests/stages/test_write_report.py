@@ -11,7 +11,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_from_folders_to_pages(run_stage: Run, tmp_path: Path) -> None:
-    """Pages, summary and the sentence for a person; an evaluation that is not there is one line and exit 1."""
+    """Pages, JSON summary and last line; a missing evaluation gives a one-line error and exit status 1."""
     for name in ("rooms", "faces"):
         folders = write_set(tmp_path, name)
     write_evaluation(tmp_path, evaluation())
@@ -35,7 +35,7 @@ def test_from_folders_to_pages(run_stage: Run, tmp_path: Path) -> None:
 
 
 def test_without_evaluations(run_stage: Run, tmp_path: Path) -> None:
-    """Sets of one's own need no benchmark: their keys may be empty or missing, and so may the folder."""
+    """A report needs no benchmarks: the keys can be empty or missing, and the folder can be missing."""
     folders = write_set(tmp_path)
     (tmp_path / "params.yaml").write_text("sets: [rooms]\nevaluated: []\n")
     done = run_stage(

@@ -1,4 +1,4 @@
-"""Test accuracies of the trained network beside untrained ones, every draw a dot."""
+"""Plot the test accuracies of the trained network and of untrained ones, a dot for each draw."""
 
 import io
 from typing import Any
@@ -12,12 +12,12 @@ _COLOURS = {"trained": "#1f6feb", "untrained": "#8a8f98"}
 
 
 def accuracies_plot(metrics: dict[str, Any]) -> str:
-    """SVG text that repeats to the byte, from what `benchmark.evaluate` found: a panel for each way of choosing C."""
+    """SVG text, deterministic to the byte, from the metrics of `linear_probe`: a panel for each way to choose C."""
     networks = metrics["networks"]
     panels = [
         (title, key)
         for key, title in (
-            ("cross_validation", "C from these labels alone"),
+            ("cross_validation", "C from these labels only"),
             ("held_out", f"C from {metrics['parameters']['held_out']:,} held-out labels"),
         )
         if networks["trained"]["few"][key]
@@ -28,21 +28,21 @@ def accuracies_plot(metrics: dict[str, Any]) -> str:
         figure = Figure(figsize=(2.6 * (len(panels) + whole) + 0.6, 2.9), layout="constrained")
         axes = figure.subplots(1, len(panels) + whole, sharey=True, squeeze=False)[0]
         for panel, (title, key) in zip(axes, panels, strict=False):
-            for place, (network, found) in enumerate(networks.items()):
+            for position, (network, found) in enumerate(networks.items()):
                 values = [100 * value for value in found["few"][key]["accuracies"]]
-                beside = numpy_rng(0, "plot", network).uniform(-0.16, 0.16, len(values))
+                jitter = numpy_rng(0, "plot", network).uniform(-0.16, 0.16, len(values))
                 colour = _COLOURS[network.partition("-")[0]]
-                panel.plot(place + beside, values, ".", color=colour, markersize=5, alpha=0.6)
+                panel.plot(position + jitter, values, ".", color=colour, markersize=5, alpha=0.6)
                 mean = 100 * found["few"][key]["mean"]
-                panel.plot([place - 0.3, place + 0.3], [mean, mean], color=colour, linewidth=2)
+                panel.plot([position - 0.3, position + 0.3], [mean, mean], color=colour, linewidth=2)
             per_class = networks["trained"]["few"]["per_class"]
             panel.set_title(f"{per_class} labels a class\n{title}", fontsize=9)
         if whole:
-            for place, (network, found) in enumerate(networks.items()):
+            for position, (network, found) in enumerate(networks.items()):
                 entry = found["whole"]
                 value, low, high = (100 * entry[key] for key in ("accuracy", "low", "high"))
                 colour = _COLOURS[network.partition("-")[0]]
-                axes[-1].errorbar(place, value, [[value - low], [high - value]], fmt="o", color=colour, capsize=3)
+                axes[-1].errorbar(position, value, [[value - low], [high - value]], fmt="o", color=colour, capsize=3)
             axes[-1].set_title(f"all {metrics['benchmark']['train']:,} labels\n95 % interval", fontsize=9)
         for panel in axes:
             panel.set_xticks(range(len(networks)), [name.replace("untrained-", "init ") for name in networks])

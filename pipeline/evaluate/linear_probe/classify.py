@@ -1,4 +1,4 @@
-"""One network's features put to the test, in parts that are kept when the work is interrupted."""
+"""Train and test linear classifiers on the features of one network, by each protocol of the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from pipeline.imageset.format.image_set import Rows
 
 @dataclass(frozen=True)
 class Task:
-    """What a network's features are tested on.
+    """The data on which the features of a network are tested.
 
     Attributes:
-        parameters: how.
-        parts: the training pictures, in the order of `train`.
+        parameters: the section of the profile.
+        parts: the split of the training pictures, in the order of `train`.
         train, test: features float32 (n, f).
         test_labels: int64 (n,).
         classes: names of the classes.
-        seed, name: name every draw; the same for all networks.
+        seed, name: root seed and name of the benchmark; they determine the draws, which are the same for all networks.
     """
 
     parameters: LinearProbeConfig
@@ -37,25 +37,25 @@ class Task:
     name: str
 
     def draw(self, number: int) -> Rows:
-        """Positions of one draw; see `protocol.draw`."""
+        """Positions of a draw; see `protocol.draw`."""
         return protocol.draw(self.parts, self.parameters.per_class, self.classes, self.seed, self.name, number)
 
     def few(self, number: int) -> tuple[l2_svm.FeatureRows, protocol.Labels]:
-        """Features and labels of one draw."""
+        """Features and labels of a draw."""
         rows = self.draw(number)
         return l2_svm.FeatureRows.compact(self.train[rows]), self.parts.labels[rows]
 
     def fit(
         self, rows: l2_svm.FeatureRows, labels: protocol.Labels, c: float, start: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Weights for rows that all count; they are for the features of `rows`, see `svm.Rows.original`."""
+        """Weights when all rows have the cost C, for the features of `rows`; see `l2_svm.FeatureRows.original`."""
         signs = protocol.signs(labels, len(self.classes))
         return self.solve(rows, signs, torch.full_like(signs, c), start)
 
     def solve(
         self, rows: l2_svm.FeatureRows, signs: torch.Tensor, costs: torch.Tensor, start: torch.Tensor | None
     ) -> torch.Tensor:
-        """Weights of every column; says so where the limit of iterations was reached."""
+        """Weights of every column; warns if the limit of iterations was reached."""
         found = l2_svm.solve(
             rows,
             signs,
@@ -65,22 +65,24 @@ class Task:
             start=start,
         )
         if not bool(found.converged.all()):
-            progress.warn(f"{self.name}: the SVM stopped after {found.iterations} iterations, short of its tolerance")
+            progress.warn(
+                f"{self.name}: the SVM stopped after {found.iterations} iterations, before it reached its tolerance"
+            )
         return found.weights
 
-    def tested(self, weights: torch.Tensor) -> int:
-        """Test pictures that are classified right."""
+    def count_correct(self, weights: torch.Tensor) -> int:
+        """Number of test pictures that are classified correctly."""
         return protocol.correct(l2_svm.FeatureRows(self.test), weights, self.test_labels)
 
     def held_out_accuracy(self, weights: torch.Tensor) -> float:
-        """Share of the held-out pictures that are classified right."""
+        """Share of the held-out pictures that are classified correctly, 0..1."""
         rows = l2_svm.FeatureRows(self.train[self.parts.free :])
         right = protocol.correct(rows, weights, self.parts.labels[self.parts.free :])
         return right / self.parameters.held_out
 
 
 def whole(task: Task) -> dict[str, Any]:
-    """All training labels: C on the held-out pictures, then everything, then the test set."""
+    """All training labels: choose C on the held-out pictures, train on all training pictures, test once."""
     free = task.parts.free
     rows = l2_svm.FeatureRows.compact(task.train[:free])
 
@@ -89,21 +91,21 @@ def whole(task: Task) -> dict[str, Any]:
         return task.held_out_accuracy(rows.original(weights)), [weights]
 
     c, curve, at_end = protocol.choose_c(score, task.parameters)
-    everything = l2_svm.FeatureRows.compact(task.train)
-    right = task.tested(everything.original(task.fit(everything, task.parts.labels, c)))
+    all_rows = l2_svm.FeatureRows.compact(task.train)
+    right = task.count_correct(all_rows.original(task.fit(all_rows, task.parts.labels, c)))
     return {"c": c, "curve": curve, "at_end": at_end, **protocol.share_right(right, len(task.test_labels))}
 
 
 def few_held_out(task: Task) -> dict[str, Any]:
-    """Draws of few labels, with one C chosen on the held-out pictures by the mean over the first draws."""
+    """Draws of few labels: one C for all, chosen by the mean accuracy of the first draws on the held-out pictures."""
     parameters = task.parameters
-    chosen_by = [task.few(number) for number in range(min(parameters.selection_draws, parameters.draws))]
+    selection = [task.few(number) for number in range(min(parameters.selection_draws, parameters.draws))]
 
     def score(c: float, start: Weights | None) -> tuple[float, Weights]:
-        starts: Sequence[torch.Tensor | None] = start or [None] * len(chosen_by)
-        found = [task.fit(*draw, c, before) for draw, before in zip(chosen_by, starts, strict=True)]
+        starts: Sequence[torch.Tensor | None] = start or [None] * len(selection)
+        found = [task.fit(*draw, c, before) for draw, before in zip(selection, starts, strict=True)]
         accuracies = [
-            task.held_out_accuracy(rows.original(weights)) for (rows, _), weights in zip(chosen_by, found, strict=True)
+            task.held_out_accuracy(rows.original(weights)) for (rows, _), weights in zip(selection, found, strict=True)
         ]
         return float(np.mean(accuracies)), found
 
@@ -113,12 +115,12 @@ def few_held_out(task: Task) -> dict[str, Any]:
 
 
 def _tested_draw(task: Task, rows: l2_svm.FeatureRows, labels: protocol.Labels, c: float) -> float:
-    """Share of the test pictures that are classified right after learning from one draw."""
-    return task.tested(rows.original(task.fit(rows, labels, c))) / len(task.test_labels)
+    """Share of the test pictures that are classified correctly after training on one draw, 0..1."""
+    return task.count_correct(rows.original(task.fit(rows, labels, c))) / len(task.test_labels)
 
 
 def few_cross_validated(task: Task) -> dict[str, Any]:
-    """Draws of few labels, with a C for each chosen by cross-validation on its own labels alone."""
+    """Draws of few labels: a C for each draw, chosen by cross-validation on the labels of the draw."""
     chosen, ends, accuracies = [], [], []
     for number in range(task.parameters.draws):
         rows, labels = task.few(number)
@@ -132,20 +134,20 @@ def few_cross_validated(task: Task) -> dict[str, Any]:
 def _cross_validate(
     task: Task, features: l2_svm.FeatureRows, labels: protocol.Labels
 ) -> tuple[float, list[tuple[float, float]], bool]:
-    """`choose_c` by the accuracy on the folds left out; all folds are solved side by side, as columns."""
+    """`choose_c` by the accuracy on the left-out folds; the problems of all folds are solved at once, as columns."""
     folds, classes = task.parameters.folds, len(task.classes)
-    # A draw's order is random; within each class the pictures are dealt to the folds in turn, so that all are alike.
+    # The order of a draw is random; the pictures of each class go to the folds in turn, so all folds are balanced.
     fold_of = np.empty(len(labels), np.int64)
     for label in range(classes):
         there = np.flatnonzero(labels == label)
         fold_of[there] = np.arange(len(there)) % folds
     signs = protocol.signs(labels, classes).repeat(1, folds)
-    learns = torch.from_numpy((fold_of[:, None] != np.repeat(np.arange(folds), classes)).astype(np.float32))
+    trains = torch.from_numpy((fold_of[:, None] != np.repeat(np.arange(folds), classes)).astype(np.float32))
 
     def score(c: float, start: Weights | None) -> tuple[float, Weights]:
-        weights = task.solve(features, signs, c * learns, start[0] if start else None)
+        weights = task.solve(features, signs, c * trains, start[0] if start else None)
         by_fold = features.times(weights).reshape(len(labels), folds, classes)
-        guessed = by_fold[torch.arange(len(labels)), torch.from_numpy(fold_of)].argmax(dim=1).numpy()
-        return float((guessed == labels).mean()), [weights]
+        predicted = by_fold[torch.arange(len(labels)), torch.from_numpy(fold_of)].argmax(dim=1).numpy()
+        return float((predicted == labels).mean()), [weights]
 
     return protocol.choose_c(score, task.parameters)

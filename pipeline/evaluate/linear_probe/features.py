@@ -1,8 +1,8 @@
-"""Features of a discriminator (the paper's section 5.1): its maps, pooled to 4×4, as one long row a picture.
+"""Features of a discriminator (the paper's section 5.1): its maps, pooled to 4×4, as one long row for each picture.
 
 "We train on Imagenet-1k and then use the discriminator's convolutional features from all layers, maxpooling each layers
-representation to produce a 4 × 4 spatial grid. These features are then flattened and concatenated". Taken after batch
-norm and activation, as the authors' released code for SVHN does; first layer first.
+representation to produce a 4 × 4 spatial grid. These features are then flattened and concatenated". Maps are taken
+after batch norm and activation, as in the authors' released code for SVHN, from the first layer to the last.
 """
 
 import copy
@@ -25,25 +25,25 @@ Norm = Literal["running", "own", "benchmark"]
 FeatureMatrix = npt.NDArray[np.float32]
 
 BLOCK = 64
-"""Pictures at a time. Always this many, for a convolution's last bits may depend on the size of its batch."""
+"""Pictures in a batch. It never changes, because the last bits of a convolution can depend on the batch size."""
 
 GRID = 4
 """Height and width that each layer's maps are pooled to."""
 
 STATISTICS_BATCH = 128
-"""Of the released code, which averages mean and variance over batches of this many pictures."""
+"""Batch size of the released code, which averages mean and variance over batches."""
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """What the networks take: float32 (n, 3, side, side) in [-1, 1] from uint8 (n, side, side, 3)."""
+    """The input of the networks: float32 (n, 3, side, side) in [-1, 1] from uint8 (n, side, side, 3)."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Module:
     """A copy whose batch norm uses the statistics of these pictures, in evaluation mode.
 
-    As in the released code: mean and variance of each batch of 128, averaged over the batches; a last batch that is
-    not full is left out.
+    As in the released code, mean and variance of each batch of 128 are averaged over the batches; an incomplete last
+    batch is left out.
 
     Raises:
         BadParameters: the rows do not fill a batch.
@@ -56,7 +56,7 @@ def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Modu
     for module in copied.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
-            module.momentum = None  # the plain mean over batches
+            module.momentum = None  # None: the plain mean over batches
     with torch.no_grad():
         for start in range(0, len(rows) - STATISTICS_BATCH + 1, STATISTICS_BATCH):
             copied(pixels(images.read(rows[start : start + STATISTICS_BATCH])))
@@ -85,7 +85,7 @@ def write(path: Path, network: nn.Module, images: ImageSet, rows: Rows, title: s
     """Write the features of `rows`, in their order, to a `.npy` file; an interrupted call goes on where it stopped.
 
     Returns:
-        The file, mapped into memory: float32 (n, count).
+        The memory-mapped file: float32 (n, count).
     """
     width = of_pictures(network, images.read(rows[:1])).shape[1]
     # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
@@ -95,14 +95,16 @@ def write(path: Path, network: nn.Module, images: ImageSet, rows: Rows, title: s
         start = file.tell()
         file.seek(0, 2)
         block_bytes = BLOCK * width * 4
-        done = (file.tell() - start) // block_bytes * BLOCK  # a block that was cut off is made again
+        done = (file.tell() - start) // block_bytes * BLOCK  # an incomplete block is computed again
         file.seek(start + done * width * 4)
         file.truncate()
         with progress.bar(title, len(rows), done=done) as advance:
             for block in _blocks(rows[done:]):
                 file.write(of_pictures(network, images.read(block)).tobytes())
                 advance(len(block))
-    mapped: FeatureMatrix = np.load(path, mmap_mode="c")  # torch wants what may be written; nothing is
+    mapped: FeatureMatrix = np.load(
+        path, mmap_mode="c"
+    )  # torch requires writable memory; nothing is written to the file
     return mapped
 
 

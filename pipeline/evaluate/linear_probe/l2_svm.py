@@ -1,14 +1,13 @@
-"""A linear SVM with squared hinge loss (L2-SVM), one class against the rest, trained on rows of a memory map.
+"""A linear SVM with squared hinge loss (L2-SVM), one class against the rest, trained on memory-mapped features.
 
 The objective of scikit-learn's `LinearSVC` with its defaults, for each class, with y = ±1 and a constant feature 1
 whose weight is penalised like the others:
 
     ½ |w|² + C Σ max(0, 1 - y w·x)²
 
-All columns (classes, and the folds of a cross-validation beside one another) are solved at once by L-BFGS (Nocedal and
-Wright, algorithm 7.4), each with its own history and its own step. The model is linear, so the objective along a
-direction is known from one product of features and directions, and the best step on it is found exactly; an iteration
-passes over the features twice.
+All columns (classes, times folds in a cross-validation) are solved at once by L-BFGS (Nocedal and Wright, algorithm
+7.4), each with its own history and step. Because the model is linear, one product of features and directions gives the
+objective along each direction, so the line search is exact; an iteration passes over the features twice.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ Matrix = npt.NDArray[np.float32]
 
 _HISTORY = 10
 _BLOCK_BYTES = 1 << 26
-_STEPS = 50  # of the search along a direction; a handful is usual
+_STEPS = 50  # limit of the line search; about five are usual
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Fit:
     Attributes:
         weights: float32 (features + 1, columns); the last row belongs to the constant feature.
         objective: float64 (columns,).
-        iterations: passes that were made.
+        iterations: number of iterations.
         converged: bool (columns,).
     """
 
@@ -47,29 +46,29 @@ class FeatureRows:
 
     Args:
         features: an array or memory map.
-        basis: float32 (original features, f), where these are coordinates in it; see `compact`.
+        basis: float32 (original features, f) if the features are coordinates in this basis; see `compact`.
     """
 
     @classmethod
     def compact(cls, features: Matrix) -> "FeatureRows":
-        """The same problem with no more features than rows.
+        """An equivalent problem with at most as many features as rows.
 
-        A solution is a combination of rows. With the products of the rows X Xᵀ = L Lᵀ, the rows of L have the same
-        products, so they give the same margins and weights as long; X = L Bᵀ with an orthonormal basis B = Xᵀ L⁻ᵀ.
+        The weights of a solution are a combination of rows. With X Xᵀ = L Lᵀ, the rows of L have the same inner
+        products as those of X, so margins and norms of the weights are the same; X = L Bᵀ, orthonormal B = Xᵀ L⁻ᵀ.
         """
         count, width = features.shape
         if width <= count:
             return cls(features)
         rows = torch.from_numpy(features).double()
         products = rows @ rows.T
-        # Equal rows make the products singular; so little on the diagonal is below what a float32 feature resolves.
+        # Equal rows make the matrix singular. The added diagonal is below the resolution of float32 features.
         products.diagonal().add_(1e-9 * products.diagonal().mean())
         lower = torch.linalg.cholesky(products)
         basis = torch.linalg.solve_triangular(lower, rows, upper=False).T
         return cls(lower.float().numpy(), basis.float())
 
     def original(self, weights: torch.Tensor) -> torch.Tensor:
-        """Weights for the original features from those for these: float32 (original features + 1, columns)."""
+        """Weights for the original features from weights for these: float32 (original features + 1, columns)."""
         return weights if self.basis is None else torch.cat([self.basis @ weights[:-1], weights[-1:]])
 
     def __init__(self, features: Matrix, basis: torch.Tensor | None = None) -> None:
@@ -110,7 +109,7 @@ class FeatureRows:
 
 
 def _padded(values: torch.Tensor) -> torch.Tensor:
-    """With columns of zeros up to a multiple of 16: products with 10 columns take longer than with 16."""
+    """Add columns of zeros up to a multiple of 16: a product with 10 columns is slower than one with 16."""
     return torch.nn.functional.pad(values, (0, -values.shape[1] % 16))
 
 
@@ -127,18 +126,18 @@ def solve(
 
     Args:
         signs: float32 (n, columns), 1 for the pictures of the column's class and -1 for the others.
-        costs: float32 (n, columns), C; 0 for a row that the column does not learn from.
-        tolerance: a column is solved when its objective is known to be at most this share above the least. The penalty
-            makes the objective f strongly convex with a modulus of 1, so it is at most |gradient|² / 2 above.
-        iterations: the most that are made.
-        start: weights (f + 1, columns) to begin with, such as those for a smaller C.
+        costs: float32 (n, columns), C; 0 for a row that the column is not trained on.
+        tolerance: a column is solved when its objective is at most this share above the minimum. The penalty makes the
+            objective strongly convex with modulus 1, so it is at most |gradient|² / 2 above the minimum.
+        iterations: maximal number of iterations.
+        start: initial weights (f + 1, columns), for example those for a smaller C; None for zeros.
     """
     columns = signs.shape[1]
     weights = torch.zeros(rows.shape[1], columns) if start is None else start.clone()
     margins = rows.times(weights).double() if start is not None else torch.zeros(signs.shape, dtype=torch.float64)
     steps: list[torch.Tensor] = []
     changes: list[torch.Tensor] = []
-    # The Hessian's diagonal, if every row were active: features of unlike scale would make the search slow.
+    # Preconditioner: the inverse diagonal of the Hessian with all rows active, for features of different scales.
     diagonal = 1 / (1 + 2 * rows.squares(costs))
     number, gradient = 0, _gradient(rows, weights, margins, signs, costs)
     while True:
@@ -176,9 +175,9 @@ def _gradient(
 def _direction(
     gradient: torch.Tensor, steps: list[torch.Tensor], changes: list[torch.Tensor], diagonal: torch.Tensor
 ) -> torch.Tensor:
-    """Minus the inverse Hessian, as far as past steps tell, times the gradient: the two loops of L-BFGS by column.
+    """Minus the gradient times L-BFGS's approximation of the inverse Hessian, by its two loops, for each column.
 
-    A step of a column that stood still tells nothing and counts for nothing.
+    Steps in which a column did not move are ignored for that column.
     """
     result = -gradient
     inverse = [_reciprocal((step * change).sum(dim=0)) for step, change in zip(steps, changes, strict=True)]
@@ -207,9 +206,9 @@ def _best_length(
     signs: torch.Tensor,
     costs: torch.Tensor,
 ) -> torch.Tensor:
-    """Where each column's objective is least on its direction: Newton's method on a derivative made of straight pieces.
+    """Step length that minimises each column's objective: Newton's method on its piecewise linear derivative.
 
-    The derivative rises with the length, so a step that leaves what is known to hold the zero is replaced by halving.
+    The derivative is monotonic, so a step out of the bracket of its zero is replaced by bisection.
     """
     first = (weights.double() * direction).sum(dim=0)
     second = direction.double().square().sum(dim=0)

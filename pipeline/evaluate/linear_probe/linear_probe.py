@@ -38,11 +38,12 @@ def evaluate(
         model_folder: a saved model of a family that gives features.
         images_folder, kept: the pictures that the network learned from.
         benchmark_folder: the image sets `train` and `test`, with labels, and `source.json`.
-        name: of the benchmark; with the seed it names every draw.
+        name: name of the benchmark; it and the seed determine all draws.
 
     Returns:
-        The content of `metrics.json`: `benchmark`, `model`, `features` (how many a picture has), `parameters`, `seed`
-        and `networks`: for `trained`, `untrained-1` … what `classify.whole` and the two of few labels give.
+        The content of `metrics.json`: `benchmark`, `model`, `features` (number for each picture), `parameters`, `seed`
+        and `networks`: for `trained`, `untrained-1` … the results of `classify.whole` and of both protocols with few
+        labels.
 
     Raises:
         MissingInput, CorruptData: an input is not there or not whole, or its parts do not belong together.
@@ -64,7 +65,7 @@ def evaluate(
     classes = [str(title) for title in source["classes"]]
     parts = protocol.split(_labels(train, classes), parameters, seed, name)
     test_labels = _labels(test, classes)
-    protocol.draw(parts, parameters.per_class, classes, seed, name, 0)  # too few of a class are found out at once
+    protocol.draw(parts, parameters.per_class, classes, seed, name, 0)  # a class with too few pictures is an error now
     record: dict[str, Any] = {
         "benchmark": {"name": name, "source": source, "train": len(train), "test": len(test), "classes": classes},
         "model": {
@@ -92,10 +93,11 @@ def evaluate(
         done = len(list(work.scratch.glob("*.json")))
         total = len(jobs) * len(networks)
         if done:
-            progress.say(f"{done} of {total} parts were done before")
+            progress.say(f"{done} of {total} parts are already done")
         rng = numpy_rng(seed, "evaluate", name, "statistics")
         own_rows, train_rows = (
-            np.sort(rng.permutation(there)[: parameters.statistics_pictures]) for there in (rows, np.arange(len(train)))
+            np.sort(rng.permutation(available)[: parameters.statistics_pictures])
+            for available in (rows, np.arange(len(train)))
         )
         with progress.bar(f"evaluate-features {name}", total, "parts", done=done) as advance:
             for network in networks:
@@ -124,7 +126,7 @@ def evaluate(
                     del task
                     for matrix in matrices:
                         matrix.unlink()
-                found[network] = _joined(parameters, {job: files.read_json(path) for job, path in paths.items()})
+                found[network] = _combine(parameters, {job: files.read_json(path) for job, path in paths.items()})
         record["networks"] = found
         files.write_text(work.result / "draws.csv", protocol.draws_csv(found))
         files.write_text(work.result / "features.svg", accuracies_plot(record))
@@ -142,7 +144,7 @@ def _jobs(parameters: LinearProbeConfig) -> dict[str, Callable[[classify.Task], 
     return jobs
 
 
-def _joined(parameters: LinearProbeConfig, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _combine(parameters: LinearProbeConfig, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     few = {"per_class": parameters.per_class, "held_out": found["held_out"]}
     few["cross_validation"] = found.get("cross_validation")
     return {"few": few, "whole": found.get("whole")}
@@ -161,12 +163,12 @@ def _feature_count(extractor: FeatureExtractor) -> int:
 
 
 def _labels(images: ImageSet, classes: list[str]) -> protocol.Labels:
-    """Numbers of the pictures' classes, int64 (n,)."""
+    """Class numbers of the pictures, int64 (n,)."""
     numbers = {title: number for number, title in enumerate(classes)}
     titles = images.index.column("label").to_pylist()
-    strange = next((title for title in titles if title not in numbers), classes[0])
-    if strange not in numbers:
+    unknown = next((title for title in titles if title not in numbers), classes[0])
+    if unknown not in numbers:
         raise CorruptData(
-            f"{images.folder}: label {strange!r}, expected one of {', '.join(classes)}; download the benchmark again"
+            f"{images.folder}: label {unknown!r}, expected one of {', '.join(classes)}; download the benchmark again"
         )
     return np.array([numbers[title] for title in titles], np.int64)

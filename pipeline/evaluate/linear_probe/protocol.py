@@ -1,9 +1,9 @@
-"""The paper's ways to test features (sections 5.1 and 5.2): how C is chosen, which labels are used, what is reported.
+"""The paper's protocols for testing features (sections 5.1 and 5.2): splits, draws of labels, the choice of C, results.
 
-Some training pictures are held out. *Whole*: C is the one that does best on them after training on all others; then
-all training pictures are used, and the test set is looked at once. *Few labels*: draws of as many pictures a class
-from those not held out; C is chosen on the held-out pictures, over several draws (as the authors' released code does
-for SVHN), or by cross-validation on each draw's own labels alone, which needs no further labels.
+Some training pictures are held out. *Whole*: C is chosen by the accuracy on them after training on all others; then the
+classifier is trained on all training pictures and tested once. *Few labels*: a draw has the same number of pictures of
+each class, from those not held out. C is chosen on the held-out pictures, over several draws (as in the authors'
+released code for SVHN), or by cross-validation on the labels of each draw, which needs no further labels.
 """
 
 import csv
@@ -34,31 +34,28 @@ class LinearProbeConfig(params.Section):
     """Section `evaluate.BENCHMARK`."""
 
     norm: Norm = Field(
-        description="statistics of batch norm: `running`: as training left them; `own`: of pictures that the network "
-        "learned from; `benchmark`: of the benchmark's training pictures. An untrained network has none to run on, and "
-        "takes `own` for `running`"
+        description="statistics of batch norm: `running`: those of the training; `own`: of pictures that the network "
+        "was trained on; `benchmark`: of the benchmark's training pictures. Untrained networks use `own` for `running`"
     )
-    statistics_pictures: int = Field(ge=128, description="how many pictures those statistics are taken of")
+    statistics_pictures: int = Field(ge=128, description="number of pictures for those statistics")
     held_out: int = Field(gt=0, description="training pictures that C is chosen on")
-    whole: bool = Field(description="whether all training labels are used as well")
-    per_class: int = Field(gt=0, description="labels a class of a draw")
-    draws: int = Field(gt=1, description="draws that are tested")
-    selection_draws: int = Field(
-        gt=0, description="draws, the first ones, that C is chosen by on the held-out pictures"
-    )
-    folds: int = Field(ge=0, description="of the cross-validation on a draw's own labels; 0 for none")
+    whole: bool = Field(description="whether to also use all training labels")
+    per_class: int = Field(gt=0, description="labels of each class in a draw")
+    draws: int = Field(gt=1, description="number of draws")
+    selection_draws: int = Field(gt=0, description="how many of the draws choose C on the held-out pictures")
+    folds: int = Field(ge=0, description="folds of the cross-validation on the labels of a draw; 0 for none")
     grid: list[float] = Field(min_length=2, description="values of C, rising")
-    extensions: int = Field(ge=0, description="values that may be added at each end while the best is the last one")
-    untrained: int = Field(ge=0, description="initialisations of the same network that are tested beside it")
-    tolerance: float = Field(gt=0, lt=1, description="see `svm.solve`")
-    iterations: int = Field(gt=0, description="see `svm.solve`")
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    extensions: int = Field(ge=0, description="values that can be added at each end while the best C is the last one")
+    untrained: int = Field(ge=0, description="number of untrained networks to test as well")
+    tolerance: float = Field(gt=0, lt=1, description="see `l2_svm.solve`")
+    iterations: int = Field(gt=0, description="see `l2_svm.solve`")
+    threads: int = Field(gt=0, description="threads of torch; they determine the order of sums")
 
     @field_validator("grid")
     @classmethod
     def _rising(cls, grid: list[float]) -> list[float]:
         if any(not 0 < low < high < math.inf for low, high in pairwise(grid)):
-            raise ValueError("expected positive numbers that rise")
+            raise ValueError("expected rising positive numbers")
         return grid
 
     @field_validator("folds")
@@ -71,12 +68,12 @@ class LinearProbeConfig(params.Section):
 
 @dataclass(frozen=True)
 class Split:
-    """Which training pictures are for what.
+    """The training pictures, split into held-out and other ones.
 
     Attributes:
-        rows: int64 (n,), all training pictures, those held out last; features are written in this order.
+        rows: int64 (n,), all training pictures, the held-out ones last; features are written in this order.
         labels: int64 (n,), in the same order.
-        free: how many are not held out.
+        free: number of pictures that are not held out.
     """
 
     rows: Rows
@@ -85,21 +82,23 @@ class Split:
 
 
 def split(labels: Labels, parameters: LinearProbeConfig, seed: int, name: str) -> Split:
-    """Hold pictures out by a seeded draw.
+    """Choose the held-out pictures at random, by the seed.
 
     Raises:
-        BadParameters: too few pictures would be left.
+        BadParameters: no picture would be left.
     """
     free = len(labels) - parameters.held_out
     if free <= 0:
-        raise BadParameters(f"held_out: {parameters.held_out} of {len(labels)} training pictures; hold fewer out")
+        raise BadParameters(
+            f"held_out: {parameters.held_out} of {len(labels)} training pictures; choose a smaller number"
+        )
     order = numpy_rng(seed, "evaluate", name, "held-out").permutation(len(labels))
     rows = np.concatenate([np.sort(order[:free]), np.sort(order[free:])])
     return Split(rows, labels[rows], free)
 
 
 def draw(parts: Split, per_class: int, classes: Sequence[str], seed: int, name: str, number: int) -> Rows:
-    """Positions in `parts.rows` of one draw, uniform over the classes, in a random order: int64 (classes × per_class,).
+    """A draw: positions in `parts.rows`, `per_class` of each class, in random order, int64 (classes × per_class,).
 
     Raises:
         BadParameters: a class has fewer pictures.
@@ -107,12 +106,12 @@ def draw(parts: Split, per_class: int, classes: Sequence[str], seed: int, name: 
     rng = numpy_rng(seed, "evaluate", name, "draw", number)
     chosen = []
     for label, title in enumerate(classes):
-        there = np.flatnonzero(parts.labels[: parts.free] == label)
-        if len(there) < per_class:
+        available = np.flatnonzero(parts.labels[: parts.free] == label)
+        if len(available) < per_class:
             raise BadParameters(
-                f"per_class: {per_class}, but class {title} has {len(there)} training pictures that are not held out"
+                f"per_class: {per_class}, but class {title} has {len(available)} training pictures left"
             )
-        chosen.append(rng.permutation(there)[:per_class])
+        chosen.append(rng.permutation(available)[:per_class])
     return rng.permutation(np.concatenate(chosen))
 
 
@@ -123,21 +122,21 @@ def signs(labels: Labels, classes: int) -> torch.Tensor:
 
 
 def correct(rows: l2_svm.FeatureRows, weights: torch.Tensor, labels: Labels) -> int:
-    """How many pictures have their class's column highest."""
+    """Number of pictures for which the column of their class has the highest output."""
     return int((rows.times(weights).argmax(dim=1).numpy() == labels).sum())
 
 
 Weights = list[torch.Tensor]
 
 Score = Callable[[float, Weights | None], tuple[float, Weights]]
-"""For a C, and weights for another one to start from: how well it does, 0..1, and its own weights."""
+"""From a C and initial weights (of another C): the accuracy, 0..1, and the weights."""
 
 
 def choose_c(score: Score, parameters: LinearProbeConfig) -> tuple[float, list[tuple[float, float]], bool]:
-    """The C that does best, the smallest of equals; the grid grows at an end where the best one lies.
+    """Choose the C with the best score, the smallest of equals. If it is at an end, the grid is extended there.
 
     Returns:
-        C; the curve, (C, score) rising in C; whether the best is at the end of the grid all the same.
+        C; the curve: (C, score), rising in C; whether C is still at an end of the grid.
     """
     curve: dict[float, float] = {}
     weights: Weights | None = None
@@ -159,13 +158,13 @@ def choose_c(score: Score, parameters: LinearProbeConfig) -> tuple[float, list[t
 
 
 def share_right(right: int, of: int) -> dict[str, Any]:
-    """A test accuracy with its exact interval of 95 %."""
+    """A test accuracy with its exact 95 % interval."""
     low, high = binomial_interval(right, of)
     return {"correct": right, "of": of, "accuracy": right / of, "low": low, "high": high}
 
 
 def over_draws(accuracies: Sequence[float]) -> dict[str, Any]:
-    """Mean over draws; `spread`: 1.96 standard deviations of a draw, the paper's ±; and the interval of the mean."""
+    """Mean over draws; `spread`: 1.96 standard deviations over draws, the paper's ±; 95 % interval of the mean."""
     low, high = mean_interval(accuracies)
     return {
         "accuracies": list(accuracies),
@@ -177,7 +176,7 @@ def over_draws(accuracies: Sequence[float]) -> dict[str, Any]:
 
 
 def draws_csv(networks: dict[str, Any]) -> str:
-    """Every draw of every network, for people: network,selection,draw,c,accuracy."""
+    """CSV text with a line for each draw of each network: network,selection,draw,c,accuracy."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["network", "selection", "draw", "c", "accuracy"])
@@ -191,19 +190,21 @@ def draws_csv(networks: dict[str, Any]) -> str:
 
 
 def summary_sentence(metrics: dict[str, Any]) -> str:
-    """What was found, for a person: the trained network against the best untrained one."""
+    """The result in words: the trained network against the best untrained one."""
     networks = metrics["networks"]
     parts = []
     for what, value in (
-        (f"{metrics['parameters']['per_class']} labels a class", _mean_of_few),
+        (f"{metrics['parameters']['per_class']} labels of each class", _mean_of_few),
         ("all labels", _accuracy_of_whole),
     ):
         accuracies = {network: value(found) for network, found in networks.items()}
         trained = accuracies.pop("trained")
         if trained is not None:
-            beside = [accuracy for accuracy in accuracies.values() if accuracy is not None]
-            parts.append(f"{trained:.1%} right with {what}" + (f" (untrained: {max(beside):.1%})" if beside else ""))
-    return f"{metrics['features']:,} features of each picture; " + ", ".join(parts)
+            untrained = [accuracy for accuracy in accuracies.values() if accuracy is not None]
+            parts.append(
+                f"{trained:.1%} correct with {what}" + (f" (untrained: {max(untrained):.1%})" if untrained else "")
+            )
+    return f"{metrics['features']:,} features for each picture; " + ", ".join(parts)
 
 
 def _mean_of_few(found: dict[str, Any]) -> float | None:

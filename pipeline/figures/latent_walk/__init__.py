@@ -1,4 +1,4 @@
-"""The paper's Figure 4: a walk along straight lines between latents, to see whether the pictures change smoothly."""
+"""The paper's Figure 4: pictures along straight lines between latents, which show whether pictures change smoothly."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -21,16 +21,16 @@ from pipeline.seeding import derive, deterministic
 class LatentWalkConfig(params.Section):
     """Section `figures.SET.latent_walk`."""
 
-    rows: int = Field(gt=0, description="straight pieces of the walk, a row of the figure each")
-    columns: int = Field(gt=0, description="pictures a row")
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    rows: int = Field(gt=0, description="line segments of the walk, one for each row of the figure")
+    columns: int = Field(gt=0, description="pictures in a row")
+    threads: int = Field(gt=0, description="threads of torch; they determine the order of sums")
 
 
 def path(anchors: torch.Tensor, columns: int) -> torch.Tensor:
     """Points of the walk, in order: float32 (rows · columns + 1, *latent_shape).
 
-    Row i goes from anchor i towards anchor i + 1 in equal steps and stops one step short of it, for the next row begins
-    there; the last anchor closes the list. Measured on the published figure: its rows do begin at the turns.
+    Row i goes from anchor i towards anchor i + 1 in equal steps and stops one step before it, because the next row
+    begins there; the last point is the last anchor. Measured on the published figure: its rows begin at the anchors.
 
     Args:
         anchors: float32 (rows + 1, *latent_shape).
@@ -47,12 +47,12 @@ def smoothness(images: Images, columns: int) -> dict[str, float | None]:
         images: uint8 (rows · columns + 1, side, side, 3), the pictures of `path`.
 
     Returns:
-        mean_step, largest_step: mean absolute difference of neighbours along the walk, in grey levels 0..255.
-        anchor_distance: the same between all pairs of anchors, which are independent draws.
-        step_ratio: mean_step / anchor_distance. A straight cross-fade gives 1 / columns and a detour more. None when
-            all anchors look the same.
-        largest_step_ratio: largest_step / mean_step. A generator that jumps between remembered pictures makes one step
-            of a row do nearly all of its change, which gives up to `columns`. None when nothing moves.
+        mean_step, largest_step: mean and maximum of the absolute difference of adjacent pictures, in levels 0..255.
+        anchor_distance: the mean difference between all pairs of anchors, which are independent.
+        step_ratio: mean_step / anchor_distance. A cross-fade gives 1 / columns, a longer path more. None if
+            all anchors give the same picture.
+        largest_step_ratio: largest_step / mean_step. If a generator jumps between memorised pictures, one step of
+            a row has nearly all of its change, which gives up to `columns`. None if all pictures are equal.
     """
     values = images.reshape(len(images), -1).astype(np.int16)
     steps = [float(np.abs(after - before).mean()) for before, after in pairwise(values)]

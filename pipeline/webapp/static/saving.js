@@ -63,8 +63,8 @@ async function post(path, body) {
     const response = await fetch(path, { method: "POST", headers, body, signal });
     if (response.ok) return [await response.json(), "", ""];
     if (response.status === 403) return [null, "", RESTARTED];
-    const body = await response.json().catch(() => ({}));
-    const text = body.error || `the server answered ${response.status}`;
+    const reply = await response.json().catch(() => ({}));
+    const text = reply.error || `the server answered ${response.status}`;
     return REFUSED.has(response.status) ? [null, text, ""] : [null, "", text];
   } catch {
     return [null, "", NO_ANSWER];
@@ -75,8 +75,8 @@ export async function get(path, parameters) {
   const response = await fetch(`${path}?${new URLSearchParams(parameters)}`).catch(() => {
     throw new Error(NO_ANSWER);
   });
-  const body = await response.json().catch(() => ({}));
+  const reply = await response.json().catch(() => ({}));
   if (response.status === 403) throw new Error(RESTARTED);
-  if (!response.ok) throw new Error(body.error || `the server answered ${response.status}`);
-  return body;
+  if (!response.ok) throw new Error(reply.error || `the server answered ${response.status}`);
+  return reply;
 }

@@ -1,4 +1,4 @@
-"""A small model, the pictures it learned from, and a labelled benchmark whose classes differ in colour."""
+"""A small model, its training pictures, and a labelled benchmark whose classes differ in colour."""
 
 import hashlib
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def coloured(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
 
 
 def write_set(folder: Path, images: np.ndarray, labels: list[str] | None = None) -> Path:
-    """An image set of its own."""
+    """Write an image set."""
     folder.mkdir(parents=True)
     pictures = [
         image_set.Picture(
@@ -52,13 +52,13 @@ def write_set(folder: Path, images: np.ndarray, labels: list[str] | None = None)
 
 @pytest.fixture
 def parameters() -> Callable[..., LinearProbeConfig]:
-    """A function that gives the section with some values changed."""
+    """A function that returns the section, with some values changed."""
     return lambda **changes: LinearProbeConfig(**{**VALUES, **changes})
 
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> dict[str, Path]:
-    """Folders for `benchmark.evaluate`: a model, its pictures, and a benchmark."""
+    """Input folders of `linear_probe.evaluate`: a model, its training pictures, and a benchmark."""
     preset = PRESETS["imagenet32"]
     generator = build(Generator, preset, 2, torch_generator(0, "g"))
     (tmp_path / "model").mkdir()

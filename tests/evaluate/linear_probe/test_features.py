@@ -1,4 +1,4 @@
-"""Features: the paper's 28,672, equal to a plain reading of its words, and each picture's own."""
+"""Features: the paper's number, equal to a naive implementation, and independent of other pictures."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.evaluate.linear_probe.conftest import coloured, discriminator, write_
 
 
 def naive(network, image):
-    """One picture by the definition: every layer's maps, the largest of each of 4×4 fields, in plain loops."""
+    """Features of one picture by their definition, in plain loops: the maxima of 4×4 fields of each map."""
     maps = torch.from_numpy(image.astype(np.float64) / 127.5 - 1).permute(2, 0, 1)[None]
     found = []
     for layer in network.double().layers:
@@ -35,8 +35,8 @@ def test_the_papers_28672():
 
 
 @pytest.mark.parametrize("preset", ["imagenet32", "torch64"])
-def test_they_equal_a_naive_reference(preset, tmp_path):
-    """Within 1e-5, first layer first, channel by channel."""
+def test_features_equal_a_naive_reference(preset, tmp_path):
+    """Equal within 1e-5, from the first layer to the last, channel by channel."""
     network = discriminator(preset)
     images = np.random.default_rng(5).integers(0, 256, (256, PRESETS[preset].side, PRESETS[preset].side, 3), np.uint8)
     source = ImageSet(write_set(tmp_path / "set", images))
@@ -49,8 +49,8 @@ def test_they_equal_a_naive_reference(preset, tmp_path):
 
 
 @pytest.mark.parametrize("together", [1, 7, 64, 100])
-def test_a_picture_does_not_depend_on_its_batch_mates(together):
-    """To the bit."""
+def test_features_do_not_depend_on_the_batch(together):
+    """A picture has bit-identical features in batches of any size."""
     network = discriminator().eval()
     images = coloured(100, 4)[0]
     alone = np.concatenate([features.of_pictures(network, images[n : n + 1]) for n in range(100)])
@@ -59,7 +59,7 @@ def test_a_picture_does_not_depend_on_its_batch_mates(together):
 
 
 def test_statistics_are_plain_means_over_batches(tmp_path):
-    """As in the released code: mean and variance of each batch of 128, averaged; the rest is left out."""
+    """As in the released code: mean and variance of each batch of 128, averaged; an incomplete batch is left out."""
     network = discriminator()
     source = ImageSet(write_set(tmp_path / "set", coloured(300, 6)[0]))
     found = features.with_statistics(network, source, np.arange(300))
@@ -77,8 +77,8 @@ def test_statistics_are_plain_means_over_batches(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 5000, 20_000])
-def test_writing_goes_on_where_it_stopped(tmp_path, kept):
-    """A file cut off anywhere after its header is completed, not begun anew, to the same bytes."""
+def test_interrupted_writing_resumes(tmp_path, kept):
+    """A file that was cut off after its header is completed to the same bytes."""
     network = discriminator().eval()
     source = ImageSet(write_set(tmp_path / "set", coloured(200, 7)[0]))
     rows = np.arange(200)[::-1].copy()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def problem(rows, features, seed, scale):
-    """Positive features, as after pooling, of which the last may be a thousand times the first."""
+    """Positive features, as after pooling; the last one has `scale` times the scale of the first."""
     x, y = make_classification(
         rows, features, n_informative=min(30, features - 5), n_classes=4, class_sep=0.8, random_state=seed
     )
@@ -30,7 +30,7 @@ def signs_of(y, classes=4):
 
 
 def objective(x, y, weights, c):
-    """The sum over classes, in doubles, written out."""
+    """The objective, summed over classes, in double precision."""
     margins = x.astype(np.float64) @ weights[:-1] + weights[-1]
     slack = np.maximum(0, 1 - signs_of(y).numpy() * margins)
     return float((0.5 * (weights**2).sum(axis=0) + c * (slack**2).sum(axis=0)).sum())
@@ -42,8 +42,8 @@ def objective(x, y, weights, c):
     [(2000, 120, 0.0), (1200, 200, 1.5), (300, 900, 0.0)],
     ids=["plain", "scales", "wide"],
 )
-def test_it_agrees_with_linear_svc(rows, features, scale, c):
-    """Objective within 1e-3 relative, predictions the same for 99.5 % of 4,000 new rows; on three kinds of problems."""
+def test_the_solution_agrees_with_linear_svc(rows, features, scale, c):
+    """Objectives equal within 1e-3, predictions for 99.5 % of 4,000 new rows, on three kinds of problems."""
     x, y = problem(rows + 4000, features, 1, scale)
     x, y, new = x[:rows], y[:rows], x[rows:]
     reference = LinearSVC(C=c, tol=1e-7, max_iter=200_000, dual=rows < features).fit(x, y)
@@ -58,8 +58,8 @@ def test_it_agrees_with_linear_svc(rows, features, scale, c):
     assert (guessed == reference.predict(new)).mean() >= 0.995
 
 
-def test_fewer_coordinates_are_the_same_problem():
-    """More features than rows: solved in as many coordinates as there are rows, and equal rows are no obstacle."""
+def test_compact_features_give_the_same_solution():
+    """With more features than rows, the compact problem has the same solution, also with equal rows."""
     x, y = problem(120, 500, 6, 0.5)
     x, y = np.concatenate([x, x[:10]]), np.concatenate([y, y[:10]])
     signs = signs_of(y)
@@ -73,8 +73,8 @@ def test_fewer_coordinates_are_the_same_problem():
     assert l2_svm.FeatureRows.compact(x[:, :50]).shape == (130, 51)
 
 
-def test_a_start_changes_the_way_and_not_the_end():
-    """Warm-started from another C it is there sooner."""
+def test_a_warm_start_gives_the_same_solution():
+    """Starting from the weights of another C needs fewer iterations."""
     x, y = problem(1500, 100, 2, 0.5)
     signs = signs_of(y)
     small = l2_svm.solve(l2_svm.FeatureRows(x), signs, torch.full_like(signs, 1e-2), tolerance=1e-6, iterations=1000)
@@ -86,8 +86,8 @@ def test_a_start_changes_the_way_and_not_the_end():
     assert warm.iterations < cold.iterations
 
 
-def test_columns_are_problems_of_their_own():
-    """Folds side by side: a row of cost 0 is as good as absent, and a column does not see its neighbours."""
+def test_columns_are_independent():
+    """A row with cost 0 has no influence, and columns do not influence each other."""
     x, y = problem(600, 40, 3, 0.0)
     signs = signs_of(y)
     learns = torch.from_numpy((np.arange(600) % 3 != 0).astype(np.float32))[:, None]
@@ -109,8 +109,8 @@ def test_columns_are_problems_of_their_own():
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(4)), block=st.sampled_from([1 << 10, 1 << 14, 1 << 26]))
-def test_neither_the_order_of_columns_nor_of_blocks_matters(order, block):
-    """The objective stays the same when classes change places, or the features come in other blocks."""
+def test_the_order_of_columns_and_the_size_of_blocks_do_not_matter(order, block):
+    """The objective is the same for permuted classes and for other block sizes."""
     x, y = problem(300, 25, 4, 0.0)
     signs = signs_of(y)
     reference = l2_svm.solve(l2_svm.FeatureRows(x), signs, torch.full_like(signs, 0.02), tolerance=1e-6, iterations=500)
@@ -120,8 +120,8 @@ def test_neither_the_order_of_columns_nor_of_blocks_matters(order, block):
     torch.testing.assert_close(other.objective, reference.objective[list(order)], rtol=1e-6, atol=0)
 
 
-def test_the_limit_of_iterations_is_told():
-    """Stopping early is seen by the caller."""
+def test_the_limit_of_iterations_is_reported():
+    """If the limit stops the solver, `converged` is false."""
     x, y = problem(500, 50, 5, 1.0)
     signs = signs_of(y)
     found = l2_svm.solve(l2_svm.FeatureRows(x), signs, torch.full_like(signs, 0.1), tolerance=1e-9, iterations=3)
@@ -131,7 +131,7 @@ def test_the_limit_of_iterations_is_told():
 MEMORY = """
 import resource, sys
 import numpy as np, torch
-from pipeline.evaluate import svm
+from pipeline.evaluate.linear_probe import l2_svm as svm
 
 features = np.load(sys.argv[1], mmap_mode="c")
 torch.set_num_threads(2)
@@ -144,7 +144,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 @pytest.mark.long
 def test_memory_is_the_features_and_a_gigabyte(tmp_path):
-    """50,000 pictures of 14,336 features, mapped from disk: the peak is at most those 2.9 GB and 1 GB."""
+    """50,000 pictures with 14,336 memory-mapped features: at most 1 GB more than their 2.9 GB."""
     path = tmp_path / "features.npy"
     rng = np.random.default_rng(0)
     shape = (50_000, 14_336)

@@ -1,4 +1,4 @@
-"""A whole evaluation: what is written, that it repeats to the byte, that it resumes, and what it refuses."""
+"""A complete evaluation: outputs, determinism, resuming, and refused inputs."""
 
 import csv
 import json
@@ -16,8 +16,8 @@ from tests.evaluate.linear_probe.conftest import CLASSES, VALUES, coloured, writ
 from tests.killing import ROOT, running
 
 
-def test_what_stands_in_the_metrics(inputs, parameters, tmp_path):
-    """Every network, every draw; colours are told apart well; the same again gives the same bytes."""
+def test_the_metrics_are_complete(inputs, parameters, tmp_path):
+    """All networks and draws are there, classes by colour are separated, and a second run gives the same bytes."""
     found = evaluate(**inputs, parameters=parameters(), name="cifar10", seed=1, to=tmp_path / "out")
     assert found == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert found["features"] == 16 * 14 * 2 and list(found["networks"]) == ["trained", "untrained-1"]
@@ -37,8 +37,8 @@ def test_what_stands_in_the_metrics(inputs, parameters, tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["running", "benchmark"])
-def test_other_ways_are_other_figures(inputs, parameters, tmp_path, norm):
-    """The statistics of batch norm are a choice that shows; parts that are not asked for are null."""
+def test_batch_norm_statistics_change_the_results(inputs, parameters, tmp_path, norm):
+    """Other statistics of batch norm give other accuracies; parts that were not requested are null."""
     changes = {"folds": 0, "whole": False, "untrained": 0}
     own = evaluate(**inputs, parameters=parameters(**changes), name="x", seed=1, to=tmp_path / "own")
     found = evaluate(**inputs, parameters=parameters(norm=norm, **changes), name="x", seed=1, to=tmp_path / "out")
@@ -48,8 +48,8 @@ def test_other_ways_are_other_figures(inputs, parameters, tmp_path, norm):
 
 
 @pytest.mark.long
-def test_kill_9_then_again(inputs, tmp_path):
-    """Finished parts are taken over and counted, and the bytes are those of an undisturbed run."""
+def test_resuming_after_kill_9(inputs, tmp_path):
+    """Finished parts are reused and counted, and the bytes equal those of an uninterrupted run."""
     profile = tmp_path / "profile.yaml"
     YAML().dump({"evaluate": {"x": {**VALUES, "draws": 30, "untrained": 2}}}, profile)
     command = [
@@ -70,8 +70,8 @@ def test_kill_9_then_again(inputs, tmp_path):
     assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "whole")
 
 
-def test_what_does_not_belong_together_is_refused(inputs, parameters, tmp_path):
-    """One clear line each, before anything is computed."""
+def test_inputs_that_do_not_fit_are_refused(inputs, parameters, tmp_path):
+    """Each error is raised before anything is computed."""
 
     def run(**changes):
         return evaluate(**{**inputs, **changes}, parameters=parameters(), name="x", seed=1, to=tmp_path / "out")
