@@ -120,7 +120,7 @@ class DcganTrainer:
         return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.runtime.memory_format)
 
     def end_epoch(self, epoch: int, folder: Path) -> None:
-        """Draw the pictures of the fixed z, record their standard deviation, and write a grid if this epoch has one."""
+        """Draw the pictures of the fixed z, note their standard deviation, write a grid if it is the epoch's turn."""
         images = draw(self.generator, self.sample_z)
         self.sample_stds.append(pixel_std(images))
         if grid_wanted(epoch, self.config.epochs):
