@@ -15,6 +15,8 @@ from tests.killing import running, step_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
+
 PROFILE = """
 dcgan:
   drawn:
@@ -85,3 +87,12 @@ def test_wrong_input_is_one_line(options: list[object], run_stage: Run, tmp_path
     assert done.returncode == 1
     assert re.fullmatch(r"error: --kept \S+: rows 0 to 256, but --images has 256 pictures; [^\n]*\n", done.stderr)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_device_that_is_not_there_is_one_line(options: list[object], run_stage: Run, tmp_path: Path) -> None:
+    """`--device cuda` where torch sees none: what was asked, and what to do; nothing is trained on the CPU instead."""
+    done = run_stage("train_dcgan", *options, "--to", tmp_path / "model", "--device", "cuda", env=NO_GPU)
+    assert done.returncode == 1 and not (tmp_path / "model").exists()
+    assert re.fullmatch(
+        r"error: --device cuda: torch \S+ sees no CUDA device; use --device cpu, or [^\n]*\n", done.stderr
+    )
