@@ -1,5 +1,6 @@
 """Train and test linear classifiers on the features of one network, by each protocol of the paper."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,7 +111,8 @@ def few_held_out(task: Task) -> dict[str, Any]:
         return float(np.mean(accuracies)), found
 
     c, curve, at_end = protocol.choose_c(score, parameters)
-    accuracies = [_tested_draw(task, *task.few(number), c) for number in range(parameters.draws)]
+    later = (task.few(number) for number in range(len(chosen_by), parameters.draws))
+    accuracies = [_tested_draw(task, *draw, c) for draw in itertools.chain(chosen_by, later)]
     return {"c": c, "curve": curve, "at_end": at_end, **protocol.over_draws(accuracies)}
 
 
