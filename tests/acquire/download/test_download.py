@@ -117,7 +117,7 @@ def test_refusals_are_final(fetch, server, tmp_path, status):
 def test_a_web_page_is_not_an_archive(fetch, server, tmp_path):
     """A login or quota page answers 200; it must not be saved as a zip."""
     server.content, server.kind = b"<html>Quota exceeded</html>", "text/html; charset=utf-8"
-    with pytest.raises(DownloadFailed, match="a web page came instead"):
+    with pytest.raises(DownloadFailed, match="a web page arrived instead"):
         fetch()
     assert "x.zip" not in names(tmp_path)
 
@@ -156,7 +156,7 @@ def test_two_processes_do_not_write_one_file(fetch, tmp_path):
     """The second one is told."""
     with (tmp_path / "x.zip.part").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(Busy, match="another process is fetching"):
+        with pytest.raises(Busy, match="another process is downloading"):
             fetch()
 
 
@@ -216,7 +216,7 @@ def test_a_pause_that_the_server_asks_for_is_kept(server, tmp_path, monkeypatch,
     low, high = (seconds, seconds) if seconds else (0.002, 0.008)
     assert len(paused) == 2 and all(low <= pause <= high for pause in paused)
     asked, server.answers = "86400", [429]
-    with pytest.raises(DownloadFailed, match="come back in 86,400 s"):
+    with pytest.raises(DownloadFailed, match="the server asks to wait 86,400 s"):
         download(f"{server.url}/x.zip", tmp_path / "x.zip", pause=0.001)
 
 
@@ -334,14 +334,14 @@ def test_several_connections_give_the_same_bytes(pieces, tmp_path, validators):
 
 def test_whichever_thread_is_quickest(pieces, tmp_path, monkeypatch):
     """The answer that is already open goes with the piece that it was asked for."""
-    real = range_download._Work.run
+    real = range_download._RangeDownload.run
 
     def late(self, *arguments):
         if arguments:
             time.sleep(0.2)
         real(self, *arguments)
 
-    monkeypatch.setattr(range_download._Work, "run", late)
+    monkeypatch.setattr(range_download._RangeDownload, "run", late)
     with serving(Behaviour([CONTENT], rate=5e6)) as server:
         download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
 

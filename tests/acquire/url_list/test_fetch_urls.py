@@ -275,7 +275,7 @@ def test_what_is_no_picture_or_too_large_is_not_kept(fetch, site, tmp_path, enco
     names = ("page.jpg", "text.jpg", "empty.jpg", "stated.bmp", "chunked.bmp")
     found = fetch(*map(row, names), max_bytes=100_000)
     assert [found[name]["status"] for name in names] == ["not_an_image"] * 3 + ["too_large"] * 2
-    assert [found[name]["detail"] for name in names[:3]] == ["a web page came", "not a picture", "empty"]
+    assert [found[name]["detail"] for name in names[:3]] == ["a web page arrived", "not a picture", "empty"]
     assert not any((tmp_path / "out/pictures").iterdir())
     again = fetch(*map(row, names), max_bytes=1_000_000)
     assert [again[name]["status"] for name in names] == ["not_an_image"] * 3 + ["fetched"] * 2
@@ -305,7 +305,7 @@ def test_a_dripping_server_is_left(fetch, site, monkeypatch, encode):
 
     monkeypatch.setattr(Handler, "do_GET", drip)
     found = fetch(row("a.jpg"), tries=1, timeout=0.3)
-    assert found["a.jpg"]["detail"] == "the host fell silent (1 times)"
+    assert found["a.jpg"]["detail"] == "the host stopped answering (1 times)"
 
 
 def test_an_unreachable_host_keeps_nobody_waiting(fetch, site, encode):
@@ -426,7 +426,7 @@ def test_lists_that_cannot_be_used_say_why(tmp_path):
     refused(b"", "no column url; no column name")
     refused(b"name,url\n", "no column licence")
     refused(b"name,url,licence,name\n", "column name 2 times")
-    refused(b"name,url,licence,status\n", "a column status, which the manifest needs")
+    refused(b"name,url,licence,status\n", "a column status, which the manifest reserves")
     refused(good + b"a,b\n", "line 2: 2 fields, expected 3")
     refused(good + b'"a\n', "unexpected end of data")
     refused(b"\xff\xfe", "not UTF-8")
