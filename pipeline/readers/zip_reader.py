@@ -82,7 +82,21 @@ def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFil
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise CorruptData(f"{path}: truncated, or not a zip ({error}); download or copy it again") from None
+        raise CorruptData(f"{path}: {explain_bad_zip(path, error)}") from None
+
+
+def explain_bad_zip(path: Path, error: Exception) -> str:
+    """What a file that could not be read as a zip is, and what to do."""
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(512).lstrip()
+    if start.startswith(b"PK\x03\x04"):
+        if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
+            return f"damaged ({error}); download it again"
+        return f"truncated or damaged after {length:,} bytes ({error}); download it again"
+    if start[:1] == b"<":
+        return "a web page, not a zip; download it again and look at the address"
+    return f"not a zip ({length:,} bytes); download it again"
 
 
 def _raw_name(member: zipfile.ZipInfo) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.core import files, progress
 from pipeline.core.disk import require_free_space
 from pipeline.core.errors import CorruptData
+from pipeline.readers.zip_reader import explain_bad_zip
 
 _BLOCK = 1 << 20
 
@@ -58,7 +59,7 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipIn
         with zipfile.ZipFile(archive) as file:
             yield file, _find_lmdb(archive, file.infolist())
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise CorruptData(f"{archive}: {_explain(archive, error)}") from None
+        raise CorruptData(f"{archive}: {explain_bad_zip(archive, error)}") from None
     except RuntimeError as error:  # encrypted, or an unknown compression
         raise CorruptData(f"{archive}: not readable as a zip ({error}); download it again") from None
 
@@ -75,16 +76,3 @@ def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> list[zipfile.Zi
         names = ", ".join(member.filename for member in found[:5])
         raise CorruptData(f"{archive}: expected one data.mdb, found {len(found)}: {names}; unpack one")
     return found
-
-
-def _explain(archive: Path, error: Exception) -> str:
-    length = archive.stat().st_size
-    with archive.open("rb") as file:
-        start = file.read(512).lstrip()
-    if start.startswith(b"PK\x03\x04"):
-        if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
-            return f"damaged ({error}); download it again"
-        return f"truncated or damaged after {length:,} bytes ({error}); download it again"
-    if start[:1] == b"<":
-        return "a web page, not a zip; download it again and look at the address"
-    return f"not a zip ({length:,} bytes); download it again"
