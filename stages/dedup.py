@@ -1,7 +1,7 @@
 """Find and list the duplicates in anybody's pictures: all steps in one go."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -82,35 +82,34 @@ def dedup(
 ) -> None:
     """Find and list the duplicates in anybody's pictures: all steps in one go."""
     with stage("dedup", quiet, as_json) as report:
-        from pipeline.core import engine
-        from pipeline.workflows.append_pictures import add
-        from pipeline.workflows.deduplicate import deduplicate, read_options, summary_sentence
+        from pipeline.workflows.deduplicate import summary_sentence
+        from pipeline.workflows.find_duplicates import find_duplicates
 
-        changes: dict[str, Any] = {
-            "pairs": {
-                "mode": mode,
-                "radius": radius,
-                "score": score,
-                "mirrored": mirrored or None,
-                "compare_side": compare_side,
-            },
-            "remove": {"keep": keep or None},
-            "squares": {"side": side, "max_bad": max_bad},
-        }
-        options = read_options(
-            parameters,
-            name,
-            changes,
+        found = find_duplicates(
+            source,
+            to,
+            mode=mode,
+            keep=keep,
+            radius=radius,
+            score=score,
+            mirrored=mirrored,
+            compare_side=compare_side,
+            side=side,
+            max_bad=max_bad,
             encoder=encoder,
-            given=(pairs, embeddings, cosine),
             against=against,
             drop_matches=drop_matches,
+            pairs=pairs,
+            embeddings=embeddings,
+            cosine=cosine,
             verdicts=verdicts,
+            append=append,
             seed=seed,
+            workers=workers,
+            profile=parameters,
+            set_name=name,
         )
-        find = add if append else deduplicate
-        summary = find(source, options, workers=workers or engine.default_workers(), to=to)
-        report(summary, summary_sentence(summary, to))
+        report(found.summary, summary_sentence(found.summary, to))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import pipeline
 from pipeline.core.params import ROOMS, read_yaml
 from stages.__main__ import COMMANDS, app
 
@@ -27,7 +28,8 @@ ORDER = [
     *("audit", "webapp", "review.duplicates", "review.samples", "export", "report", "workflows"),
 ]
 """The innermost packages of `pipeline/`, from left to right: each imports from packages to its left only."""
-LIBRARY = sorted((ROOT / "pipeline").rglob("*.py"))
+PUBLIC = ROOT / "pipeline" / "__init__.py"
+LIBRARY = sorted(path for path in (ROOT / "pipeline").rglob("*.py") if path != PUBLIC)
 SHIPPED = ("lsun", "imagenet", "faces", "cifar10", "svhn", "mnist")
 STAGES = sorted(path for path in (ROOT / "stages").glob("*.py") if not path.name.startswith("__"))
 PROFILES = {name: read_yaml(ROOT / "profiles" / f"{name}.yaml") for name in ("miniature", "workstation", "paper")}
@@ -167,6 +169,20 @@ def test_help_is_quick_and_needs_no_torch() -> None:
     code = "import stages.__main__, sys; print({'torch', 'cv2', 'pyarrow', 'pydantic'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "set()"
     assert app.info.context_settings == {"help_option_names": ["-h", "--help"]}
+
+
+def test_the_public_names_are_lazy_and_inner_code_does_not_use_them() -> None:
+    """`import pipeline` needs neither numpy nor torch; every public name is found, and listed."""
+    code = "import pipeline, sys; print({'torch', 'numpy', 'pydantic'} & set(sys.modules), dir(pipeline))"
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert printed.startswith("set()")
+    for public in pipeline.__all__:
+        assert repr(public) in printed and getattr(pipeline, public).__name__ == public
+        assert getattr(pipeline, public).__doc__
+    for path in LIBRARY + STAGES:
+        assert not imports(path) & {f"pipeline.{public}" for public in pipeline.__all__}, name(path)
+    with pytest.raises(AttributeError, match="no attribute 'Image'"):
+        pipeline.Image  # noqa: B018
 
 
 def scalars(value: object, path: str = "") -> dict[str, object]:

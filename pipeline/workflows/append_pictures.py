@@ -17,7 +17,7 @@ from pipeline.dedup.decision import manifest
 from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.imageset.append import append
 from pipeline.imageset.format.image_set import ImageSet
-from pipeline.workflows.deduplicate import PLACE, Options, check_paths, decide, prepare, show
+from pipeline.workflows.deduplicate import Options, check_paths, decide, images_of, prepare, show
 
 _SAME = "give the same options as then"
 _FREE = {"max_candidates", "nearly"}
@@ -50,7 +50,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
     with workspace(steps, work_digest) as work:
         if work is None:
             return dict(files.read_json(steps / "dedup" / "summary.json"))
-        images = _earlier_images(steps)
+        images = images_of(steps)
         encoder = _earlier_encoder(steps, options)
         _compare(steps, options, None if (source / "imageset.json").is_file() else ImageSet(images).stored_side)
         new = work.scratch / "steps"
@@ -73,21 +73,6 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         work.publish()
     show(steps, to, options)
     return {**summary, **counts}
-
-
-def _earlier_images(steps: Path) -> Path:
-    """The image set that the earlier result was made from."""
-    _, made_from = manifest.read_any(steps / "dedup")
-    folders = [steps / "images"]
-    if (steps / "raw-images" / PLACE).is_file():
-        folders.append(Path(files.read_json(steps / "raw-images" / PLACE)))
-    for folder in folders:
-        if (folder / "imageset.json").is_file() and ImageSet(folder).digest == made_from["images"]:
-            return folder
-    raise MissingInput(
-        f"--append: the image set that the earlier result was made from is not in {' or '.join(map(str, folders))}; "
-        "run dcgan dedup without --append once more"
-    )
 
 
 def _earlier_encoder(steps: Path, options: Options) -> Path:

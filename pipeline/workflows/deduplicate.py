@@ -16,6 +16,7 @@ from pipeline.core import engine, files, progress
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.params import changed, load_section
 from pipeline.core.workspace import resumable_steps, workspace
+from pipeline.dedup.decision import manifest
 from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
@@ -236,6 +237,25 @@ def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, worker
     describe_source(source, to=raw)
     make_squares("imagenet", squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
     return steps / name
+
+
+def images_of(steps: Path) -> Path:
+    """The folder of the image set that a result was made from.
+
+    Raises:
+        MissingInput: there is no result in `steps`, or its image set is not where it was.
+    """
+    _, made_from = manifest.read_any(steps / "dedup")
+    folders = [steps / "images"]
+    if (steps / "raw-images" / PLACE).is_file():
+        folders.append(Path(files.read_json(steps / "raw-images" / PLACE)))
+    for folder in folders:
+        if (folder / "imageset.json").is_file() and ImageSet(folder).digest == made_from["images"]:
+            return folder
+    raise MissingInput(
+        f"--to {steps.parent}: the image set that this result was made from is not in "
+        f"{' or '.join(map(str, folders))}; run dcgan dedup without --append once more"
+    )
 
 
 def summary_sentence(summary: dict[str, Any], to: Path) -> str:

@@ -12,7 +12,12 @@ from pipeline.dedup.decision.verdicts import Verdict, edit_verdicts
 
 
 def restore(
-    dedup: Path, verdicts: Path, *, keys: Sequence[str] = (), groups: Sequence[int] = (), everything: bool = False
+    dedup: str | Path,
+    verdicts: str | Path,
+    *,
+    keys: Sequence[str] = (),
+    groups: Sequence[int] = (),
+    everything: bool = False,
 ) -> dict[str, int]:
     """Add a verdict for each removed picture that is named; the next removal keeps it, to the byte.
 
@@ -33,6 +38,7 @@ def restore(
         CorruptData: it, or the file of verdicts, is not readable.
         BadParameters: no picture is named, or one that is not in the set.
     """
+    dedup, verdicts = Path(dedup), Path(verdicts)
     if not (keys or groups or everything):
         raise BadParameters("--key, --group, --all: expected at least one of them, to say which pictures come back")
     rows = _read(dedup).to_pylist()

@@ -261,7 +261,10 @@ def _shard_lengths(path: Path, description: Any) -> list[int]:
 
 
 class ImageSet:
-    """Read-only view of an image set folder.
+    """Read-only view of an image set folder: a sequence of pictures.
+
+    `images[7]` is one picture, uint8 (side, side, 3) RGB; `images[:100]`, `images[[3, 1]]` and `images[mask]` are
+    copies of several, uint8 (n, side, side, 3). Files are read when pictures are asked for.
 
     Args:
         folder: the image set.
@@ -272,7 +275,8 @@ class ImageSet:
         CorruptData: its parts do not belong together, or come from another version.
     """
 
-    def __init__(self, folder: Path, side: int | None = None) -> None:
+    def __init__(self, folder: str | Path, side: int | None = None) -> None:
+        folder = Path(folder)
         self.folder = folder
         if not (folder / "imageset.json").exists():
             raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
@@ -290,6 +294,17 @@ class ImageSet:
 
     def __len__(self) -> int:
         return self.counts["pictures"]
+
+    def __repr__(self) -> str:
+        return f"ImageSet({str(self.folder)!r}: {len(self):,} pictures of {self.side}×{self.side})"
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool_]) -> Images:
+        if isinstance(rows, int | np.integer):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"row {rows} of {len(self)} pictures")
+            picture: Images = self.read(np.array([rows % len(self)]))[0]
+            return picture
+        return self.read(np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)])
 
     @cached_property
     def index(self) -> pa.Table:

@@ -8,7 +8,7 @@ from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.imageset.format.image_set import Rows
 
 
-def load_kept(path: Path, pictures: int) -> Rows:
+def load_kept(path: str | Path, pictures: int) -> Rows:
     """The row numbers that deduplication kept: int64 (n,), rising.
 
     Args:
@@ -19,6 +19,7 @@ def load_kept(path: Path, pictures: int) -> Rows:
         MissingInput: there is no such file.
         CorruptData: it is not such a list, or not one of this image set.
     """
+    path = Path(path)
     again = "run remove-duplicates again"
     try:
         with path.open("rb") as file:

@@ -1,0 +1,87 @@
+"""The figures of the embedded miniature that README.md states, from what `dvc repro` made.
+
+    make demo     # prints how long the installation and `dvc repro` took
+    PYTHONPATH=. python benchmarks/miniature.py --install SECONDS --repro SECONDS [--to benchmarks/miniature.json]
+
+Run it in the project's folder with `profile: miniature`, after a `dvc repro` in which every stage ran. Counts come from
+the metrics of the stages; the seconds of each command from `.dcgan/timing.jsonl`, of which the last entries count, one
+for each of its stages in `dvc.lock`. A second `dvc repro`, which has nothing to do, is timed here.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+
+from pipeline.core import files
+from pipeline.core.params import read_names, read_yaml
+
+REPORTS = Path("reports/miniature")
+
+
+def of_set(name: str) -> dict[str, Any]:
+    """Counts of one set: pictures drawn, stored, removed and kept, and how many of the planted copies were found."""
+    metrics = files.read_json(REPORTS / "audit" / name / "metrics.json")
+    recall, precision = metrics["planted"]["recall"].values(), metrics["planted"]["precision"]
+    return {
+        "drawn": metrics["source"]["count"],
+        "bad": metrics["counts"]["bad"],
+        "filtered": metrics["counts"]["filtered"],
+        "pictures": metrics["counts"]["pictures"],
+        "planted": sum(kind["of"] for kind in recall),
+        "planted_found": sum(kind["found"] for kind in recall),
+        "removed": metrics["removed"],
+        "removed_right": precision["found"],
+        "kept": metrics["kept"],
+    }
+
+
+def of_evaluation(folder: Path) -> dict[str, float]:
+    """Mean accuracies on few labels, 0..1: of the trained network, and the extremes of the untrained ones."""
+    networks = files.read_json(folder / "metrics.json")["networks"]
+    means = {name: found["few"]["held_out"]["mean"] for name, found in networks.items()}
+    trained = means.pop("trained")
+    return {"trained": trained, "untrained_least": min(means.values()), "untrained_most": max(means.values())}
+
+
+def seconds_of_commands() -> dict[str, float]:
+    """Seconds of each command in the last run, over all its stages."""
+    stages = Counter(stage.partition("@")[0].replace("_", "-") for stage in read_yaml(Path("dvc.lock"))["stages"])
+    taken = defaultdict[str, list[float]](list)
+    for line in Path(".dcgan/timing.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        taken[entry["command"]].append(entry["seconds"])
+    return {command: round(sum(taken[command][-count:]), 1) for command, count in sorted(stages.items())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--install", type=float, required=True, help="seconds of the installation, as make demo says")
+    parser.add_argument("--repro", type=float, required=True, help="seconds of dvc repro, as make demo says")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
+    options = parser.parse_args()
+    started = time.monotonic()
+    subprocess.run(["dvc", "repro", "--quiet"], check=True)
+    again = round(time.monotonic() - started, 1)
+    evaluations = sorted(path.parent for path in (REPORTS / "features").glob("*/metrics.json"))
+    record = {
+        "machine": describe("torch", "numba", "dvc"),
+        "seconds": {
+            "install": options.install,
+            "repro": options.repro,
+            "again": again,
+            "commands": seconds_of_commands(),
+        },
+        "sets": {name: of_set(name) for name in read_names(Path("params.yaml"), "sets")},
+        "evaluations": {folder.name: of_evaluation(folder) for folder in evaluations},
+    }
+    files.write_json(options.to, record)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Find the duplicates of a source: what `dcgan dedup` runs, and what a notebook calls."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from pipeline.core import engine
+from pipeline.core.params import default_profile
+from pipeline.dedup.decision import manifest
+from pipeline.imageset.format.image_set import ImageSet, Rows
+from pipeline.imageset.format.kept_rows import load_kept
+from pipeline.workflows.append_pictures import add
+from pipeline.workflows.deduplicate import deduplicate, images_of, read_options
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """The result of `find_duplicates`.
+
+    Attributes:
+        folder: of the result: `manifest.parquet`, `removed.csv`, `kept.txt`, `gallery.html` and more.
+        summary: counts, as in `summary.json`.
+    """
+
+    folder: Path
+    summary: dict[str, Any] = field(repr=False)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """A row for each picture, in row order of `images`: key, status, group, reason and more."""
+        return manifest.read_any(self.folder / "steps" / "dedup")[0]
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """All pictures, kept and removed."""
+        return ImageSet(images_of(self.folder / "steps"))
+
+    @cached_property
+    def kept(self) -> Rows:
+        """The rows of the kept pictures: int64 (n,), rising."""
+        return load_kept(self.folder / "kept.npy", len(self.table))
+
+    @property
+    def kept_keys(self) -> list[str]:
+        """The keys of the kept pictures, in row order."""
+        return [str(key) for key in self.table.column("key").take(self.kept).to_pylist()]
+
+    @cached_property
+    def groups(self) -> list[list[str]]:
+        """Keys of the pictures that are copies of each other, a list for each group, its kept picture first."""
+        members = defaultdict[int, list[str]](list)
+        kept = set[str]()
+        for row in self.table.select(["key", "group", "kept_key"]).to_pylist():
+            if row["group"] is not None:
+                members[row["group"]].append(row["key"])
+                kept.add(row["kept_key"])
+        return [sorted(members[group], key=lambda key: key not in kept) for group in sorted(members)]
+
+    def __repr__(self) -> str:
+        counts = self.summary
+        return (
+            f"Duplicates({str(self.folder)!r}: {counts['kept']:,} of {counts['pictures']:,} pictures kept, "
+            f"{counts['removed']:,} removed, {counts['groups']:,} groups)"
+        )
+
+
+def find_duplicates(
+    source: str | Path,
+    to: str | Path,
+    *,
+    mode: Literal["near", "exact"] | None = None,
+    keep: Sequence[str] | None = None,
+    radius: int | None = None,
+    score: float | None = None,
+    mirrored: bool = False,
+    compare_side: int | None = None,
+    side: int | None = None,
+    max_bad: float = 0.5,
+    encoder: str | Path | None = None,
+    against: str | Path | None = None,
+    drop_matches: bool = False,
+    pairs: str | Path | None = None,
+    embeddings: str | Path | None = None,
+    cosine: float = 0.95,
+    verdicts: str | Path | None = None,
+    append: bool = False,
+    seed: int = 1,
+    workers: int | None = None,
+    profile: str | Path | None = None,
+    set_name: str = "lsun",
+) -> Duplicates:
+    """Find the duplicates of a source and write down which pictures stay; the source is only read.
+
+    Args:
+        source: a folder, zip, tar, tar of tars, LMDB or parquet of pictures, or an image set.
+        to: a new folder for the result, or the folder of an earlier result.
+        mode: `near`: similar codes and matching pixels; `exact`: equal codes, as in the paper.
+        keep: which picture of a group stays: `first`, `largest` or `sharpest`; later rules decide ties.
+        radius: bits, 0 to 15, in which the codes of compared pictures may differ.
+        score: least score of a pair of copies, in log odds.
+        mirrored: whether mirrored pictures are copies too.
+        compare_side: pixels a side at which pairs are compared: 32, 64 or 128.
+        side: side in pixels of the squares that are made of the pictures; at least `compare_side`.
+        max_bad: share of pictures that may be unreadable, 0 to 1; they are listed in the image set.
+        encoder: folder of a trained autoencoder; without it one is trained on the pictures.
+        against: another source; pictures that occur in it as well are listed in `matches.csv`.
+        drop_matches: remove these pictures.
+        pairs: CSV or parquet of pairs of keys that another detector found, used instead of the search.
+        embeddings: `.npy` with a row for each picture in key order, used instead of the search.
+        cosine: least cosine between embeddings of copies.
+        verdicts: CSV of people's verdicts; without it `verdicts.csv` in `to`.
+        append: add the pictures to the earlier result in `to`; pictures that it kept stay kept.
+        seed: root seed.
+        workers: processes; without it `DCGAN_JOBS`, else one for each processor. Results do not depend on it.
+        profile: YAML file with the defaults of what is None; without it the workstation profile.
+        set_name: which set of the profile.
+
+    Raises:
+        PipelineError: a file is missing or damaged, an option is out of range, or options contradict each other.
+    """
+    options = read_options(
+        Path(profile) if profile else default_profile(),
+        set_name,
+        {
+            "pairs": {
+                "mode": mode,
+                "radius": radius,
+                "score": score,
+                "mirrored": mirrored or None,
+                "compare_side": compare_side,
+            },
+            "remove": {"keep": list(keep) if keep else None},
+            "squares": {"side": side, "max_bad": max_bad},
+        },
+        given=(_path(pairs), _path(embeddings), cosine),
+        encoder=_path(encoder),
+        against=_path(against),
+        drop_matches=drop_matches,
+        verdicts=_path(verdicts),
+        seed=seed,
+    )
+    run = add if append else deduplicate
+    summary = run(Path(source), options, workers=workers or engine.default_workers(), to=Path(to))
+    return Duplicates(Path(to), summary)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return Path(path) if path else None
