@@ -25,8 +25,7 @@ from pipeline.demo.callee import callee
 def caller(value):
     return 10 * callee(value)
 def call(value):
-    """The result, and how many times this process has compiled."""
-    return caller(value), sum(caller.stats.cache_misses.values())
+    return caller(value), sum(caller.stats.cache_misses.values())  # the result, and how often this process compiled
 if __name__ == "__main__":
     from pipeline.demo.caller import call, caller
     jit.compile_ahead(call)

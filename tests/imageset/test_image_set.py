@@ -228,3 +228,20 @@ def test_chunks_of_any_size_give_the_same_bytes(tmp_path: Path) -> None:
         assert counts == {"sources": 3600, "pictures": 3000, "bad": 0, "filtered": 600}
         trees.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
     assert trees[0] == trees[1] == trees[2] and len(trees[0]) == 4
+
+
+def test_it_is_a_sequence_of_pictures(make_imageset: Callable[..., Path]) -> None:
+    """By row, slice, list or mask, like an array; a path may be text; its text form says what it is."""
+    pictures = np.random.default_rng(5).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
+    images = image_set.ImageSet(str(make_imageset(pictures)))
+    assert (images[2] == pictures[2]).all() and (images[-1] == pictures[-1]).all() and images[2].shape == (8, 8, 3)
+    mask = np.arange(7) % 2 == 0
+    for rows in (slice(1, 5), slice(None, None, -2), [5, 0, -1], np.array([3, 3]), mask):
+        assert (images[rows] == pictures[rows]).all()
+    assert len(list(images)) == len(images) == 7
+    for row in (7, -8):
+        with pytest.raises(IndexError, match="of 7 pictures"):
+            images[row]
+    with pytest.raises(IndexError):
+        images[[7]]
+    assert repr(images) == f"ImageSet({str(images.folder)!r}: 7 pictures of 8×8)"
