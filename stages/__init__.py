@@ -1,1 +1,1 @@
-"""The command line: one thin module per stage, and `python -m stages` (`dcgan`) as the umbrella."""
+"""The command line: one thin module for each stage, and `python -m stages` (`dcgan`) for all of them."""

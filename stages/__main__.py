@@ -1,4 +1,4 @@
-"""The umbrella `dcgan`: imports a command's module only when that command runs, so that help needs no torch."""
+"""The command `dcgan`. It imports the module of a subcommand only when that one runs, so that help needs no torch."""
 
 import importlib
 from typing import Any
@@ -26,7 +26,7 @@ COMMANDS = {
     "probe-duplicates": "Measure how many planted copies of a set's own pictures are found.",
     "audit-duplicates": "Show and count what was removed: a gallery and metrics.",
     "review-duplicates": "Judge what was removed, in a browser on this machine.",
-    "dedup": "Find and list the duplicates in anybody's pictures: all steps in one go.",
+    "dedup": "Find and list the duplicates in your own pictures: all steps in one command.",
     "restore": "Bring removed pictures back: by key, by group, or all.",
     "export": "Write the pictures that stay in another program's format.",
     "train-dcgan": "Train a DCGAN on the pictures that stayed.",
@@ -36,10 +36,10 @@ COMMANDS = {
     "walk-latent": "Walk between latents, as in the paper's Figure 4.",
     "write-report": "HTML pages: the sets compared, and one of each, with how each number was made.",
 }
-"""Every command with its first line of help, in the order of the flow; a test compares them with the modules."""
+"""Every subcommand with the first line of its help, in the order of the data flow."""
 
 
-class _Umbrella(TyperGroup):
+class _LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -50,12 +50,15 @@ class _Umbrella(TyperGroup):
         return typer.main.get_command(module.app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Commands, in the order of the flow"):
+        with formatter.section("Commands, in the order of the data flow"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
 app = typer.Typer(
-    cls=_Umbrella, add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_LazyGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

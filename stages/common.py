@@ -1,4 +1,4 @@
-"""What all commands share: option types, error lines, the summary, timings."""
+"""Options, error messages, summary and timing of all commands."""
 
 import contextlib
 import ctypes
@@ -41,7 +41,7 @@ ParamsOption = Annotated[
         help="Profile (YAML) to take the numbers from.",
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root seed; every use of chance derives its own.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all random numbers.")]
 ToOption = Annotated[Path, typer.Option("--to", "-o", help="Where the result goes.")]
 SourceOption = Annotated[
     Path,
@@ -79,10 +79,10 @@ Report = Callable[[Mapping[str, Any], str], None]
 
 @contextlib.contextmanager
 def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
-    """Run the body of a command: known errors become one line and exit status 1, and the time is noted.
+    """Run the body of a command: known errors become one line and exit status 1, and the wall time is recorded.
 
     Yields:
-        A function to call last, with the summary (JSON-like) and the sentence for a person.
+        A function to call at the end, with the summary (JSON-like) and a sentence for people.
     """
     progress.set_quiet(quiet)
     # `kill` and a closed terminal end a command as Ctrl-C does: workers stopped, locks released, finished work kept.
@@ -116,16 +116,15 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _end_with_dvc() -> None:
-    """When `dvc` runs this stage and is killed, end too, in good order.
+    """Send this process SIGTERM when the `dvc` that runs it is killed.
 
-    Else the stage would go on unseen, and the next `dvc repro`, which deletes a stage's outputs before it runs, would
-    throw its work away.
+    Otherwise the stage would continue in the background, and the next `dvc repro` would delete its output.
     """
     if "DVC_STAGE" not in os.environ or not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, see prctl(2)
-    if os.getppid() != parent:  # it was gone before the kernel was told
+    if os.getppid() != parent:  # dvc had ended before the call
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -137,14 +136,14 @@ def _fail(message: str) -> None:
 def _explain(error: OSError) -> str:
     where = error.filename or "output"
     if error.errno == errno.ENOSPC:
-        return f"{where}: the disk is full; make room and run this again: finished work is kept"
+        return f"{where}: the disk is full; free some space and run this again: finished work is kept"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where}: {error.strerror}; choose a folder that may be written, or change its permissions"
     return f"{where}: {error.strerror or error}"
 
 
 def _note_time(name: str, seconds: float) -> None:
-    """Keep the wall time beside a pipeline, in a file that git ignores: no time may stand in an output."""
+    """Append the wall time to a file that git ignores, since tracked outputs must not contain times."""
     if not Path("dvc.yaml").exists():
         return
     with contextlib.suppress(OSError):

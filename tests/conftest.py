@@ -1,4 +1,4 @@
-"""Fixtures that several rooms' tests share, and the choice of long tests."""
+"""Fixtures shared by tests of several packages, and the choice of long tests."""
 
 import hashlib
 import io

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from docs.make_dependencies import dependencies
-from pipeline.core.params import ROOMS, read_yaml
+from pipeline.core.params import GROUPS, read_yaml
 from pipeline.core.workspace import MARK
 from pipeline.models.registry import FAMILIES
 from stages.__main__ import COMMANDS
@@ -113,29 +113,29 @@ def parameter_paths() -> set[str]:
 
 
 def leaf_sections() -> set[str]:
-    """Every place of the profile that holds numbers, as `room.*` or `room.*.section`."""
+    """Every place of the profile that holds numbers, as `group.*` or `group.*.section`."""
     found: set[str] = set()
-    for room, sets in PROFILE.items():
+    for group, sets in PROFILE.items():
         for section in sets.values():
             nested = [key for key, value in section.items() if isinstance(value, dict)]
-            assert not nested or len(nested) == len(section), f"{room}: sections beside numbers"
-            found.update({f"{room}.*.{key}" for key in nested} or {f"{room}.*"})
+            assert not nested or len(nested) == len(section), f"{group}: sections beside numbers"
+            found.update({f"{group}.*.{key}" for key in nested} or {f"{group}.*"})
     return found
 
 
 def test_every_number_is_a_parameter_of_some_stage() -> None:
     """No key of a profile can change without a stage running."""
     assert parameter_paths() == leaf_sections()
-    assert set(PROFILE) == set(ROOMS)
+    assert set(PROFILE) == set(GROUPS)
 
 
 def test_sets_are_the_profile_s() -> None:
-    """Every set of params.yaml has its section in every room of the profile named there, and its file of verdicts."""
+    """Every set of params.yaml has its section in every group of the profile named there, and its file of verdicts."""
     params = read_yaml(ROOT / "params.yaml")
     assert {*params["scenes"], *params["natural"], *params["portraits"]} == set(params["sets"])
     assert set(params["evaluated"]) <= set(params["sets"])
-    for room, sections in read_yaml(ROOT / "profiles" / f"{params['profile']}.yaml").items():
-        assert set(params["sets"]) <= set(sections) or room == "evaluate", room
-        assert set(params["benchmarks"]) <= set(sections) or room not in ("acquire", "evaluate"), room
+    for group, sections in read_yaml(ROOT / "profiles" / f"{params['profile']}.yaml").items():
+        assert set(params["sets"]) <= set(sections) or group == "evaluate", group
+        assert set(params["benchmarks"]) <= set(sections) or group not in ("acquire", "evaluate"), group
     for name in params["sets"]:
         assert (ROOT / "audit" / name / "verdicts.csv").exists()

@@ -1,4 +1,4 @@
-"""The rules that keep the house in order (docs/architecture.md)."""
+"""The rules of the layout in docs/architecture.md."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ import pytest
 import typer
 
 import pipeline
-from pipeline.core.params import ROOMS, read_yaml
+from pipeline.core.params import GROUPS, read_yaml
 from stages.__main__ import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
@@ -140,7 +140,7 @@ def test_one_way_to_read_an_lmdb_and_no_global_chance() -> None:
 
 
 def test_every_command_is_listed_with_its_own_words() -> None:
-    """The umbrella's list, which is there so that help needs no torch, says what the commands say."""
+    """The list in `stages/__main__.py`, which lets `dcgan --help` run without torch, has each command's own summary."""
     modules = {path.stem.replace("_", "-") for path in STAGES} - {"common"}
     assert modules == set(COMMANDS)
     for command, summary in COMMANDS.items():
@@ -202,7 +202,7 @@ def test_profiles_have_the_same_keys_and_types(profile: str) -> None:
     assert set(ours) == set(reference)
     for key, value in ours.items():
         assert type(value) is type(reference[key]), f"{profile}: {key}"
-    assert set(PROFILES[profile]) <= set(ROOMS)
+    assert set(PROFILES[profile]) <= set(GROUPS)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -1,1 +1,1 @@
-"""Files, errors, parameters, progress and parallel work: code that decides no byte of a result."""
+"""Files, errors, parameters, progress, compilation and parallel work; nothing here changes a byte of a result."""

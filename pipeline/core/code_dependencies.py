@@ -1,12 +1,12 @@
-"""Which code decides the bytes of some work: derived from imports, for `dvc.yaml` and for the digest of resumable work.
+"""The code that a result depends on, derived from imports: for `dvc.yaml` and for the digests of resumable work.
 
 The unit is the innermost package: a folder of `pipeline/` that holds modules and no further packages. A module depends
 on such a package as a whole, data files such as templates and fitted weights included, when imports lead from it to
 any module of the package; imports inside functions count, those under `if TYPE_CHECKING:` do not run and do not count.
-`pipeline/core` decides no byte and is left out.
+`pipeline/core` changes no byte of a result and is left out.
 
-Families of models are named by strings and imported lazily, so that adding a family reruns nothing: a module that
-loads one by name passes that name to `code_digest` as well.
+Model families are imported lazily by name, so that a new family reruns nothing. A module that loads one by name passes
+that name to `code_digest` too.
 """
 
 import ast
@@ -22,7 +22,7 @@ EXEMPT = "pipeline/core"
 
 
 class UnknownImport(Exception):
-    """A module that is not there, or a name that a module does not have, is imported."""
+    """An import names a module, or a name in a module, that does not exist."""
 
 
 def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
@@ -30,10 +30,10 @@ def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
 
     Args:
         modules: dotted names, such as `pipeline.dedup.search.find_pairs` or `stages.find_pairs`.
-        root: the folder that they lie in.
+        root: the folder that holds `pipeline/`.
 
     Raises:
-        UnknownImport: a module is not there, or a name that is imported from one is not.
+        UnknownImport: an import names something that does not exist.
     """
     folders = {_file(module, root).parent.relative_to(root).as_posix() for module in _reached(modules, root)}
     return sorted(folder for folder in folders if folder.startswith("pipeline/") and folder != EXEMPT)
@@ -63,12 +63,12 @@ def _reached(modules: Iterable[str], root: Path) -> set[str]:
 
 
 def code_digest(*modules: str) -> str:
-    """SHA-256 (64 hex characters) of all code that decides the bytes of some modules' work.
+    """SHA-256 (64 hex characters) of all code that the results of some modules depend on.
 
-    Unfinished work is resumed by the same code only.
+    It is part of work digests: only the same code resumes unfinished work.
 
     Args:
-        modules: dotted names: the caller's `__name__`, and those of what it loads by name.
+        modules: dotted names: the caller's `__name__`, and the modules that it loads by name.
     """
     return _digest(packages_of(*modules))
 
@@ -119,7 +119,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a tree but those under `if TYPE_CHECKING:`."""
+    """All nodes of a syntax tree except those under `if TYPE_CHECKING:`."""
     yield node
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
@@ -130,7 +130,7 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _origin(module: str, name: str, root: Path) -> str:
-    """The module that defines what `from module import name` gives."""
+    """The module that defines the name which `from module import name` imports."""
     path = root.joinpath(*module.split("."))
     if (path / f"{name}.py").is_file() or (path / name / "__init__.py").is_file():
         return f"{module}.{name}"
@@ -146,7 +146,7 @@ def _origin(module: str, name: str, root: Path) -> str:
 
 
 def _defined(tree: ast.Module) -> set[str]:
-    """Names that a module defines, at its top level or within blocks there."""
+    """Names that a module defines at its top level, also within blocks such as `if`."""
     names: set[str] = set()
     waiting: list[ast.AST] = list(tree.body)
     while waiting:

@@ -1,4 +1,4 @@
-"""The one door to parallel work: a function over independent chunks, results in order."""
+"""Parallel work: a function over independent chunks, in processes of this machine or on a Ray cluster."""
 
 import logging
 import multiprocessing
@@ -22,7 +22,7 @@ F = TypeVar("F")
 
 
 def default_workers() -> int:
-    """Workers when `-j` is not given: `DCGAN_JOBS`, else the processors this process may use.
+    """Number of workers when `-j` is not given: `DCGAN_JOBS`, else the number of processors of this process.
 
     Raises:
         BadParameters: `DCGAN_JOBS` is not a whole number of at least 1.
@@ -36,7 +36,7 @@ def default_workers() -> int:
 
 
 def default_engine() -> str:
-    """The engine when none is named: `DCGAN_ENGINE`, else `local`.
+    """Name of the engine: `DCGAN_ENGINE`, else `local`.
 
     Raises:
         BadParameters: `DCGAN_ENGINE` names no engine.
@@ -50,24 +50,24 @@ def default_engine() -> str:
 def map_chunks(function: Callable[[T], R], chunks: Sequence[T], *, workers: int) -> Iterator[R]:
     """Yield `function(chunk)` for each chunk, in the order of the chunks.
 
-    Each worker is a process of its own with one thread, so a chunk's result cannot depend on how many there are. With
-    the local engine one worker means this very process. A few chunks a worker are under way or waiting to be taken,
-    so memory stays flat.
+    Each worker is a process with one thread, so a chunk's result cannot depend on the number of workers. With the
+    local engine and one worker, this process does the work. At most four chunks for each worker are submitted at a
+    time, which bounds the memory.
 
     Args:
         function: a picklable function (module level, or a `functools.partial` of one).
         chunks: picklable arguments. With Ray on several machines, the paths in them must be on a shared file system.
-        workers: number of processes, at least 1; on a Ray cluster, chunks under way at once.
+        workers: number of processes, at least 1; on a Ray cluster, of chunks that run at once.
 
     Raises:
-        PipelineError: a worker was ended from outside (most often for lack of memory).
+        PipelineError: a worker process was killed (most often for lack of memory).
         BadParameters: `DCGAN_ENGINE` names no engine, or Ray is not installed.
     """
     return _ENGINES[default_engine()](function, chunks, min(workers, len(chunks)))
 
 
 def _map_local(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
-    """A pool of spawned processes."""
+    """Run the chunks in a pool of spawned processes."""
     if workers <= 1:
         yield from map(function, chunks)
         return
@@ -102,14 +102,14 @@ def map_threads(function: Callable[[T], R], chunks: Iterable[T], *, workers: int
 def run_in_subprocess(
     function: Callable[..., R], *arguments: Any, meanwhile: Callable[[], object] | None = None, **named: Any
 ) -> R:
-    """Call a function in a process of its own, so that the memory of what it imports and makes is given back.
+    """Call a function in a new process, which frees the memory of its imports and data when it ends.
 
     Args:
         function: a picklable function; its arguments and result are picklable too.
-        meanwhile: called in this process while the other one works.
+        meanwhile: called in this process while the new one works.
 
     Raises:
-        PipelineError: the process was ended from outside (most often for lack of memory).
+        PipelineError: the process was killed (most often for lack of memory).
     """
     before = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
@@ -133,7 +133,7 @@ def _as_quietly(quiet: bool, function: Callable[[], R]) -> R:
 
 
 def _map_ray(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
-    """Tasks of a Ray cluster (`RAY_ADDRESS`), or of one started here with as many processors as workers."""
+    """Run the chunks as tasks of a Ray cluster: the one at `RAY_ADDRESS`, or one started here for these workers."""
     try:
         import ray
     except ImportError:
@@ -165,7 +165,7 @@ _ENGINES = {"local": _map_local, "ray": _map_ray}
 
 
 def _in_order(submit: Callable[[T], F], result: Callable[[F], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
-    """Results in the order of the chunks, with four chunks a worker under way or waiting to be taken."""
+    """Results in the order of the chunks, with at most four chunks for each worker submitted at a time."""
     waiting: deque[F] = deque()
     for chunk in chunks:
         waiting.append(submit(chunk))
@@ -175,10 +175,10 @@ def _in_order(submit: Callable[[T], F], result: Callable[[F], R], chunks: Sequen
         yield result(waiting.popleft())
 
 
-def _ended(who: str) -> PipelineError:
+def _ended(what: str) -> PipelineError:
     return PipelineError(
-        f"{who} was ended from outside (out of memory?); run this again with fewer workers (-j 1): "
-        "finished work is kept"
+        f"{what} was killed (out of memory?) or could not start; run this again with fewer workers (-j 1): finished "
+        'work is kept. In a Python script, the calls must stand below `if __name__ == "__main__":`'
     )
 
 
@@ -190,7 +190,7 @@ def _one_thread(function: Callable[[T], R], chunk: T) -> R:
 
 
 def _start_worker() -> None:
-    """One thread for a worker's libraries; Ctrl-C is left to the parent; a killed parent takes its workers along."""
+    """Limit libraries to one thread, leave Ctrl-C to the parent process, and exit when the parent is killed."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -1,22 +1,22 @@
-"""Every error that a user can cause or meet, in one tree.
+"""Every error that a user can cause, in one tree.
 
     PipelineError
     ├── BadParameters      a key, type or value in a parameter file, or an option, is wrong
     ├── MissingInput       a file, folder or archive is not there
-    ├── CorruptData        a file is there but does not hold what it must
+    ├── CorruptData        a file has not the content that it must have
     │   └── ChecksumMismatch   its size or digest is not the expected one
-    ├── DownloadFailed     the other side, the network or the disk gave up
-    ├── Busy               another process is working on the same output
-    ├── Unsupported        a model's family does not offer what a command needs
+    ├── DownloadFailed     the server, the network or the disk failed
+    ├── Busy               another process holds the lock of the same output
+    ├── Unsupported        the family of a model does not offer what a command needs
     └── TrainingDiverged   a loss is no longer a finite number
 
-A message says which option or file, what was found against what was expected, and what to do next; the commands print
-it as one line and exit with status 1.
+A message names the option or file, what was found, what was expected and the next step. The commands print it as one
+line and exit with status 1.
 """
 
 
 class PipelineError(Exception):
-    """Base of every error with a message meant for the user."""
+    """Base class of all errors whose message is meant for the user."""
 
 
 class BadParameters(PipelineError):
@@ -28,7 +28,7 @@ class MissingInput(PipelineError):
 
 
 class CorruptData(PipelineError):
-    """A file is there, but does not hold what it must."""
+    """A file has not the content that it must have."""
 
 
 class ChecksumMismatch(CorruptData):
@@ -36,11 +36,11 @@ class ChecksumMismatch(CorruptData):
 
 
 class DownloadFailed(PipelineError):
-    """A transfer could not be completed; what arrived is kept for the next try."""
+    """A transfer failed; the bytes received are kept for the next try."""
 
 
 class Busy(PipelineError):
-    """Another process holds the same output and did not finish in time."""
+    """Another process holds the lock of the same output and did not finish in time."""
 
 
 class Unsupported(PipelineError):

@@ -1,4 +1,4 @@
-"""Files: written so that nothing half-written ever stands under its final name, read, and digested."""
+"""Read, digest and write files; a file gets its final name only when it is complete."""
 
 import contextlib
 import fcntl
@@ -45,13 +45,13 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked_for_editing(path: Path) -> Iterator[Path]:
-    """Hold a file that several edit: read it and write it anew within the block, while no other process or thread does.
+    """Lock a file that several processes or threads edit, so that one at a time reads and replaces it.
 
-    The lock is a hidden file beside `path`, not `path` itself, for each edit puts a new file in its place. After the
-    block, what was written there is on the disk, the rename too.
+    The lock is a hidden file beside `path`, because each edit replaces `path` itself. After the block the new file and
+    its name are on the disk.
 
     Yields:
-        What a link leads to, for a link is to stay one.
+        The file to edit: where `path` is a link, the file that it points to, so that the link stays.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def locked_for_editing(path: Path) -> Iterator[Path]:
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array as `.npy`, atomically. (`numpy.save` to a file hides why it failed, such as a full disk.)"""
+    """Write an array as `.npy`, atomically. `numpy.save` to a path hides errors such as a full disk."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_bytes(path, buffer.getvalue())
@@ -78,7 +78,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def link_or_copy(source: Path | str, to: Path | str) -> None:
-    """Put a file under another name as well: a hard link, or a copy where the disk knows none."""
+    """Give a file a second name: by a hard link, or by a copy where the file system has no hard links."""
     try:
         os.link(source, to)
     except OSError:
@@ -101,16 +101,16 @@ def read_json(path: Path) -> Any:
 
 
 def read_table(path: Path, called: str, again: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """A parquet file of this project, or some columns of it.
+    """Read a parquet file of this project.
 
     Args:
         path: of the file.
-        called: what messages call it.
-        again: how it is made again, for messages.
-        columns: which; all without it.
+        called: its name in error messages.
+        again: the next step in error messages, such as "run find-pairs again".
+        columns: names of the columns to read; None for all.
 
     Raises:
-        CorruptData: it is not readable, or not there.
+        CorruptData: the file is not there or not readable.
     """
     try:
         return pq.read_table(path, columns=columns)
@@ -120,7 +120,7 @@ def read_table(path: Path, called: str, again: str, columns: Sequence[str] | Non
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (64 hex characters) of a JSON-like value, with paths and other objects taken as their text."""
+    """SHA-256 (64 hex characters) of a JSON-like value; paths and other objects count as their text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -131,6 +131,6 @@ def sha256_file(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Bring a file to the disk before a rename makes it visible, so that a power cut cannot leave it empty."""
+    """Flush a file to the disk, so that a power cut after its rename cannot leave it empty."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         os.fsync(file.fileno())

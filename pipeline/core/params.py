@@ -1,4 +1,4 @@
-"""Load and validate a section of a profile; each section's class lives in the room that uses it."""
+"""Load and validate a section of a profile. The class of a section is defined in the package that uses it."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,12 +9,12 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.core.errors import BadParameters, MissingInput
 
-ROOMS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "figures")
-"""The first level of a profile; the second is the set."""
+GROUPS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "figures")
+"""The keys of a profile's first level; those of the second level are sets."""
 
 
 class Section(pydantic.BaseModel):
-    """Base of a section's class: every key must be there, no other may, and types are not converted."""
+    """Base class of sections: every key is required, others are refused, and types are not converted."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -30,7 +30,7 @@ def default_profile() -> Path:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 mapping (as DVC does; in YAML 1.1 `2e-4` would be a string).
+    """Read a YAML 1.2 mapping, as DVC does; in YAML 1.1 `2e-4` would be a string.
 
     Raises:
         MissingInput: there is no such file.
@@ -48,7 +48,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, ValueError) as error:
         raise BadParameters(f"{file}: not readable as YAML: {error}") from None
     if not isinstance(value, dict):
-        raise BadParameters(f"{file}: expected a mapping of {', '.join(ROOMS)}")
+        raise BadParameters(f"{file}: expected a mapping of {', '.join(GROUPS)}")
     return value
 
 
@@ -65,11 +65,15 @@ def read_names(file: Path, key: str) -> list[str]:
 
 
 def load_profile(file: Path) -> dict[str, Any]:
-    """Read a profile and check the names of its rooms; see `read_yaml` for what else is raised."""
+    """Read a profile and check the keys of its first level.
+
+    Raises:
+        MissingInput, BadParameters: see `read_yaml`; also BadParameters for an unknown key.
+    """
     profile = read_yaml(file)
-    for room in profile:
-        if room not in ROOMS:
-            raise BadParameters(f"{file}: {room}: unknown key, expected one of {', '.join(ROOMS)}")
+    for group in profile:
+        if group not in GROUPS:
+            raise BadParameters(f"{file}: {group}: unknown key, expected one of {', '.join(GROUPS)}")
     return profile
 
 
@@ -102,13 +106,13 @@ def load_section(file: Path, path: str, section: type[S]) -> S:
 
 
 def changed(section: S, values: dict[str, Any], where: str) -> S:
-    """A section with some values replaced, such as by options.
+    """A copy of a section with some values replaced, for example by options.
 
     Args:
-        where: what the values are called in an error.
+        where: name of the values in error messages.
 
     Raises:
-        BadParameters: a value is not one that the section takes.
+        BadParameters: the section does not accept a value.
     """
     try:
         return type(section).model_validate({**section.model_dump(), **values})
@@ -117,8 +121,10 @@ def changed(section: S, values: dict[str, Any], where: str) -> S:
 
 
 def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> str:
-    """The most telling problem of a validation as `path.key: found, expected`, on one line."""
-    # A misspelt key is unknown, and the right one missing: the first says more.
+    """The first problem of a validation as `path.key: found, expected`, on one line; an unknown key comes first.
+
+    A misspelt key gives two problems, an unknown and a missing key; the unknown one shows the mistake.
+    """
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join([path, *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""The one progress bar, on stderr."""
+"""Progress bar and messages on stderr."""
 
 import contextlib
 import sys
@@ -8,39 +8,39 @@ _quiet = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Switch the bar off (`-q`) or on for this process."""
+    """Switch the bar and messages off (`-q`) or on for this process."""
     global _quiet
     _quiet = quiet
 
 
 def is_quiet() -> bool:
-    """Whether it is off."""
+    """Whether the bar and messages are off."""
     return _quiet
 
 
 def say(message: str) -> None:
-    """Print one line for a person on stderr, unless quiet."""
+    """Print one line on stderr, unless quiet."""
     if not _quiet:
         print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
-    """Print a warning on stderr, quiet or not."""
+    """Print a warning on stderr, even when quiet."""
     print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def bar(title: str, total: int | None, unit: str = "pictures", done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Show progress while the block runs: time left, and for bytes the rate as well.
+    """Show a progress bar with the time left while the block runs; for bytes also the rate.
 
     Args:
-        title: what is being done.
-        total: how many units there are; None where nobody knows.
+        title: of the bar.
+        total: number of units; None if unknown.
         unit: name of the units; `bytes` are shown as MB or GB.
-        done: how many were done before (resumed work).
+        done: number of units done before, in an earlier run.
 
     Yields:
-        A function to call with the number of units just finished; any thread may.
+        A function to call, from any thread, with the number of units just finished.
     """
     if _quiet or not sys.stderr.isatty():
         yield lambda count: None

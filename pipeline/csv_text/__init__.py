@@ -1,4 +1,4 @@
-"""Keys and other foreign text in CSV files that machines read and people open in a spreadsheet."""
+"""Keys and other untrusted text in CSV files, which programs read and people open in spreadsheets."""
 
 import csv
 import io
@@ -16,30 +16,35 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
 
 
 def encode_key(key: str) -> str:
-    """A key for a machine-read CSV: one line, no quotes, and no formula when a spreadsheet opens it.
+    """A key as one CSV field without quotes, which a spreadsheet does not take for a formula.
 
-    Control characters and line separators, `%`, `,`, `"`, and `=`, `+`, `-` or `@` in front, are percent-encoded.
+    Control characters, line separators, `%`, `,`, `"`, and a leading `=`, `+`, `-` or `@` are percent-encoded.
     """
     return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), key)
 
 
 def decode_key(text: str) -> str:
-    """The key that `encode_key` was given."""
+    """The inverse of `encode_key`."""
     return unquote(text)
 
 
 def read_rows(
     path: Path, header: Sequence[str], parse: Callable[[list[str]], Row], *, option: str, remedy: str
 ) -> list[Row]:
-    """The rows of a CSV file, each as what `parse` makes of its fields; empty lines are passed over.
+    """Read a CSV file; empty lines are skipped.
 
     Args:
-        parse: raises `ValueError` with what is wrong with a row; it gets as many fields as the header has.
-        option, remedy: for messages: where the path came from, and what to do.
+        header: the expected column names.
+        parse: converts the fields of a row, as many as the header has; raises `ValueError` if one is wrong.
+        option: the option that named the file, for error messages.
+        remedy: the next step, for error messages.
+
+    Returns:
+        The parsed rows.
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorruptData: not UTF-8, another header, or a row that is wrong; the message gives its line.
+        CorruptData: the file is not UTF-8, has another header or a wrong row; the message gives the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front

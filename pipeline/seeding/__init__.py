@@ -1,7 +1,7 @@
-"""One root seed; every use of chance derives a named child of it.
+"""Random generators, each seeded by the root seed and the name of its use.
 
-There is no global random state anywhere in the project: a function that needs chance is given the root seed and
-names its use, so that adding a draw in one place cannot shift another.
+The project has no global random state. A function that draws random numbers takes the root seed and names its use, so
+that a new draw in one place does not change the draws in another.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """The child seed of `seed` for the use called `names`.
+    """A seed for one use of random numbers.
 
     Args:
         seed: root seed, any non-negative integer.
-        names: path of the use, such as `("train-dcgan", "lsun", "step", 12)`.
+        names: name of the use, such as `("train-dcgan", "lsun", "step", 12)`.
 
     Returns:
         An integer in [0, 2**63), the same on every machine (SHA-256 of the text of the arguments).
@@ -28,14 +28,14 @@ def derive(seed: int, *names: str | int) -> int:
 
 
 def numpy_rng(seed: int, *names: str | int) -> np.random.Generator:
-    """A fresh PCG64 generator for the use called `names`; see `derive`."""
+    """A new PCG64 generator for one use; see `derive`."""
     return np.random.Generator(np.random.PCG64(derive(seed, *names)))
 
 
 def torch_generator(seed: int, *names: str | int) -> "torch.Generator":
-    """A fresh generator on the processor for the use called `names`; see `derive`.
+    """A new generator on the CPU for one use; see `derive`.
 
-    Draws are made on the processor and then moved, because a GPU's generator gives other numbers.
+    Numbers are drawn on the CPU and then moved, because the generator of a GPU gives others.
     """
     import torch
 

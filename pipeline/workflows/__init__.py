@@ -1,1 +1,1 @@
-"""Several steps in one go: dcgan dedup."""
+"""Several steps in one call: `dcgan dedup`."""

@@ -1,7 +1,8 @@
-"""Pictures added to an earlier result of `dcgan dedup`: `--append`.
+"""Add pictures to an earlier result of `dcgan dedup`: `--append`.
 
-All steps are made anew beside the earlier ones, which one rename replaces at the end: a run that is cut off leaves the
-earlier result as it was, and goes on when it is run again. Only added pictures are decided on; see `dedup.standing`.
+All steps are written to a new folder, which replaces the earlier one by a rename at the end. An interrupted run leaves
+the earlier result unchanged and continues when it is run again. Only the status of added pictures is decided; see
+`pipeline.dedup.decision` for how earlier decisions are kept.
 """
 
 import shutil
@@ -21,29 +22,29 @@ from pipeline.workflows.deduplicate import Options, check_paths, decide, images_
 
 _SAME = "give the same options as then"
 _FREE = {"max_candidates", "nearly"}
-"""Parameters of the search that decide what is looked at, not what is found."""
+"""Parameters of the search that change what is listed, not what is found."""
 
 
 def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
-    """Add the pictures of a source to the earlier result in `to`; see `deduplicate.deduplicate` for the rest.
+    """Add the pictures of a source to the earlier result in `to`; the arguments are those of `deduplicate`.
 
-    Keys that are there already are left out (see `appending.append`), so adding a source twice adds nothing. Codes are
-    made with the earlier encoder. Whoever was kept stays; whoever was removed stays removed for the same picture, but
-    for pictures that verdicts bring back or judge apart from their keeper. A verdict that another one be kept of two
-    that were there before acts in the next run without `--append`.
+    Keys that the result has already are skipped (see `imageset.append`), so adding a source twice adds nothing. Codes
+    are computed with the earlier encoder. Kept pictures stay kept. Removed pictures stay removed for the same kept
+    picture, except where a verdict restores one or judges the two different. A verdict that prefers the other one of
+    two earlier pictures takes effect in the next run without `--append`.
 
     Returns:
-        What stands in `summary.json`, how many pictures match the other source, and how many pictures were `added` and
-        are kept of these (`added_kept`).
+        The content of `summary.json`, the figures of `matches`, and the counts `added` and `added_kept`: pictures that
+        were added, and those of them that are kept.
 
     Raises:
-        MissingInput: there is no earlier result, or the image set that it was made from is gone.
-        BadParameters: it was made with other options or another encoder, or embeddings are given.
-        CorruptData, PipelineError: of any of the steps.
+        MissingInput: there is no earlier result, or its image set is missing.
+        BadParameters: the earlier result has other options or another encoder, or embeddings are given.
+        CorruptData, PipelineError: raised by a step.
     """
     check_paths(source, options)
     steps = to / "steps"
-    # What was cut off between the last two renames has its steps in the working folder, which gives them back.
+    # After an interruption between the last two renames, `workspace` restores the steps from the working folder.
     if not (to / "manifest.parquet").is_file() or not (steps.is_dir() or (to / ".steps.partial").is_dir()):
         raise MissingInput(f"--append: no earlier result in --to {to}; run dcgan dedup without --append first")
     work_digest = files.digest([files.sha256_file(to / "manifest.parquet"), str(source.resolve()), str(options)])
@@ -66,7 +67,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
         _carry(steps, new, len(before.parts))
-        for left_behind in [name] if added else [name, f"raw-{name}"]:  # its squares are in the set, if there are any
+        for left_behind in [name] if added else [name, f"raw-{name}"]:  # its pictures are in the set now
             shutil.rmtree(new / left_behind, ignore_errors=True)
         work.result.rmdir()
         new.replace(work.result)
@@ -86,10 +87,10 @@ def _earlier_encoder(steps: Path, options: Options) -> Path:
 
 
 def _compare(steps: Path, options: Options, side: int | None) -> None:
-    """Refuse options that would treat added pictures in another way than the earlier ones.
+    """Refuse options that differ from those of the earlier result.
 
     Args:
-        side: of the earlier pictures; None where the source has squares already.
+        side: of the earlier pictures; None where the source is an image set.
     """
     if options.given and options.given.embeddings:
         raise BadParameters("--append, --embeddings: rows are not in key order once pictures are added; give --pairs")
@@ -99,7 +100,7 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
     then = {"mode": earlier["mode"], **manifest.read_any(steps / "dedup")[1]["parameters"]}
     if mode == "near":
         now |= options.pairs.model_dump(exclude=_FREE)
-        then |= {"compare_side": SIDE, **earlier["parameters"]}  # results from before there was a choice have none
+        then |= {"compare_side": SIDE, **earlier["parameters"]}  # older results have no compare_side
     if side is not None:
         now |= {"side": options.squares.side}
         then |= {"side": side}
@@ -111,7 +112,7 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
 
 
 def _carry(steps: Path, new: Path, parts: int) -> None:
-    """Take along the encoder, and the raw folders of the parts that there were."""
+    """Link or copy the encoder and the raw folders of the earlier parts to the new steps."""
     for name in ("encoder", "raw-images", *(f"raw-added-{part}" for part in range(1, parts))):
         if (steps / name).is_dir():
             shutil.rmtree(new / name, ignore_errors=True)

@@ -154,7 +154,7 @@ def test_apart_passes_errors_on() -> None:
     """A known error stays what it is, and a process that was killed is one."""
     with pytest.raises(PipelineError, match="chunk 3 is wrong"):
         engine.run_in_subprocess(fail_at, 3, 3)
-    with pytest.raises(PipelineError, match="ended from outside"):
+    with pytest.raises(PipelineError, match="was killed"):
         engine.run_in_subprocess(die, 1)
 
 

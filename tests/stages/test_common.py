@@ -47,7 +47,7 @@ def example(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[s
     ("what", "words"),
     [
         ("missing", "error: --images here: no image set; run crop-scenes first"),
-        ("full", "error: out.npy: the disk is full; make room"),
+        ("full", "error: out.npy: the disk is full; free some space"),
         ("readonly", "error: out.npy: Permission denied; choose a folder"),
     ],
 )

@@ -100,7 +100,7 @@ def test_added_pictures_go_for_those_that_stay(results: dict[str, dict[str, Any]
             assert (sets[0].folder / name).read_bytes() == (sets[1].folder / name).read_bytes()
         codes = [np.load(one["to"] / "steps" / "codes" / "codes.npy") for one in (old, new)]
         np.testing.assert_array_equal(codes[0], codes[1][: len(codes[0])])
-    assert "added: 9, of which 6 stay" in results["new"]["said"]
+    assert "added: 9, of which 6 are kept" in results["new"]["said"]
     assert (
         "1 pictures have the key of another one that was there before and are left out: 'a/04.png'"
         in (results["new"]["said"])
@@ -121,7 +121,7 @@ def test_the_same_again_adds_nothing_and_verdicts_act(
     before = folder_bytes(to)
     for name in ("newer", "new"):
         done = run_stage("dedup", sources[name], "--to", to, "-j", 1, "--append")
-        assert "added: 0, of which 0 stay" in done.stderr, done.stderr
+        assert "added: 0, of which 0 are kept" in done.stderr, done.stderr
         assert folder_bytes(to) == before
         (to / ".steps.partial").mkdir()  # as if ended between the last two renames: the next round has them back
         (to / "steps").rename(to / ".steps.partial" / "replaced")
@@ -223,7 +223,7 @@ def test_without_append_it_starts_over_and_says_so(
     """The result is that of the source alone; what had been added is gone from it, and not silently."""
     to = copy(results["new"]["to"], tmp_path / "out")
     done = run_stage("dedup", sources["old"], "--to", to, "-j", 1)
-    assert "what was added to it before is not in the new result" in done.stderr, done.stderr
+    assert "use --append to keep them" in done.stderr, done.stderr
     assert rows_of(to) == results["old"]["rows"]
 
 
