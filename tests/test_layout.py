@@ -129,7 +129,7 @@ def test_dangerous_calls_are_absent() -> None:
 
 
 def test_one_way_to_read_an_lmdb_and_no_global_chance() -> None:
-    """`lmdb.open` for reading stands in one place, without locks; random numbers come from named generators."""
+    """`lmdb.open` for reading is called in one place, without locks; random numbers come from named generators."""
     readers = [
         name(p) for p in LIBRARY if "lmdb.open(" in p.read_text() and package_of(p) not in ("miniature", "export")
     ]
@@ -213,7 +213,7 @@ def test_no_parameter_has_a_name_that_dvc_forgets(profile: str) -> None:
 
 
 def test_every_number_has_its_reason() -> None:
-    """Each key of the profiles is explained where it first stands."""
+    """Each key of the profiles has a comment at its first use."""
     for profile in PROFILES:
         explained: set[str] = set()
         for line in (ROOT / "profiles" / f"{profile}.yaml").read_text().splitlines():

@@ -65,7 +65,7 @@ def compiled(function: F) -> F:
     """Compile a function when it is first called, and keep the result for later processes.
 
     It runs without Python's lock, in one thread, and divides as numpy does. A function outside `pipeline`, and every
-    function where no cache folder can be written, is compiled anew by each process.
+    function where no cache folder can be written, is compiled again by each process.
     """
     made: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if function.__module__.startswith("pipeline."):
@@ -79,8 +79,8 @@ def entry_point(arguments: str) -> Callable[[F], F]:
     """Like `compiled`, for a function that Python code calls: `compile_ahead` compiles it for these argument types.
 
     Args:
-        arguments: types in numba's notation, such as `(uint8[:,:,::1], int64)`. Other types are compiled when they
-            first come, in each process anew where several work.
+        arguments: types in numba's notation, such as `(uint8[:,:,::1], int64)`. For other types the function is
+            compiled at its first call, by each process that calls it.
     """
 
     def register(function: F) -> F:

@@ -1,4 +1,4 @@
-"""Nothing half-written stands under its final name, and a file that several edit loses no edit."""
+"""A file gets its final name only when it is complete, and concurrent edits of a file are all kept."""
 
 import multiprocessing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Nothing half-made stands under its final name, finished work is kept, and two processes never work on one output."""
+"""Outputs appear complete or not at all, finished work is kept, and two processes never work on one output."""
 
 import multiprocessing
 import os
@@ -60,7 +60,7 @@ def test_publishing_replaces_an_older_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "mine", "mine/note.txt"])
-def test_somebody_s_own_folder_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_a_user_s_own_folder_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """A misdirected `--to` is refused before any work; an empty folder is taken."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
@@ -132,7 +132,7 @@ def test_a_second_process_with_other_work_starts_over(tmp_path: Path) -> None:
 
 
 def test_a_second_process_gives_up_and_names_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its patience the error says whose process it is, and what to do."""
+    """The error of a process that waited too long names the other process and the next step."""
     monkeypatch.setattr("pipeline.core.workspace.PATIENCE_SECONDS", 0.3)
     with hold(tmp_path / "out", "same", 2.0) as first:
         with pytest.raises(Busy, match=f"process {first.pid} "), workspace(tmp_path / "out", "same"):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.core.workspace import MARK
 from pipeline.report.page import Folders, write_report
 from tests.conftest import folder_bytes
 from tests.report.conftest import METRICS, MODEL, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set
@@ -41,7 +42,12 @@ def test_every_set_has_a_page_and_links_work(three: Folders, tmp_path: Path) -> 
     summary = write_report(three, NAMES, ["rooms"], ["cifar10"], to)
     assert summary == {"sets": list(NAMES), "not_upstream": list(NAMES), "evaluations": ["rooms-cifar10"]}
     assert summary == json.loads((to / "report.json").read_text())
-    assert {path.name for path in to.iterdir()} == {"index.html", "report.json", *(f"{name}.html" for name in NAMES)}
+    assert {path.name for path in to.iterdir()} == {
+        MARK,
+        "index.html",
+        "report.json",
+        *(f"{name}.html" for name in NAMES),
+    }
     for path in to.glob("*.html"):
         page = path.read_text()
         assert not re.search(r"<script|<link|<iframe|@import|url\((?!#)", page)

@@ -1,4 +1,4 @@
-"""`dcgan dedup` on a folder of somebody's pictures, from any folder, without this repository's files."""
+"""`dcgan dedup` on a folder of pictures."""
 
 import csv
 import json

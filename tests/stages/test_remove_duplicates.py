@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.workspace import MARK
 from pipeline.dedup.decision.verdicts import HEADER
 from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
 from pipeline.dedup.encoder.encoder_input import INPUTS
@@ -61,7 +62,7 @@ def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> 
     audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
     assert audited.returncode == 0, audited.stderr
     assert "gallery.html" in audited.stderr and "train-dcgan" in audited.stderr
-    assert {path.name for path in (tmp_path / "audit").iterdir()} == {"gallery.html", "kept.png", "metrics.json"}
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == {MARK, "gallery.html", "kept.png", "metrics.json"}
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.core.workspace import MARK
 from tests.models.untrained import save_untrained
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -19,7 +20,7 @@ def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
     options = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--seed", 1, "--to", tmp_path / "out"]
     done = run_stage("sample", *options, "--model", tmp_path / "model", "--json")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"grid.png", "samples.json", "singles"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {MARK, "grid.png", "samples.json", "singles"}
     assert len(json.loads(done.stdout)["model_sha256"]) == 64
     assert "5 pictures in" in done.stderr and "next: dcgan" in done.stderr
     missing = run_stage("sample", *options, "--model", tmp_path / "nowhere")

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.core.workspace import MARK
 from tests.models.untrained import save_untrained
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -17,7 +18,7 @@ def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
     options = ["--set", "drawn", "--params", tmp_path / "profile.yaml", "--seed", 1, "--to", tmp_path / "out"]
     done = run_stage("walk_latent", *options, "--model", tmp_path / "model", "--json")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"walk.png", "walk.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {MARK, "walk.png", "walk.json"}
     assert len(json.loads(done.stdout)["model_sha256"]) == 64
     assert "2 rows of 3 pictures" in done.stderr and "next: dcgan" in done.stderr
     missing = run_stage("walk_latent", *options, "--model", tmp_path / "nowhere")

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.core.workspace import MARK
 from tests.report.conftest import evaluation, write_evaluation, write_set
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -24,7 +25,8 @@ def test_from_folders_to_pages(run_stage: Run, tmp_path: Path) -> None:
     done = run_stage("write_report", *options, "--json")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        *("index.html", "rooms.html", "faces.html", "report.json")
+        MARK,
+        *("index.html", "rooms.html", "faces.html", "report.json"),
     }
     assert json.loads(done.stdout)["evaluations"] == ["rooms-cifar10"]
     assert f"rooms, faces; open {tmp_path}/report/index.html in a browser" in done.stderr

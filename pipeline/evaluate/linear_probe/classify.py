@@ -111,8 +111,8 @@ def few_held_out(task: Task) -> dict[str, Any]:
         return float(np.mean(accuracies)), found
 
     c, curve, at_end = protocol.choose_c(score, parameters)
-    later = (task.few(number) for number in range(len(chosen_by), parameters.draws))
-    accuracies = [_tested_draw(task, *draw, c) for draw in itertools.chain(chosen_by, later)]
+    later = (task.few(number) for number in range(len(selection), parameters.draws))
+    accuracies = [_tested_draw(task, *draw, c) for draw in itertools.chain(selection, later)]
     return {"c": c, "curve": curve, "at_end": at_end, **protocol.over_draws(accuracies)}
 
 

@@ -22,6 +22,7 @@ from pipeline.core.errors import (
     MissingInput,
     PipelineError,
 )
+from pipeline.core.workspace import MARK
 from pipeline.datasets.labelled import cifar10, mnist, svhn
 from pipeline.datasets.published import Published
 from pipeline.imageset.format.image_set import ImageSet
@@ -109,7 +110,7 @@ def test_the_miniature_goes_the_same_way(run: Run, tmp_path: Path, archives: Pat
     words = {"cifar10": "drawn textures", "svhn": "drawn house numbers", "mnist": "drawn digits"}
     assert described["stand_in"] == words[data_set]
     assert described["count"] == {"train": 20, "test": 10}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["source.json", "test", "train"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MARK, "source.json", "test", "train"]
     assert not list(archives.iterdir())
     drawn = folder_bytes(tmp_path / "out")
     assert run(data_set, source="miniature") == described and folder_bytes(tmp_path / "out") == drawn

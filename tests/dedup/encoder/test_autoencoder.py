@@ -11,6 +11,7 @@ import pipeline.dedup.encoder.train_autoencoder
 from pipeline import seeding
 from pipeline.core import params
 from pipeline.core.errors import BadParameters
+from pipeline.core.workspace import MARK
 from pipeline.dedup.encoder import codes
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig, quantise
 from pipeline.dedup.encoder.codes import BITS, encoder_input
@@ -52,6 +53,7 @@ def test_it_learns_and_its_bits_are_alive(smooth: ImageSet, tmp_path: Path) -> N
     encoder = codes.load_encoder(tmp_path / "model" / "encoder.safetensors")
     assert np.abs(encoder.weight.astype(int)).max(axis=1).tolist() == [127] * BITS
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        MARK,
         "autoencoder.json",
         "autoencoder.safetensors",
         "encoder.safetensors",

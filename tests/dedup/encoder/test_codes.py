@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData, MissingInput, PipelineError
+from pipeline.core.workspace import MARK
 from pipeline.dedup.encoder import codes
 from pipeline.dedup.encoder.codes import BITS, Encoder
 from pipeline.dedup.encoder.encoder_input import INPUTS, flatten, to_32
@@ -119,7 +120,7 @@ def test_hashing_a_set_in_blocks(
     assert np.array_equal(found, reference(blobs(20), encoder))
     assert description["images"] == images.digest and description["count"] == 20
     assert description["encoder"] == files.sha256_file(folder.parent / "encoder" / "encoder.safetensors")
-    assert sorted(path.name for path in folder.iterdir()) == ["codes.json", "codes.npy"]
+    assert sorted(path.name for path in folder.iterdir()) == [MARK, "codes.json", "codes.npy"]
 
 
 def test_codes_of_other_pictures_are_refused(
