@@ -12,7 +12,7 @@ that name to `code_digest` too.
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,8 @@ def _parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_bytes())
 
 
-def _imports(module: str, root: Path) -> list[str]:
+@functools.cache
+def _imports(module: str, root: Path) -> Sequence[str]:
     """The modules of `pipeline` that a module imports; a re-exported name counts where it is defined."""
     found: list[str] = []
     for node in _running(_parsed(_file(module, root))):
