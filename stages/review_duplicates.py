@@ -52,7 +52,7 @@ def review_duplicates(
             sample_options=None if given == (None,) * 4 else SampleOptions(*given),
             port=port,
             browser=not no_browser,
-            # Printed even with --quiet: nobody can use the command without the link.
+            # Printed even with --quiet: without the link, the command is useless.
             announce=lambda link: typer.echo(f"review-duplicates: open {link} (Ctrl-C ends)", err=True),
         )
         judged = (

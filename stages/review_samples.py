@@ -39,7 +39,7 @@ def review_samples(
             rater=rater,
             port=port,
             browser=not no_browser,
-            # Printed even with --quiet: nobody can use the command without the link.
+            # Printed even with --quiet: without the link, the command is useless.
             announce=lambda link: typer.echo(f"review-samples: open {link} (Ctrl-C ends)", err=True),
         )
         report(

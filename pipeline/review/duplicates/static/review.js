@@ -54,7 +54,7 @@ async function load(parameters) {
   page.pairs = page.pairs.map((pair) => (saving.get(pair.id)?.saving ? saving.get(pair.id) : pair));
   list = page;
   at = page.position;
-  draw();
+  showPage();
   return page.found !== false;
 }
 
@@ -63,7 +63,7 @@ function loadNewQuery() {
   return load({});
 }
 
-function draw() {
+function showPage() {
   if (wholeGroup) setWholeGroup(false);
   showList(list, at, (position) => go(position));
   showPair();
@@ -120,7 +120,7 @@ async function go(position) {
   loads++;
   requested = null;
   at = wanted;
-  draw();
+  showPage();
 }
 
 const step = (by) => go((requested ?? at) + by);
