@@ -115,3 +115,26 @@ def test_where_tensors_go(config: Callable[..., RuntimeConfig]) -> None:
     tensor = torch.zeros(3)
     assert here.pin(tensor) is tensor and here.to_device(tensor) is tensor
     assert runtime.Runtime(config()).device == torch.device("cpu")
+
+
+@pytest.mark.long
+def test_a_compiled_network_is_the_same_network(config: Callable[..., RuntimeConfig]) -> None:
+    """torch.compile is really used, keeps the names of weights, and gives the same gradients but for rounding."""
+
+    def network() -> torch.nn.Sequential:
+        layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2), torch.nn.LeakyReLU(0.2))
+        with torch.no_grad():
+            for parameter in layers.parameters():
+                parameter.copy_(torch.linspace(-0.1, 0.1, parameter.numel()).view_as(parameter))
+        return layers
+
+    plain = Runtime(config()).place(network())
+    compiled = Runtime(config(compile=True)).place(network())
+    assert list(plain.state_dict()) == list(compiled.state_dict())
+    before = dict(torch._dynamo.utils.counters["stats"])
+    pictures = torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(1))
+    for module in (plain, compiled):
+        module(pictures).square().sum().backward()
+    assert torch._dynamo.utils.counters["stats"] != before, "nothing was compiled"
+    for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4)

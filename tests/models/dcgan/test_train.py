@@ -383,12 +383,3 @@ def test_each_runtime_trains_and_repeats_on_a_cpu(
         tmp_path / "plain/generator.safetensors"
     ).read_bytes()
     assert same == ("determinism" in changes)
-
-
-@pytest.mark.long
-def test_compiled_networks_train_and_keep_their_names(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
-    """torch.compile changes neither the names of weights nor, but for rounding, what is learned."""
-    plain = train.train(*drawn, tiny(epochs=1), name="set", seed=1, to=tmp_path / "plain")
-    found = train.train(*drawn, tiny(epochs=1, compile=True), name="set", seed=1, to=tmp_path / "compiled")
-    assert found["last"] == pytest.approx(plain["last"], rel=0.05, abs=0.5)
-    saved_model.load_generator(tmp_path / "compiled")
