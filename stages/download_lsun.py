@@ -77,7 +77,7 @@ def download_lsun(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Fetch, verify and unpack LSUN scenes.
+    """Download, verify and unpack LSUN scenes.
 
     Either --set, with --archives, takes a section of the profile; or --category with --split, or --object,
     names an archive of upstream's. torchvision reads the result: with --to lsun/bedroom_train_lmdb it is

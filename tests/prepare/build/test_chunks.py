@@ -168,8 +168,7 @@ def test_errors_of_the_source_come_through_workers(make, tmp_path, write_lmdb):
     entries = [Entry(f"{number}.jpg", None, (number * 50, 50)) for number in range(4)]
     with pytest.raises(CorruptData, match=r"short\.tar: truncated at byte 100"):
         make_image_set(
-            Tar(tmp_path / "short.tar"),
-            entries,
+            lambda _: (Tar(tmp_path / "short.tar"), entries),
             flat,
             side=4,
             chunk_keys=1,
