@@ -38,7 +38,7 @@ def download_faces(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Find and verify an archive of photographs with faces, or fetch those of a list.
+    """Find and verify an archive of photographs with faces, or download those of a list.
 
     Either --set, with --archives, takes a section of the profile; or --urls, with --contact, downloads pictures that
     you have the right to use to the folder --to/pictures, which crop-faces takes as its --source.
