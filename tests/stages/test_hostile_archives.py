@@ -195,7 +195,7 @@ def test_bombs_in_a_zip(commands: Commands, encode: Callable[..., bytes]) -> Non
     assert skipped == {"says_so.jpg": "unreadable", "lies.jpg": "unreadable", "just.jpg": "not_an_image"}
 
 
-@pytest.mark.parametrize(("claimed", "says"), [(1 << 50, "make room"), (1000, "damaged")])
+@pytest.mark.parametrize(("claimed", "says"), [(1 << 50, "free some space"), (1000, "damaged")])
 def test_a_bomb_in_the_place_of_an_lmdb(commands: Commands, claimed: int, says: str) -> None:
     """An LSUN zip that says it has a petabyte is refused before a byte is written; one that lies, at its checksum."""
     with zipfile.ZipFile(commands.archives / "x_lmdb.zip", "w") as archive:
