@@ -92,7 +92,7 @@ def test_the_python_example_runs(tmp_path: Path, scenes: Callable[[int, int], np
         kind = "jpg" if number >= len(drawn) else "png"
         Image.fromarray(picture).save(tmp_path / "pictures" / f"{number:02d}.{kind}")
     done = subprocess.run(
-        [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False
+        [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "24 of 26 pictures kept, 2 removed, 2 groups" in done.stdout
