@@ -131,13 +131,13 @@ def test_the_limit_of_iterations_is_reported():
 MEMORY = """
 import resource, sys
 import numpy as np, torch
-from pipeline.evaluate.linear_probe import l2_svm as svm
+from pipeline.evaluate.linear_probe import l2_svm
 
 features = np.load(sys.argv[1], mmap_mode="c")
 torch.set_num_threads(2)
 labels = np.arange(len(features)) % 10
 signs = torch.from_numpy(np.where(labels[:, None] == np.arange(10), 1, -1).astype(np.float32))
-svm.solve(svm.Rows(features), signs, torch.full_like(signs, 0.01), tolerance=1e-9, iterations=3)
+l2_svm.solve(l2_svm.FeatureRows(features), signs, torch.full_like(signs, 0.01), tolerance=1e-9, iterations=3)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
