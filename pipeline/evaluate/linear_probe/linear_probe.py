@@ -93,7 +93,7 @@ def evaluate(
         done = len(list(work.scratch.glob("*.json")))
         total = len(jobs) * len(networks)
         if done:
-            progress.say(f"{done} of {total} parts are already done")
+            progress.say(f"{done} of {total} parts were done before")
         rng = numpy_rng(seed, "evaluate", name, "statistics")
         own_rows, train_rows = (
             np.sort(rng.permutation(available)[: parameters.statistics_pictures])

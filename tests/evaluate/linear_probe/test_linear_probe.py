@@ -65,7 +65,7 @@ def test_resuming_after_kill_9(inputs, tmp_path):
     kept = len(list(scratch.glob("*.json")))
     assert 2 <= kept < 9 and not (tmp_path / "out").exists()
     done = subprocess.run([*map(str, command), str(tmp_path / "out")], **quiet)
-    assert done.returncode == 0 and f"{kept} of 9 parts are already done" in done.stderr
+    assert done.returncode == 0 and f"{kept} of 9 parts were done before" in done.stderr
     assert "correct with 8 labels of each class (untrained: " in done.stderr
     assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "whole")
 
