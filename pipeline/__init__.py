@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from pipeline.dedup.decision.restore import restore
     from pipeline.imageset.format.image_set import ImageSet
     from pipeline.imageset.format.kept_rows import load_kept
-    from pipeline.models.dcgan.saved_model import load_generator
+    from pipeline.imageset.torch_dataset import ImageDataset
+    from pipeline.models.registry import load_generator
     from pipeline.workflows.find_duplicates import Duplicates, find_duplicates
 
 __all__ = [
     "Duplicates",
+    "ImageDataset",
     "ImageSet",
     "PipelineError",
     "find_duplicates",
@@ -27,10 +29,11 @@ __all__ = [
 
 _MODULES = {
     "Duplicates": "pipeline.workflows.find_duplicates",
+    "ImageDataset": "pipeline.imageset.torch_dataset",
     "ImageSet": "pipeline.imageset.format.image_set",
     "PipelineError": "pipeline.core.errors",
     "find_duplicates": "pipeline.workflows.find_duplicates",
-    "load_generator": "pipeline.models.dcgan.saved_model",
+    "load_generator": "pipeline.models.registry",
     "load_kept": "pipeline.imageset.format.kept_rows",
     "restore": "pipeline.dedup.decision.restore",
 }

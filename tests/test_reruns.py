@@ -23,7 +23,7 @@ EDITS: dict[str, set[str]] = {
     "docstring pipeline/imageset/image_grid/__init__.py": MODELS - {"evaluate_features"}
     | {"audit_duplicates", "write_report"},
     "docstring pipeline/acquire/download/http_client.py": DOWNLOADS,
-    "docstring pipeline/miniature/beds.py": DOWNLOADS,
+    "docstring pipeline/miniature/beds.py": {"draw_miniature", "draw_benchmarks"},
     "docstring pipeline/training/loop/__init__.py": {"train_autoencoder", "train_dcgan"},
     "docstring pipeline/prepare/faces/face_crops.py": {"crop_faces"},
     "docstring pipeline/audit/gallery.py": {"audit_duplicates"},

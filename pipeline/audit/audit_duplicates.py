@@ -23,9 +23,6 @@ from pipeline.seeding import numpy_rng
 MAX_KEPT = 64
 """Pictures in `kept.png`."""
 
-DRAWN_TITLES = {"lsun": "drawn rooms", "imagenet": "drawn textures", "faces": "drawn portraits"}
-"""What the pages call the sets that the miniature draws in place of the real data."""
-
 
 class AuditConfig(params.Section):
     """Section `audit.SET`."""
@@ -95,7 +92,7 @@ def audit_duplicates(
         if work is None:
             return dict(files.read_json(to / "metrics.json"))
         metrics = manifest.summarise(table) | {
-            "title": DRAWN_TITLES.get(name, "drawn pictures") if source.get("source") == "miniature" else name,
+            "title": source.get("stand_in", name) if source.get("source") == "miniature" else name,
             "source": source,
             "counts": images.counts,
             "detector": made_from["detector"],

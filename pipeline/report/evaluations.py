@@ -45,7 +45,7 @@ class Evaluation:
     @property
     def tested_on(self) -> str:
         """The benchmark in words; if its pictures are drawn, the words say so."""
-        title = f"drawn pictures in place of {self.data_set}" if self.source.source == "miniature" else self.data_set
+        title = f"{self.source.stand_in} in place of {self.data_set}" if self.source.stand_in else self.data_set
         return title if self.name == self.source.data_set else f"{title} ({self.name})"
 
     @property

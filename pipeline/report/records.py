@@ -21,13 +21,14 @@ class Source(Record):
 
     source: Literal["miniature", "archive", "upstream"]
     upstream: bool
+    stand_in: str | None = None
 
     @property
     def substitute(self) -> str:
         """What the pictures are if they are not the original data; else empty."""
         if self.upstream:
             return ""
-        return "drawn pictures" if self.source == "miniature" else "not the original archive"
+        return self.stand_in or "not the original archive"
 
 
 class SetSource(Source):

@@ -226,10 +226,10 @@ def test_drawn_sets_are_called_what_they_are(audit: Callable[..., Any], tmp_path
     """A set that the miniature drew has a title that says so, in the metrics and on the page; its name is unchanged."""
     _, metrics = audit(copies(1, 2))
     assert metrics["title"] == "tests"
-    (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "miniature"}))
     inputs = (tmp_path / "set", tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw")
     section = AuditConfig(largest=1, random=1, random_seed=1, uncertain=1)
-    for name, title in (("lsun", "drawn rooms"), ("other", "drawn pictures")):
+    for name, title in (("lsun", "drawn rooms"), ("other", "drawn textures")):
+        (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "miniature", "stand_in": title}))
         metrics = audit_duplicates(*inputs, section, name=name, to=tmp_path / name)
         assert metrics["title"] == title
         page = (tmp_path / name / "gallery.html").read_text()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.core.workspace import MARK
 from pipeline.figures import latent_walk
 from pipeline.figures.latent_walk import LatentWalkConfig
 from pipeline.models.base import latents_digest
@@ -63,7 +64,7 @@ def test_files(saved: Path, tmp_path: Path) -> None:
     trees = []
     for to in (tmp_path / "one", tmp_path / "two"):
         record = latent_walk.walk(saved, LatentWalkConfig(rows=3, columns=5, threads=1), name="set", seed=7, to=to)
-        trees.append({path.name: path.read_bytes() for path in to.iterdir()})
+        trees.append({path.name: path.read_bytes() for path in to.iterdir() if path.name != MARK})
     assert trees[0] == trees[1] and set(trees[0]) == {"walk.png", "walk.json"}
     assert record == json.loads(trees[0]["walk.json"])
     model = load_generator(saved)

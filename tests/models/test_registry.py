@@ -17,7 +17,7 @@ from pipeline.figures import latent_walk, samples
 from pipeline.models.base import Generator, LatentGenerator
 from pipeline.models.dcgan.sampling import BLOCK
 from pipeline.models.registry import FAMILIES, load_feature_extractor, load_generator, module_of
-from pipeline.review.samples.model_samples import Samples
+from pipeline.review.samples.model_samples import ModelSamples
 from tests.models.flat_family import Flat
 from tests.models.untrained import save_untrained
 
@@ -79,7 +79,7 @@ def test_sampling_and_reviewing_work_for_a_second_family(flat: Path, tmp_path: P
     record = samples.sample(flat, config, name="set", seed=1, to=tmp_path / "out")
     assert record["family"] == "flat" and record["model_sha256"] == Flat.digest
     assert (tmp_path / "out" / "grid.png").exists() and (tmp_path / "out" / "singles" / "000.png").exists()
-    reviewed = Samples(flat, 3)
+    reviewed = ModelSamples(flat, 3)
     assert reviewed.side == 8
     assert np.array_equal(reviewed.picture(70), Flat().sample(1, 3, first=70)[0])
 
@@ -93,7 +93,7 @@ def test_what_a_family_does_not_offer_is_said(flat: Path, tmp_path: Path) -> Non
     with pytest.raises(Unsupported, match="batch_statistics: true: needs batch norm"):
         samples.sample(flat, config, name="set", seed=1, to=tmp_path / "out")
     with pytest.raises(Unsupported, match="needs a latent space"):
-        Samples(flat, 3).mean([1, 2])
+        ModelSamples(flat, 3).mean([1, 2])
     with pytest.raises(Unsupported, match="family flat give no features"):
         load_feature_extractor(flat)
     assert not (tmp_path / "out").exists()

@@ -15,6 +15,7 @@ import pytest
 from pipeline.acquire.archives.acquire import acquire, describe_source
 from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput
+from pipeline.core.workspace import MARK
 from pipeline.datasets.pictures import raw_folder
 from pipeline.datasets.pictures.imagenet import ARCHIVES as IMAGENET
 from pipeline.datasets.pictures.lsun import ARCHIVES as LSUN
@@ -79,7 +80,7 @@ def pretend(monkeypatch):
 
 
 def files_in(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != MARK)
 
 
 def test_lsun_zip_is_unpacked(run, tmp_path, write_lsun_zip, records):
