@@ -44,7 +44,9 @@ SEED = 1
 def passing(left: Images, right: Images, sides: np.ndarray, section: PairSearchConfig) -> dict[str, np.ndarray]:
     """By side: the scores of pairs that are at least high enough, as bool (n,); `sides` are of the smaller source."""
     return {
-        str(side): pair_scorer_highres.score(left, right, side, section.score, pair_scorer_highres.holds(sides, side))
+        str(side): pair_scorer_highres.score(
+            left, right, side, section.score, pair_scorer_highres.has_detail(sides, side)
+        )
         >= section.score
         for side in SIDES
     }

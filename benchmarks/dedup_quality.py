@@ -63,7 +63,7 @@ def near_and_exact(pictures: Images, folder: Path) -> dict[str, Find]:
         section = load_section(file, "dedup.imagenet.autoencoder", AutoencoderConfig)
         encoder = train_set(images, section, folder / mode, steps=STEPS_OF_TRAINING)
         detector = load_section(file, "dedup.imagenet.pairs", pair_search.PairSearchConfig)
-        found[mode] = lambda a, b, encoder=encoder, detector=detector: recall_eval.found(a, b, encoder, detector)
+        found[mode] = lambda a, b, encoder=encoder, detector=detector: recall_eval.detected(a, b, encoder, detector)
     return found
 
 

@@ -24,7 +24,7 @@ from pipeline.dedup.encoder.encoder_input import to_32
 from pipeline.dedup.index.candidate_pairs import find_candidates
 from pipeline.dedup.index.views import encode_views
 from pipeline.dedup.recall import transforms
-from pipeline.dedup.recall.recall_eval import planted
+from pipeline.dedup.recall.recall_eval import planted_copies
 from pipeline.dedup.scoring import pair_scorer
 from pipeline.imageset.format.image_set import Images
 
@@ -58,7 +58,7 @@ def decoy_pairs(pictures: Images, sources: np.ndarray, encoder: Encoder) -> tupl
         most=10_000_000,
         title="find decoys",
     )
-    enough = pair_scorer.detail(pictures) >= pair_scorer.LEAST_DETAIL
+    enough = pair_scorer.detail(pictures) >= pair_scorer.MIN_DETAIL
     other = (sources[left] != sources[right]) & enough[left] & enough[right]
     return left[other], right[other]
 
@@ -101,10 +101,11 @@ def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
     encoder = train_encoder(pictures)
     left, right = decoy_pairs(pictures, sources, encoder)
     strangers = pair_scorer.measure(pictures[left][:, :, ::-1], pictures[right])
-    with_detail = np.flatnonzero(pair_scorer.detail(pictures) >= pair_scorer.LEAST_DETAIL)
+    with_detail = np.flatnonzero(pair_scorer.detail(pictures) >= pair_scorer.MIN_DETAIL)
     rows = np.random.default_rng(seed).choice(with_detail, PLANTED, replace=False)
     copies = {
-        name: pair_scorer.measure(pictures[rows], planted(pictures[rows], name, seed)) for name in transforms.KNOWN
+        name: pair_scorer.measure(pictures[rows], planted_copies(pictures[rows], name, seed))
+        for name in transforms.KNOWN
     }
     counts = np.concatenate([np.ones(len(strangers)), *(np.full(PLANTED, HARD.get(name, 1.0)) for name in copies)])
     table, highest = regression(strangers, np.concatenate(list(copies.values())), counts, pair_scorer.FEATURES)

@@ -83,13 +83,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     left, right = decoy_pairs(small, sources, train_encoder(small))
     strangers = looked_at(images[left][:, :, ::-1], images[right])
     rng = seeding.numpy_rng(options.seed, "copies")
-    with_detail = np.flatnonzero(pair_scorer.detail(small) >= pair_scorer.LEAST_DETAIL)
+    with_detail = np.flatnonzero(pair_scorer.detail(small) >= pair_scorer.MIN_DETAIL)
     rows = rng.choice(with_detail, options.planted, replace=False)
     copies = {}
     for name in transforms.KNOWN:
         chance = seeding.numpy_rng(options.seed, "copies", name)
         made = [transforms.apply(name, pictures[row], chance) for row in rows]
-        holds = pair_scorer_highres.holds(np.array([min(copy.shape[:2]) for copy in made]), options.side)
+        holds = pair_scorer_highres.has_detail(np.array([min(copy.shape[:2]) for copy in made]), options.side)
         copies[name] = looked_at(images[rows[holds]], squares(made, options.side)[holds])
     other = looked_at(images[rows], with_other_detail(images[rows], rng))
     return {"decoys": strangers, "other": other, "copies": copies, "pictures": len(images)}

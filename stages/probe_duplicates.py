@@ -39,7 +39,7 @@ def probe_duplicates(
 
         detector = load_section(parameters, f"dedup.{name}.pairs", pair_search.PairSearchConfig)
         section = load_section(parameters, f"dedup.{name}.probe", recall_eval.RecallConfig)
-        summary = recall_eval.probe_duplicates(images, encoder, pairs, detector, section, to)
+        summary = recall_eval.measure_recall(images, encoder, pairs, detector, section, to)
         report(
             summary, f"{recall_eval.summary_sentence(summary)}; no picture was touched; next: dcgan remove-duplicates"
         )

@@ -86,7 +86,7 @@ def test_what_is_there_already_is_left_out(tmp_path: Path, capsys: pytest.Captur
     listed = [(row["key"], row["kind"], row["reason"]) for row in both.skipped.to_pylist()]
     assert listed == [("b", "filtered", "already_there"), ("c", "filtered", "key_taken")]
     assert (
-        "1 pictures have the key of another one that was there before and are left out: 'c'" in capsys.readouterr().err
+        "1 pictures are left out because the set has another picture with the same key: 'c'" in capsys.readouterr().err
     )
     assert append(tmp_path / "both", new, tmp_path / "again") == 0
     assert folder_bytes(tmp_path / "again") == folder_bytes(tmp_path / "both")
@@ -113,7 +113,7 @@ def test_faces_are_counted_by_their_photos(tmp_path: Path) -> None:
 def test_pictures_of_another_size_are_refused(make_imageset: Make, tmp_path: Path) -> None:
     """With the option to give."""
     old, new = make_imageset(pictures(2, side=4), name="old"), make_imageset(pictures(2, side=8), name="new")
-    with pytest.raises(BadParameters, match=r"8 pixels wide, those of .* 4; make it anew with --side 4"):
+    with pytest.raises(BadParameters, match=r"8 pixels wide, but those of .* are 4; prepare .* again with --side 4"):
         append(old, new, tmp_path / "both")
 
 

@@ -102,7 +102,7 @@ def test_added_pictures_go_for_those_that_stay(results: dict[str, dict[str, Any]
         np.testing.assert_array_equal(codes[0], codes[1][: len(codes[0])])
     assert "added: 9, of which 6 are kept" in results["new"]["said"]
     assert (
-        "1 pictures have the key of another one that was there before and are left out: 'a/04.png'"
+        "1 pictures are left out because the set has another picture with the same key: 'a/04.png'"
         in (results["new"]["said"])
     )
     images = ImageSet(results["newer"]["to"] / "steps" / "images")

@@ -1,7 +1,7 @@
-"""The paper's 3072-128-3072 denoising dropout ReLU autoencoder (section 4.1.1), and its code layer in whole numbers.
+"""The paper's 3072-128-3072 denoising dropout ReLU autoencoder (section 4.1.1): its parameters and its quantisation.
 
-The paper names the kind of network and no number but its widths; the numbers are parameters. How it learns stands in
-`trainer` and `training`: here is what needs no torch, which is slow to import and large.
+The paper states the layer widths alone; everything else is a parameter. Training is in `train_autoencoder`; this module
+does not import torch, which is slow to import.
 """
 
 from dataclasses import replace
@@ -20,36 +20,42 @@ from pipeline.dedup.encoder.encoder_input import Bytes
 class AutoencoderConfig(params.Section):
     """Section `dedup.SET.autoencoder`."""
 
-    input: Kind = Field(description="pixels: the picture; normalised: at a standard contrast")
+    input: Kind = Field(description="pixels: the picture as it is; normalised: scaled to a standard contrast")
     bits: Literal["active", "balanced"] = Field(
-        description="when a bit is set; active: the unit is above 0; balanced: above its median over the set"
+        description="when a bit is set; active: the unit is above 0; balanced: it is above its median over the set"
     )
     epochs: int = Field(gt=0, description="passes over the pictures")
-    batch_size: int = Field(gt=0, description="pictures of a step")
-    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="Adam's")
-    weight_std: float = Field(gt=0, allow_inf_nan=False, description="of the normal draw that all weights start from")
-    corruption: float = Field(ge=0, lt=1, description="share of inputs masked to mid grey")
-    dropout: float = Field(ge=0, lt=1, description="share of the code's units dropped while training")
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    batch_size: int = Field(gt=0, description="pictures per training step")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="learning rate of Adam")
+    weight_std: float = Field(gt=0, allow_inf_nan=False, description="standard deviation of the normal initial weights")
+    corruption: float = Field(ge=0, lt=1, description="share of input values replaced by mid grey")
+    dropout: float = Field(ge=0, lt=1, description="share of the code units dropped during training")
+    threads: int = Field(gt=0, description="threads of torch; the number changes the order of sums and so the weights")
     checkpoint_every: int = Field(gt=0, description="steps between checkpoints")
 
 
 def balance(encoder: Encoder, values: Bytes) -> Encoder:
-    """The encoder with each bit's threshold at the (lower) median over inputs uint8 (n, 3072)."""
+    """Return the encoder with each bit's threshold set to the lower median of its sum over the given inputs.
+
+    Args:
+        encoder: whose weights are used.
+        values: encoder inputs, uint8 (n, 3072).
+    """
     products = np.sort(codes.sums(values, encoder.weight), axis=0)
     return replace(encoder, threshold=products[(len(products) - 1) // 2])
 
 
 def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], kind: Kind = "pixels") -> Encoder:
-    """A float code layer in whole numbers.
+    """Quantise a float code layer to int8 weights and int32 thresholds.
 
     A unit is on when w·(p/127.5 - 1) + b > 0 for pixels p, that is, when w·p > 127.5 (Σw - b). With q = round(w/s) and
-    s such that the largest |q| of the unit is 127, this becomes q·p > floor(127.5 (Σq - b/s)): the floor changes
-    nothing, for q·p is whole.
+    s such that the largest |q| of the unit is 127, this becomes q·p > floor(127.5 (Σq - b/s)). The floor changes
+    nothing, because q·p is an integer.
 
     Args:
         weight: float32 (128, 3072).
         bias: float32 (128,).
+        kind: of the encoder's input.
     """
     wide = weight.astype(np.float64)
     largest = np.abs(wide).max(axis=1, keepdims=True)

@@ -1,7 +1,8 @@
-"""Frames, letterboxes and other bars of one colour: where they are, and a picture without them.
+"""Find and cut off frames, letterboxes and other bars of one colour.
 
-Strangers agree in their frames, and a copy may have lost or gained one: so what was added for certain is cut off before
-a picture is encoded, and what may be a bar is cut off in one view of it, and where pixels are compared.
+Unrelated pictures may have the same frame, and a copy may have lost or gained one. Frames and letterboxes that were
+certainly added are therefore cut off before a picture is encoded. Whatever may be a bar is cut off in one of the
+picture's views and when pixels are compared.
 """
 
 import numpy as np
@@ -12,57 +13,70 @@ from pipeline.dedup.encoder.encoder_input import resample
 from pipeline.imageset.format.image_set import Images
 
 Line = npt.NDArray[np.int32]
-Bounds = tuple[int, int, int, int]
+Tolerance = tuple[int, int, int, int]
 
-_WIDEST_BAR = 10
+_MAX_BAR_WIDTH = 10
 
-_ALONE: Bounds = (8_000, 21_000, 17_000, 0)
-"""Of a bar: how far light, and blue and red less light, lie from its colour at most, in 1/1000 level (of BT.601's
-colour differences these are 12 levels); and how many pixels of a line may lie further."""
+_SINGLE_BAR: Tolerance = (8_000, 21_000, 17_000, 0)
+"""Tolerance of a single bar: how far luma, blue minus luma and red minus luma may differ from the bar's colour, in
+1/1000 level (8 levels of luma, 12 of BT.601's colour differences), and how many pixels of a line may differ more."""
 
-_OF_A_PAIR: Bounds = (16_000, 42_000, 34_000, 3)
-"""The same of a bar that has its like at the opposite side."""
+_OPPOSITE_BARS: Tolerance = (16_000, 42_000, 34_000, 3)
+"""Tolerance of a bar with a similar bar on the opposite side."""
 
-_END_OF_FRAME, _END_OF_LETTERBOX = 8, 20
-"""Pixels that lie further on the first line behind such a bar, or on the next: a picture's edge, which is straight."""
+_MIN_FRAME_EDGE, _MIN_LETTERBOX_EDGE = 8, 20
+"""Pixels of 32 that must differ from the bar on the first or second line behind it, where the picture begins."""
 
 
 def strip_bars(pictures: Images) -> Images:
-    """Cut off bars of one colour at the four sides, and scale what they held to 32×32.
+    """Cut off bars of one colour at the four sides and scale the rest to 32×32.
 
-    Frames and letterboxes: see `strip_frame`. Of any other bar all pixels lie within 8 levels of light and 12 of colour
-    of its outermost line's median. A bar takes at most 10 lines. The line where bar and picture meet is a mixture of
-    both, and goes too. A picture that would keep less than 12 lines stays as it is.
+    Besides the frames and letterboxes that `strip_frame` cuts off, a bar is any run of at most 10 lines whose pixels
+    all lie within 8 levels of luma and 12 of colour of the outermost line's median. The next line is cut off too,
+    because it mixes bar and picture. A picture that would keep fewer than 12 lines is returned unchanged.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
+
+    Returns:
+        A new array, uint8 (n, 32, 32, 3).
     """
     return _strip(pictures, False)
 
 
 def strip_frame(pictures: Images) -> Images:
-    """Cut off bars that were added for certain: frames at all four sides, letterboxes at two opposite ones.
+    """Cut off frames (bars on all four sides) and letterboxes (bars on two opposite sides) and scale the rest to 32×32.
 
-    Two opposite bars are of one colour and, but for one line, equally wide, and end where a straight edge begins, which
-    hardly an object before an even background has. That is evidence enough to overlook a corner, or what compression
-    left: of each line 3 pixels may be of any colour, and all others lie within 16 levels of light and 24 of colour. A
-    frame one pixel wide that JPEG has mixed with the picture is not known.
+    Two opposite bars have one colour, differ in width by at most one line, and end at a straight edge; an object on a
+    plain background seldom has such an edge. Because this is strong evidence, the tolerance is wide enough for rounded
+    corners and compression: in each line 3 pixels may have any colour, and all others lie within 16 levels of luma and
+    24 of colour. A frame one pixel wide that JPEG has mixed with the picture is not found.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
+
+    Returns:
+        A new array, uint8 (n, 32, 32, 3).
     """
     return _strip(pictures, True)
 
 
-def without_bars(pictures: Images) -> npt.NDArray[np.int64]:
-    """What `strip_bars` keeps of each picture: int64 (n, 4), each a `Box`; the whole where it cuts nothing off."""
+def content_boxes(pictures: Images) -> npt.NDArray[np.int64]:
+    """Return the part of each picture that `strip_bars` keeps.
+
+    Args:
+        pictures: uint8 (n, 32, 32, 3).
+
+    Returns:
+        int64 (n, 4): top, left, height and width in pixels; (0, 0, 32, 32) where nothing is cut off.
+    """
     return _boxes(np.ascontiguousarray(pictures), False)
 
 
-def _strip(pictures: Images, certain_alone: bool) -> Images:
+def _strip(pictures: Images, certain_only: bool) -> Images:
     pictures = np.ascontiguousarray(pictures)
     out = pictures.copy()
-    _cut_off(pictures, _boxes(pictures, certain_alone), out)
+    _cut_off(pictures, _boxes(pictures, certain_only), out)
     return out
 
 
@@ -74,20 +88,20 @@ def _cut_off(pictures: Images, boxes: npt.NDArray[np.int64], out: Images) -> Non
 
 
 @entry_point("(uint8[:,:,:,::1], boolean)")
-def _boxes(pictures: Images, certain_alone: bool) -> npt.NDArray[np.int64]:
+def _boxes(pictures: Images, certain_only: bool) -> npt.NDArray[np.int64]:
     out = np.empty((len(pictures), 4), np.int64)
     bars, ends = np.empty((2, 2), np.int64), np.empty(2, np.int64)
     line, colours = np.empty((3, 32), np.int32), np.empty((2, 3), np.int32)
     for i in range(len(pictures)):
         for axis in range(2):
-            ends[axis] = _pair(pictures[i], axis, line, colours, bars[axis])
-        framed = min(ends[0], ends[1]) >= _END_OF_FRAME
+            ends[axis] = _find_opposite_bars(pictures[i], axis, line, colours, bars[axis])
+        framed = min(ends[0], ends[1]) >= _MIN_FRAME_EDGE
         for axis in range(2):
-            if not framed and ends[axis] < _END_OF_LETTERBOX:
+            if not framed and ends[axis] < _MIN_LETTERBOX_EDGE:
                 for far in range(2):
                     bars[axis, far] = 0
-                    if not certain_alone and _is_even(pictures[i], axis, far, False, line, colours[far]):
-                        bars[axis, far] = _bar(pictures[i], axis, far, False, line, colours[far])[0]
+                    if not certain_only and _is_bar_line(pictures[i], axis, far, False, line, colours[far]):
+                        bars[axis, far] = _measure_bar(pictures[i], axis, far, False, line, colours[far])[0]
         height, width = 32 - bars[0, 0] - bars[0, 1], 32 - bars[1, 0] - bars[1, 1]
         if height < 12 or width < 12:
             out[i, 0], out[i, 1], out[i, 2], out[i, 3] = 0, 0, 32, 32
@@ -97,53 +111,66 @@ def _boxes(pictures: Images, certain_alone: bool) -> npt.NDArray[np.int64]:
 
 
 @compiled
-def _pair(picture: Images, axis: int, line: Line, colours: Line, bars: npt.NDArray[np.int64]) -> int:
-    """How many lines two opposite bars take, into `bars`; and how many pixels lie off where they end: 0 for no pair."""
+def _find_opposite_bars(picture: Images, axis: int, line: Line, colours: Line, bars: npt.NDArray[np.int64]) -> int:
+    """Find two similar bars on opposite sides; write their widths in lines to `bars`.
+
+    Returns:
+        The number of pixels that differ where the bars end, 0..32, the smaller of both sides; 0 if there is no pair.
+    """
     for far in range(2):
-        if not _is_even(picture, axis, far, True, line, colours[far]):
+        if not _is_bar_line(picture, axis, far, True, line, colours[far]):
             return 0
     for plane in range(3):
-        if abs(colours[0, plane] - colours[1, plane]) > _OF_A_PAIR[plane]:
+        if abs(colours[0, plane] - colours[1, plane]) > _OPPOSITE_BARS[plane]:
             return 0
     least = 32
     for far in range(2):
-        bars[far], end = _bar(picture, axis, far, True, line, colours[far])
+        bars[far], end = _measure_bar(picture, axis, far, True, line, colours[far])
         least = min(least, end)
     return least if abs(bars[0] - bars[1]) <= 1 else 0
 
 
 @compiled
-def _is_even(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> bool:
-    """Whether the outermost line is one of a bar; its medians go into `colour`."""
-    bounds = _OF_A_PAIR if paired else _ALONE
-    _read(picture, axis, far, 0, line)
-    pairs = 0  # a bar's pixels differ by twice the bound at most: a quick no for nearly all pictures
+def _is_bar_line(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> bool:
+    """Tell whether the outermost line can belong to a bar; if so, write its median colour to `colour`."""
+    tolerance = _OPPOSITE_BARS if paired else _SINGLE_BAR
+    _read_line(picture, axis, far, 0, line)
+    pairs = 0  # two pixels of a bar differ by at most twice the bound: rejects nearly all pictures quickly
     for place in range(16):
-        pairs += abs(line[0, place] - line[0, place + 16]) > 2 * bounds[0]
-    if pairs > bounds[3]:
+        pairs += abs(line[0, place] - line[0, place + 16]) > 2 * tolerance[0]
+    if pairs > tolerance[3]:
         return False
     for plane in range(3):
         colour[plane] = _median(line[plane])
-    return _off(line, colour, bounds) <= bounds[3]
+    return _count_outliers(line, colour, tolerance) <= tolerance[3]
 
 
 @compiled
-def _bar(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> tuple[int, int]:
-    """How many lines a bar takes, the mixed one included, and how many pixels lie off that one or the next."""
-    bounds = _OF_A_PAIR if paired else _ALONE
+def _measure_bar(picture: Images, axis: int, far: int, paired: bool, line: Line, colour: Line) -> tuple[int, int]:
+    """Measure a bar: its width in lines with the mixed line, and how many pixels differ on that line or the next.
+
+    Returns (0, 0) if the bar is wider than 10 lines.
+    """
+    tolerance = _OPPOSITE_BARS if paired else _SINGLE_BAR
     end = 0
-    for number in range(1, _WIDEST_BAR + 2):
-        _read(picture, axis, far, number, line)
-        off = _off(line, colour, bounds)
-        if end > bounds[3]:
-            return number, max(end, off)
-        end = off
+    for number in range(1, _MAX_BAR_WIDTH + 2):
+        _read_line(picture, axis, far, number, line)
+        outliers = _count_outliers(line, colour, tolerance)
+        if end > tolerance[3]:
+            return number, max(end, outliers)
+        end = outliers
     return 0, 0
 
 
 @compiled
-def _read(picture: Images, axis: int, far: int, number: int, line: Line) -> None:
-    """Light, and blue and red less light, of a line across an axis (0: top to bottom), counted from one of its ends."""
+def _read_line(picture: Images, axis: int, far: int, number: int, line: Line) -> None:
+    """Write luma, blue minus luma and red minus luma of a row (axis 0) or column (axis 1) to `line`, in 1/1000 level.
+
+    Args:
+        far: 0 to count lines from the top or left, 1 from the bottom or right.
+        number: of the line, from 0.
+        line: int32 (3, 32).
+    """
     at = 31 - number if far else number
     for place in range(32):
         y, x = (at, place) if axis == 0 else (place, at)
@@ -153,20 +180,20 @@ def _read(picture: Images, axis: int, far: int, number: int, line: Line) -> None
 
 
 @compiled
-def _off(line: Line, colour: Line, bounds: Bounds) -> int:
-    """How many pixels lie further from the colour than a bar's."""
+def _count_outliers(line: Line, colour: Line, tolerance: Tolerance) -> int:
+    """Count the pixels of a line that differ from a bar's colour by more than the tolerance."""
     count = 0
     for place in range(32):
         far = False
         for plane in range(3):
-            far |= abs(line[plane, place] - colour[plane]) > bounds[plane]
+            far |= abs(line[plane, place] - colour[plane]) > tolerance[plane]
         count += far
     return count
 
 
 @compiled
 def _median(values: Line) -> int:
-    """The 17th of 32 values in order, by counting: for so few, faster than sorting them."""
+    """Return the 17th smallest of 32 values by counting, which is faster than sorting so few."""
     for value in values:
         below = equal = 0
         for other in values:

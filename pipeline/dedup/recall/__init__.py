@@ -1,1 +1,1 @@
-"""Measure recall on planted copies."""
+"""Measure the recall of duplicate detection on planted copies."""

@@ -1,4 +1,4 @@
-"""How much a detector finds of copies that are planted: made of a sample of the very pictures at hand."""
+"""Measure how many planted copies a detector finds: copies made of a sample of the set's own pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -30,44 +30,49 @@ SCHEMA_VERSION = 1
 class RecallConfig(params.Section):
     """Section `dedup.SET.probe`."""
 
-    sample: int = Field(gt=0, description="pictures that copies are made of, one of each transform (all, if fewer)")
-    seed: int = Field(ge=0, description="of the draw and the transforms")
+    sample: int = Field(gt=0, description="pictures to copy, once by each transform; all if the set has fewer")
+    seed: int = Field(ge=0, description="seed of the sample and of the transforms")
 
 
-def planted(images: Images, name: str, seed: int) -> Images:
-    """Copies of pictures, prepared again as a set's pictures are.
+def planted_copies(images: Images, name: str, seed: int) -> Images:
+    """Copy pictures by a transform and prepare the copies like the pictures of a set.
 
     Args:
         images: uint8 (n, side, side, 3).
         name: of a transform; see `transforms.apply`.
-        seed: names all chance.
+        seed: of the random generator, together with the name.
 
     Returns:
-        uint8 (n, side, side, 3): short side to `side`, centre crop.
+        uint8 (n, side, side, 3): the short side scaled to `side`, then the centre square.
     """
-    return planted_from(images, name, seed)[0]
+    return planted_copies_and_sides(images, name, seed)[0]
 
 
-def planted_from(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
-    """The same, and the short side of each copy before it was prepared again: int64 (n,)."""
+def planted_copies_and_sides(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
+    """Do the same, and return as well the short side of each copy before it was prepared, in pixels: int64 (n,)."""
     rng = seeding.numpy_rng(seed, "planted", name)
     made = [transforms.apply(name, image, rng) for image in images]
     copies = np.stack([resize(copy, side=images.shape[1], method="area") for copy in made])
     return copies, np.array([min(copy.shape[:2]) for copy in made], np.int64)
 
 
-def found(
+def detected(
     originals: Images,
     copies: Images,
     encoder: Encoder,
     parameters: PairSearchConfig,
     detailed: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """Which of aligned pictures the detector takes for copies: bool (n,).
+    """Tell for each i whether the detector calls `originals[i]` and `copies[i]` duplicates.
 
     Args:
-        originals, copies: uint8 (n, side, side, 3), of at least `compare_side`.
-        detailed: see `closer.score`; None where all are.
+        originals, copies: uint8 (n, side, side, 3), side at least `compare_side`.
+        encoder: makes the codes.
+        parameters: of the detector.
+        detailed: bool (n,), see `pair_scorer_highres.score`; None if all pairs have detail.
+
+    Returns:
+        bool (n,).
     """
     same: npt.NDArray[np.bool_] = (originals == copies).all(axis=(1, 2, 3))
     if parameters.mode == "exact":
@@ -81,7 +86,7 @@ def found(
     return same | alike
 
 
-def probe_duplicates(
+def measure_recall(
     images_folder: Path,
     encoder_folder: Path,
     pairs_folder: Path,
@@ -89,20 +94,26 @@ def probe_duplicates(
     parameters: RecallConfig,
     to: Path,
 ) -> dict[str, Any]:
-    """Measure recall on planted copies, and repeat what the decoys said of precision.
+    """Measure recall on planted copies and write `recall.json`, with the precision estimate from the decoys.
 
-    A copy is found when it meets its original in one of the searches and the comparison passes, as the set's own pairs
-    are. What stands for whom in a group has no part in it.
+    A copy counts as found if the detector would report it and its original as a pair of the set: their codes are
+    candidates and their score reaches the threshold. Groups and the keep policy are not part of the measurement.
 
     Args:
+        images_folder: an image set.
+        encoder_folder: what `train_autoencoder` wrote.
         pairs_folder: what `find_pairs` wrote with the same detector.
+        detector: its parameters.
+        parameters: sample and seed.
+        to: folder to write.
 
     Returns:
-        What stands in `recall.json`: for each transform, and over all known and all held-out ones, `found`, `of`,
-        `share` and the exact interval of 95 %, `low` to `high`; and the decoys' figures.
+        The content of `recall.json`: for each transform, for all known and for all held-out ones, `found`, `of`,
+        `share`, and the exact 95 % interval from `low` to `high`; and the decoys' figures.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the encoder or the pairs.
+        MissingInput: the image set, the encoder or the pairs are missing.
+        CorruptData: one of them is damaged, or another detector found the pairs.
     """
     images = ImageSet(images_folder)
     encoder = load_encoder(encoder_folder / "encoder.safetensors")
@@ -110,7 +121,7 @@ def probe_duplicates(
     if searched.detector != find_pairs.detector_digest(
         detector, files.sha256_file(encoder_folder / "encoder.safetensors")
     ):
-        raise CorruptData(f"--pairs {pairs_folder}: found by another detector; run find-pairs again")
+        raise CorruptData(f"--pairs {pairs_folder}: these pairs were found by another detector; run find-pairs again")
     made_from = {
         "schema_version": SCHEMA_VERSION,
         "detector": searched.detector,
@@ -123,14 +134,14 @@ def probe_duplicates(
         rng = seeding.numpy_rng(parameters.seed, "probe")
         rows = np.sort(rng.permutation(len(images))[: parameters.sample])
         originals = images.read(rows)
-        held = pair_scorer_highres.holds(pair_scorer_highres.source_sides(images)[rows], detector.compare_side)
+        detailed = pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(images)[rows], detector.compare_side)
         names = (*transforms.KNOWN, *transforms.HELD_OUT)
         hits: dict[str, int] = {}
         with progress.bar("probe-duplicates", len(names), "transforms") as advance:
             for name in names:
-                copies, sides = planted_from(originals, name, parameters.seed)
-                both = held & pair_scorer_highres.holds(sides, detector.compare_side)
-                hits[name] = int(found(originals, copies, encoder, detector, both).sum())
+                copies, sides = planted_copies_and_sides(originals, name, parameters.seed)
+                both_detailed = detailed & pair_scorer_highres.has_detail(sides, detector.compare_side)
+                hits[name] = int(detected(originals, copies, encoder, detector, both_detailed).sum())
                 advance(1)
         recall = {name: _share(hits[name], len(rows)) for name in names}
         for title, of in (("known", transforms.KNOWN), ("held_out", transforms.HELD_OUT)):
@@ -143,12 +154,12 @@ def probe_duplicates(
 
 
 def summary_sentence(summary: dict[str, Any]) -> str:
-    """`recall.json` in a sentence."""
+    """Summarise the content of `recall.json` in one sentence."""
     recall = summary["recall"]
     worst = min((*transforms.KNOWN, *transforms.HELD_OUT), key=lambda name: recall[name]["share"])
     return (
-        f"found are {recall['known']['share']:.1%} of the copies planted by known transforms and "
-        f"{recall['held_out']['share']:.1%} of those by held-out ones; least of {worst}: "
+        f"found {recall['known']['share']:.1%} of the copies planted by known transforms and "
+        f"{recall['held_out']['share']:.1%} of those planted by held-out ones; lowest for {worst}: "
         f"{recall[worst]['share']:.1%} ({recall[worst]['low']:.1%} to {recall[worst]['high']:.1%})"
     )
 

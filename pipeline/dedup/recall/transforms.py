@@ -1,7 +1,7 @@
-"""What people and programs do to copies of a picture: save, scale, crop, tint, frame, label or turn it.
+"""Transforms that occur in copies of pictures: recompressed, scaled, cropped, recoloured, framed, labelled, rotated.
 
-Pure functions of a whole picture of any size and of a generator of chance. The `KNOWN` ones may train and calibrate a
-detector; the `HELD_OUT` ones may only ever judge it, so that its figures speak of what nobody thought of as well.
+Each is a pure function of a picture of any size and a random generator. The `KNOWN` transforms may train and calibrate
+a detector. The `HELD_OUT` transforms may only test it, so that the recall on them also estimates unforeseen changes.
 """
 
 import io
@@ -21,25 +21,26 @@ _BLACK, _GREY, _WHITE = 0, 128, 255
 
 
 def apply(name: str, image: Pixels, rng: np.random.Generator) -> Pixels:
-    """A changed copy of a picture.
+    """Make a changed copy of a picture.
 
     Args:
         name: one of `KNOWN` or `HELD_OUT`.
-        image: uint8 (H, W, 3) RGB, of any size; left as it is.
-        rng: where all chance comes from; in the same state it gives the same bytes.
+        image: uint8 (H, W, 3) RGB, of any size; not modified.
+        rng: the only source of randomness; the same state gives the same bytes.
 
     Returns:
-        uint8 (H', W', 3), a new array. Height and width are the picture's, but for `half` and `quarter` (halved or
-        quartered), `border` (4 to 8 % of the short side more on every side), `caption` (12 % higher) and `chain`.
+        uint8 (H', W', 3), a new array. Height and width are those of the picture, except for `half` and `quarter`
+        (halved, quartered), `border` (4 to 8 % of the short side added on every side), `caption` (12 % higher) and
+        `chain`.
 
     Raises:
-        KeyError: there is no such name.
+        KeyError: no transform has this name.
     """
     return _TRANSFORMS[name](image, rng)
 
 
 def draw_chain(rng: np.random.Generator) -> tuple[str, ...]:
-    """Three different names of `KNOWN` in a random order."""
+    """Draw three different names of `KNOWN`, in random order."""
     return tuple(KNOWN[place] for place in rng.permutation(len(KNOWN))[:3])
 
 
@@ -49,11 +50,11 @@ def _chain(image: Pixels, rng: np.random.Generator) -> Pixels:
     return image
 
 
-# Saved again.
+# Recompression.
 
 
 def _saved(file_format: str, **options: Any) -> Transform:
-    """Encoded and decoded."""
+    """Encode in a file format and decode again."""
 
     def save(image: Pixels, rng: np.random.Generator) -> Pixels:
         buffer = io.BytesIO()
@@ -64,11 +65,11 @@ def _saved(file_format: str, **options: Any) -> Transform:
     return save
 
 
-# Scaled, cut, moved, turned.
+# Geometry.
 
 
 def _resampled(image: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:
-    """A part of a picture (left, top, right, bottom; None for the whole) at another size, antialiased."""
+    """Resize a box of a picture (left, top, right, bottom in pixels; None for the whole) with antialiasing."""
     size = (max(1, width), max(1, height))
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, box))
 
@@ -82,7 +83,10 @@ def _scaled(share: float) -> Transform:
 
 
 def _cropped(share: float) -> Transform:
-    """A share of width and of height cut off, in all, at random sides, by parts of a pixel where need be."""
+    """Cut off a share of the width and of the height, split at random between opposite sides, and scale back up.
+
+    The cut may lie between pixels.
+    """
 
     def crop(image: Pixels, rng: np.random.Generator) -> Pixels:
         height, width = image.shape[:2]
@@ -93,7 +97,7 @@ def _cropped(share: float) -> Transform:
 
 
 def _shifted(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Moved by a sixteenth of its extent, straight or aslant; what comes into view repeats the edge."""
+    """Shift by a sixteenth of the width or height or both, in one of eight directions; repeat the edge pixels."""
     down, right = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x][int(rng.integers(8))]
     height, width = image.shape[:2]
     rows = np.arange(height) - down * max(1, round(height / 16))
@@ -103,10 +107,10 @@ def _shifted(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _rotated(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Turned by 2° one way or the other, and enlarged until the corners are full; resampled once."""
+    """Rotate by 2° in either direction and enlarge until no corner is empty; resample once."""
     height, width = image.shape[:2]
     angle = math.radians((-2, 2)[int(rng.integers(2))])
-    # The largest upright rectangle of the picture's shape that fits into the turned picture.
+    # The largest upright rectangle of the same shape that fits into the rotated picture.
     share = 1 / (math.cos(angle) + max(width / height, height / width) * math.sin(abs(angle)))
     along, across = share * math.cos(angle), share * math.sin(angle)
     x, y = width / 2, height / 2
@@ -116,7 +120,7 @@ def _rotated(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _letterboxed(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Bars of 6 to 14 % at two opposite sides; the whole picture is scaled into what they leave of its frame."""
+    """Add bars of 6 to 14 % on two opposite sides and squeeze the picture between them; the size stays the same."""
     if rng.integers(2):
         return _letterboxed_rows(image.swapaxes(0, 1), rng).swapaxes(0, 1).copy()
     return _letterboxed_rows(image, rng)
@@ -130,22 +134,22 @@ def _letterboxed_rows(image: Pixels, rng: np.random.Generator) -> Pixels:
     return made
 
 
-# Other levels.
+# Levels.
 
 
 def _levels(image: Pixels, curve: npt.NDArray[np.floating[Any]]) -> Pixels:
-    """Each level replaced by that of a curve, float (256,), rounded and cut off at 0 and 255."""
+    """Replace each level by its value on a curve, float (256,), rounded and clipped to 0..255."""
     table: Pixels = curve.round().clip(0, 255).astype(np.uint8)
     return table[image]
 
 
 def _brightened(share: float) -> Transform:
-    """A share of the whole range added to every level."""
+    """Add a share of the range 0..255 to every level."""
     return lambda image, rng: _levels(image, np.arange(256) + 255 * share)
 
 
 def _contrasted(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """A fifth less or more contrast about the mean level."""
+    """Lower or raise the contrast about the mean level by 20 %."""
     mean = image.mean()
     return _levels(image, mean + (0.8, 1.2)[int(rng.integers(2))] * (np.arange(256) - mean))
 
@@ -167,18 +171,18 @@ def _noisy(image: Pixels, rng: np.random.Generator) -> Pixels:
     return noisy
 
 
-# Something added.
+# Additions.
 
 
 def _bordered(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """A white, black or grey frame around it."""
+    """Add a white, black or grey frame."""
     wide = max(1, round(min(image.shape[:2]) * float(rng.uniform(0.04, 0.08))))
     colour = (_WHITE, _BLACK, _GREY)[int(rng.integers(3))]
     return np.pad(image, ((wide, wide), (wide, wide), (0, 0)), constant_values=colour)
 
 
 def _captioned(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """A bar with words below it."""
+    """Add a bar with words below the picture."""
     height, width = image.shape[:2]
     paper, ink = ((_WHITE, _BLACK), (_BLACK, _WHITE))[int(rng.integers(2))]
     bar = Image.new("RGB", (width, max(1, round(height * 0.12))), (paper,) * 3)
@@ -190,12 +194,12 @@ def _captioned(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _marked(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Words or a round sign near a corner, on at most 6 % of the picture, opaque or half transparent."""
+    """Paste words or a round logo near a corner, on at most 6 % of the area, opaque or half transparent."""
     sign = _label(rng) if rng.integers(2) else _emblem(rng)
     if rng.integers(2):
         sign.putalpha(sign.getchannel("A").point([level // 2 for level in range(256)]))
     height, width = image.shape[:2]
-    # As wide or as high as its shape allows on 3 to 6 % of the area, but never beyond two thirds of the width.
+    # The mark covers 3 to 6 % of the area, or less where that would exceed two thirds of the width.
     area, shape = height * width * float(rng.uniform(0.03, 0.06)), sign.width / sign.height
     wide = max(1, int(min(math.sqrt(area * shape), width * 2 / 3)))
     tall = max(1, int(wide / shape))
@@ -209,9 +213,9 @@ def _marked(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _words(rng: np.random.Generator) -> Image.Image:
-    """A mask (mode L) of words with a margin of two pixels."""
+    """Render random words as a mask (mode L) with a margin of two pixels."""
     words = _WORDS[int(rng.integers(len(_WORDS)))]
-    # The bitmap font: outlines would be rendered by a library whose results change between versions.
+    # A bitmap font: the results of outline font renderers change between versions.
     font = ImageFont.load_default_imagefont()
     left, top, right, bottom = (round(edge) for edge in font.getbbox(words))
     mask = Image.new("L", (right - left + 4, bottom - top + 4))
@@ -220,7 +224,7 @@ def _words(rng: np.random.Generator) -> Image.Image:
 
 
 def _label(rng: np.random.Generator) -> Image.Image:
-    """White words with a dark shadow (RGBA), to be read on any ground."""
+    """Render white words with a dark shadow (RGBA), legible on any background."""
     words = _words(rng)
     label = Image.new("RGBA", words.size)
     label.paste((20, 20, 20, 255), (1, 1), words.crop((0, 0, words.width - 1, words.height - 1)))
@@ -229,7 +233,7 @@ def _label(rng: np.random.Generator) -> Image.Image:
 
 
 def _emblem(rng: np.random.Generator) -> Image.Image:
-    """A coloured disc with a white ring (RGBA)."""
+    """Draw a logo: a coloured disc with a white ring (RGBA, 64×64)."""
     red, green, blue = (int(level) for level in rng.integers(0, 256, 3))
     emblem = Image.new("RGBA", (64, 64))
     draw = ImageDraw.Draw(emblem)
@@ -259,7 +263,7 @@ _KNOWN: dict[str, Transform] = {
     "border": _bordered,
     "grey": _greyed,
 }
-# The name says what is done, so where Pillow was built without AVIF another name stands here.
+# A Pillow without AVIF uses another codec under another name, so that the name always states what is done.
 _ANOTHER_CODEC: dict[str, Transform] = (
     {"avif": _saved("AVIF", quality=40, max_threads=1)}
     if features.check("avif")
@@ -280,4 +284,4 @@ KNOWN: tuple[str, ...] = tuple(_KNOWN)
 """Names of the transforms that training and calibration may use."""
 
 HELD_OUT: tuple[str, ...] = tuple(_HELD_OUT)
-"""Names of the transforms that neither training nor calibration ever sees."""
+"""Names of the transforms that are never used for training or calibration."""

@@ -1,1 +1,1 @@
-"""Score a pair of pictures: align them, then compare their frequencies."""
+"""Score whether two pictures are copies: align them, then compare them in bands of frequencies."""

@@ -1,9 +1,9 @@
-"""Lay one picture over another: the affine map under which their light agrees best, found by Gauss-Newton steps.
+"""Align two pictures: find the affine map under which their luma agrees best, by Gauss-Newton steps.
 
-    source = centre + (1 + A)(target - centre) + t        six numbers: A row by row, then t = (x, y) in pixels
+    source = centre + (1 + A)(target - centre) + t        six parameters: A row by row, then t = (x, y) in pixels
 
-Everything runs in double precision, operation by operation in a fixed order, without a library's matrix products: the
-same numbers on every processor.
+All arithmetic is in double precision and in a fixed order, without matrix products of a library, so that every
+processor gives the same numbers.
 """
 
 import numpy as np
@@ -12,24 +12,27 @@ import numpy.typing as npt
 from pipeline.core.jit import compiled
 
 Plane = npt.NDArray[np.float64]
-"""side×side values, 0..255; 32 a side, or more for a closer look."""
+"""Luma, float64 (side, side), 0..255; the side is 32, 64 or 128."""
 
-_STEPS = 10
-_LEAST_PIXELS = 500
-_MOST_STRETCH, _MOST_SHIFT = 0.2, 5.0
-_STEP_STRETCH, _STEP_SHIFT = 0.04, 1.0
-"""Pixels and shifts are those of 32×32; at a larger side they grow with it, but for the shift of a step."""
+_MAX_STEPS = 10
+_MIN_OVERLAP = 500
+_MAX_STRETCH, _MAX_SHIFT = 0.2, 5.0
+_MAX_STRETCH_STEP, _MAX_SHIFT_STEP = 0.04, 1.0
+"""Limits at 32×32 pixels: iterations; pixels that must overlap; entries of A and of t; change of each in one step.
 
-_SLOPES = np.array([(0, 1), (0, 2), (1, 1), (1, 2), (0, 0), (1, 0)])
-"""Of each of the six numbers: with it light changes as across (0) or down (1), times 1 (0), dx (1) or dy (2)."""
+At a side r times as large, the overlap is r² times and the shift r times as large, and the stretch of one step is r
+times as small; the shift of one step stays one pixel."""
 
-_TIMES = np.array([(0, 1, 2), (1, 3, 4), (2, 4, 5)])
-"""Which of 1, dx, dy, dx², dx dy, dy² is the product of two of the first three."""
+_DERIVATIVES = np.array([(0, 1), (0, 2), (1, 1), (1, 2), (0, 0), (1, 0)])
+"""Derivative of the luma by each parameter: the gradient in x (0) or y (1), times 1 (0), dx (1) or dy (2)."""
+
+_PRODUCTS = np.array([(0, 1, 2), (1, 3, 4), (2, 4, 5)])
+"""For two of (1, dx, dy), the index of their product in (1, dx, dy, dx², dx dy, dy²)."""
 
 
 @compiled
-def value_at(plane: Plane, y: float, x: float) -> float:
-    """Linear interpolation; beyond the edge, the edge's value."""
+def bilinear(plane: Plane, y: float, x: float) -> float:
+    """Interpolate a plane bilinearly at a position in pixels; outside the plane, return the nearest edge value."""
     last = plane.shape[0] - 1
     y, x = min(max(y, 0.0), float(last)), min(max(x, 0.0), float(last))
     y0, x0 = min(int(y), last - 1), min(int(x), last - 1)
@@ -41,7 +44,7 @@ def value_at(plane: Plane, y: float, x: float) -> float:
 
 @compiled
 def smooth(plane: Plane) -> Plane:
-    """The average with weights 1, 2, 1 down and across; the edge is repeated."""
+    """Smooth a plane with the weights (1, 2, 1) / 4 in both directions; the edge pixels are repeated outside."""
     side = plane.shape[0]
     rows, out = np.empty((side, side)), np.empty((side, side))
     for y in range(side):
@@ -54,8 +57,14 @@ def smooth(plane: Plane) -> Plane:
 
 
 @compiled
-def source_of(affine: npt.NDArray[np.float64], y: int, x: int, side: int = 32) -> tuple[float, float, bool]:
-    """Where a target pixel lies in the source, (y, x), and whether that is inside of it; both are side×side."""
+def source_position(affine: npt.NDArray[np.float64], y: int, x: int, side: int = 32) -> tuple[float, float, bool]:
+    """Map a target pixel into the source: its position y and x there, and whether that lies inside the source.
+
+    Args:
+        affine: float64 (6,).
+        y, x: the target pixel.
+        side: of both planes, in pixels.
+    """
     centre = (side - 1) / 2
     dy, dx = y - centre, x - centre
     at_x = x + dx * affine[0] + dy * affine[1] + affine[4]
@@ -65,33 +74,33 @@ def source_of(affine: npt.NDArray[np.float64], y: int, x: int, side: int = 32) -
 
 @compiled
 def align(source: Plane, target: Plane, start: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """The map that lays a source's light over a target's, whatever brightness and contrast of the two.
+    """Find the affine map that aligns a source with a target, independent of their brightness and contrast.
 
-    Stretch and turn are held below 0.2 and shifts below 5 pixels of 32.
+    Each entry of A is limited to ±0.2 and each shift to ±5/32 of the side.
 
     Args:
-        source, target: both side×side.
-        start: the map to start from, float64 (6,); zeros where nothing is known of it.
+        source, target: float64 (side, side).
+        start: the initial map, float64 (6,); zeros for the identity.
 
     Returns:
-        float64 (6,), and the normalised cross-correlation of the two, smoothed, where they overlap: -1..1, and -2 where
-        one of them is even.
+        The best map found, float64 (6,), and the normalised cross-correlation of the smoothed planes where they
+        overlap under it: -1..1, or -2 if one plane has no contrast or the initial overlap is too small.
     """
     side = target.shape[0]
     a, b = smooth(source), smooth(target)
     affine, best = start.copy(), start.copy()
     highest = -2.0
     warped, inside = np.empty((side, side)), np.empty((side, side), np.bool_)
-    least = _LEAST_PIXELS * side * side // 1024
-    last = _STEPS
+    least = _MIN_OVERLAP * side * side // 1024
+    last = _MAX_STEPS
     step = 0
     while step <= last:
         n = 0
         sum_a = sum_b = sum_aa = sum_bb = sum_ab = 0.0
         for y in range(side):
             for x in range(side):
-                at_y, at_x, inside[y, x] = source_of(affine, y, x, side)
-                warped[y, x] = value = value_at(a, at_y, at_x)
+                at_y, at_x, inside[y, x] = source_position(affine, y, x, side)
+                warped[y, x] = value = bilinear(a, at_y, at_x)
                 if inside[y, x]:
                     n += 1
                     sum_a += value
@@ -110,14 +119,18 @@ def align(source: Plane, target: Plane, start: npt.NDArray[np.float64]) -> tuple
             best = affine.copy()
         elif step > 3 and correlation < highest - 0.02:
             break
-        if step < last and _move(affine, warped, b, inside, sum_a / n, sum_b / n, np.sqrt(var_b / var_a)) and step:
+        if (
+            step < last
+            and _gauss_newton_step(affine, warped, b, inside, sum_a / n, sum_b / n, np.sqrt(var_b / var_a))
+            and step
+        ):
             last = step + 1
         step += 1
     return best, highest
 
 
 @compiled
-def _move(
+def _gauss_newton_step(
     affine: npt.NDArray[np.float64],
     warped: Plane,
     target: Plane,
@@ -126,10 +139,10 @@ def _move(
     mean_target: float,
     gain: float,
 ) -> bool:
-    """One damped Gauss-Newton step on `affine`; whether it was too small for another."""
+    """Change `affine` by one damped Gauss-Newton step; return whether it moves no edge pixel by 0.01 pixels or more."""
     side = target.shape[0]
     centre, times = (side - 1) / 2, side / 32
-    # The products of the six slopes of a pixel are those of its gradient (xx, xy, yy) times 1, dx, dy, dx², dx dy, dy².
+    # Products of two derivatives are products of gradients (xx, xy, yy) times 1, dx, dy, dx², dx dy or dy².
     products, errors = np.zeros((3, 6)), np.zeros((2, 3))
     for y in range(side):
         row, row_errors = np.zeros((3, 3)), np.zeros((2, 2))
@@ -159,22 +172,22 @@ def _move(
                 errors[k, m] += value
     normal, slope = np.empty((6, 6)), np.empty(6)
     for k in range(6):
-        across, by = _SLOPES[k]
+        across, by = _DERIVATIVES[k]
         slope[k] = errors[across, by]
         for m in range(k + 1):
-            across_too, by_too = _SLOPES[m]
-            normal[k, m] = products[across + across_too, _TIMES[by, by_too]]
-    # A copy is mostly moved, seldom stretched: the stretch is held back.
+            across_too, by_too = _DERIVATIVES[m]
+            normal[k, m] = products[across + across_too, _PRODUCTS[by, by_too]]
+    # Copies are often shifted and seldom stretched: damp the stretch.
     for k in range(4):
         normal[k, k] += 2 * times * times * (normal[4, 4] + normal[5, 5]) + 1e-3
     for k in range(6):
         normal[k, k] = normal[k, k] * 1.001 + 1e-9
-    _solve(normal, slope)
+    _solve_cholesky(normal, slope)
     largest = 0.0
     for k in range(6):
-        most, bound, reach = _STEP_SHIFT, _MOST_SHIFT * times, 1.0
+        most, bound, reach = _MAX_SHIFT_STEP, _MAX_SHIFT * times, 1.0
         if k < 4:
-            most, bound, reach = _STEP_STRETCH / times, _MOST_STRETCH, 16 * times
+            most, bound, reach = _MAX_STRETCH_STEP / times, _MAX_STRETCH, 16 * times
         by = min(max(slope[k], -most), most)
         affine[k] = min(max(affine[k] + by, -bound), bound)
         largest = max(largest, abs(by) * reach)
@@ -182,8 +195,13 @@ def _move(
 
 
 @compiled
-def _solve(matrix: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
-    """Cholesky's method, in place: the lower half of a positive definite matrix; `vector` becomes the solution."""
+def _solve_cholesky(matrix: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
+    """Solve six linear equations in place by Cholesky decomposition.
+
+    Args:
+        matrix: float64 (6, 6), positive definite; only the lower triangle is read, and it is overwritten.
+        vector: float64 (6,), the right-hand side; replaced by the solution.
+    """
     for i in range(6):
         for k in range(i + 1):
             value = matrix[i, k]

@@ -1,6 +1,6 @@
-"""Bands of frequencies of a picture, by the cosine transform, and what their agreement says of two pictures.
+"""Split a picture into bands of frequencies by the cosine transform, and rate how two pictures agree in a band.
 
-Frequencies are counted in half periods a side, so that they mean the same at any side.
+Frequencies are in half periods per side, so that they do not depend on the number of pixels.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,22 @@ from pipeline.dedup.scoring.alignment import Plane
 Floats = npt.NDArray[np.float64]
 
 
-def cosine_rows(side: int, count: int) -> Floats:
-    """The first `count` rows of the orthonormal cosine transform: float64 (count, side)."""
+def dct_rows(side: int, count: int) -> Floats:
+    """Return the first `count` rows of the orthonormal cosine transform (DCT-II): float64 (count, side)."""
     k, n = np.mgrid[0:count, 0:side]
     rows: Floats = np.cos(np.pi * (n + 0.5) * k / side) * np.sqrt(np.where(k == 0, 1, 2) / side)
     return rows.round(12)
 
 
-def bands_between(edges: Sequence[float], count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The band of each pair of frequencies below `count`, and how many pairs each band has.
+def frequency_bands(edges: Sequence[float], count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Assign each pair of frequencies below `count` to a band.
 
     Args:
-        edges: of the bands, rising, as lengths of the vector of frequencies; one more than there are bands.
+        edges: ascending band edges, as lengths of the frequency vector; one more than there are bands.
+        count: frequencies per direction.
 
     Returns:
-        int64 (count, count), -1 for pairs in no band; int64 (bands,).
+        The band of each pair, int64 (count, count), -1 for pairs in no band; pairs per band, int64 (bands,).
     """
     length = np.hypot(*np.mgrid[0:count, 0:count])
     bands: npt.NDArray[np.int64] = (np.searchsorted(edges, length.ravel()) - 1).reshape(length.shape)
@@ -37,28 +38,29 @@ def bands_between(edges: Sequence[float], count: int) -> tuple[npt.NDArray[np.in
 
 
 @compiled
-def frequencies(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) -> Floats:
-    """The cosine transform of a plane less its mean, 0 outside: the lowest frequencies.
+def dct_coefficients(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) -> Floats:
+    """Transform a plane: subtract the mean of the pixels inside, set the rest to 0, apply the cosine transform.
 
     Args:
-        plane: float64 (side, side), 0 where it is not inside.
-        rows: as `cosine_rows` makes them for that side.
+        plane: float64 (side, side), 0 outside.
+        inside: bool (side, side).
+        rows: what `dct_rows` returns for that side, float64 (count, side).
 
     Returns:
-        float64 (count, count).
+        The coefficients of the lowest frequencies, float64 (count, count).
     """
     size, side = rows.shape
     count, total = 0, 0.0
     for y in range(side):
         for x in range(side):
             count += inside[y, x]
-            total += plane[y, x]  # it is 0 outside
+            total += plane[y, x]  # the plane is 0 outside
     mean = total / max(count, 1)
     columns, out = np.zeros((size, side)), np.zeros((size, size))
-    turned = np.empty((side, size))  # the rows as columns, to read memory in order
+    transposed = np.empty((side, size))  # so that the inner loop reads contiguous memory
     for x in range(side):
         for m in range(size):
-            turned[x, m] = rows[m, x]
+            transposed[x, m] = rows[m, x]
     centred = np.empty(side)
     for y in range(side):
         for x in range(side):
@@ -71,33 +73,36 @@ def frequencies(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) -> Fl
         for k in range(size):
             factor = columns[k, x]
             for m in range(size):
-                out[k, m] += factor * turned[x, m]
+                out[k, m] += factor * transposed[x, m]
     return out
 
 
 @compiled
-def evidence(correlation: float, energy: float, pairs: float, noise: float, most: float) -> float:
-    """Log likelihood ratio of a noisy copy to a stranger: Gaussian coefficients of correlation r, or of none.
+def copy_evidence(correlation: float, energy: float, pairs: float, noise: float, limit: float) -> float:
+    """Log likelihood ratio, for one band, of a noisy copy to an unrelated picture.
+
+    The coefficients are modelled as Gaussian: with a correlation that follows from energy and noise for a copy, without
+    correlation for an unrelated picture.
 
     Args:
-        correlation: of the coefficients of a band.
-        energy: the lesser of the two pictures', a coefficient.
-        pairs: how many coefficients.
-        noise: variance that copying may have added to each.
-        most: correlation that copies may be expected to have.
+        correlation: of the two pictures' coefficients in the band, -1..1.
+        energy: mean square of a coefficient, of the picture that has less.
+        pairs: number of coefficients.
+        noise: variance that copying adds to a coefficient.
+        limit: upper limit of the correlation of copies, below 1.
     """
-    r = min(max(energy - noise, 0.0) / max(energy, 1e-9), most)
+    r = min(max(energy - noise, 0.0) / max(energy, 1e-9), limit)
     rest = 1 - r * r
     return float(-(pairs / 2) * np.log(rest) - pairs * (r * r - r * correlation) / rest)
 
 
 @compiled
-def fisher(correlation: float, most: float) -> float:
-    """Fisher's z of a correlation, which is held below `most`."""
-    return float(np.arctanh(min(max(correlation, -most), most)))
+def fisher_z(correlation: float, limit: float) -> float:
+    """Fisher's z of a correlation that is first clipped to ±`limit`."""
+    return float(np.arctanh(min(max(correlation, -limit), limit)))
 
 
 @compiled
-def tamed(value: float) -> float:
-    """Symmetric logarithm: what is overwhelming counts little more than what is strong."""
+def signed_log(value: float) -> float:
+    """sign(value) · log(1 + |value|): limits the influence of very large values."""
     return float(np.sign(value) * np.log1p(abs(value)))

@@ -167,7 +167,7 @@ class PairSearch:
         """For each way in which the left ones are turned, the pairs that pass or nearly pass; decoys come last."""
         side = self.parameters.compare_side
         detailed = [
-            pair_scorer_highres.holds(pair_scorer_highres.source_sides(one), side)
+            pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(one), side)
             for one in (self.sets[:1] if self.within else self.sets)
         ]
         met, parts = [], []
@@ -222,7 +222,7 @@ class PairSearch:
 
 
 def _has_detail(small: Images) -> npt.NDArray[np.bool_]:
-    return pair_scorer.detail(small) >= pair_scorer.LEAST_DETAIL
+    return pair_scorer.detail(small) >= pair_scorer.MIN_DETAIL
 
 
 def _first_of_each(pairs: pa.Table) -> pa.Table:

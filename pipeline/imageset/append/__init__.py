@@ -1,7 +1,7 @@
-"""Add the pictures of one image set to another: nothing that was there changes its place or its bytes.
+"""Append the pictures of one image set to another; existing rows keep their number and their bytes.
 
-The result has the rows of the first set, then those of the second whose keys the first does not have: a part each. Keys
-are in order within a part, not across parts, and each part has shards of its own, all full but its last one.
+The result has the rows of the first set, followed by the rows of the second set whose keys are new. Each append adds a
+part. Keys are sorted within a part, not across parts. Each part has its own shards; all but its last one are full.
 """
 
 from pathlib import Path
@@ -22,29 +22,31 @@ KEY_TAKEN = "key_taken"
 
 _BLOCK = 4096
 _NAMED = 3
-"""Keys that a warning names."""
+"""Number of keys that a warning lists."""
 
 
 def append(old: Path, new: Path, to: Path) -> int:
-    """Write the image set `to`: the pictures of `old`, then those of `new` that it does not have.
+    """Write the image set `to`: the pictures of `old`, then the pictures of `new` whose keys are not in `old`.
 
-    The result is of the current schema version, and its index has all stored digests, whatever version the two sets
-    are of. The shards of `old` are hard links where the disk knows them, else copies. A picture of `new` whose key
-    `old` has is left out and listed as `filtered`: `already_there` where their source bytes are the same, else
-    `key_taken`, with a warning. Where all of them are left out, the result is `old`, to the byte, and lists nothing.
+    The result has the current schema version and the digests of all stored pictures, whatever the versions of the two
+    sets. The shards of `old` are hard-linked, or copied if the file system has no hard links. A picture of `new` whose
+    key is in `old` is left out and listed in `skipped.parquet` as `filtered`. Its reason is `already_there` if both
+    have the same source bytes, else `key_taken`, with a warning. If no picture is new, the result equals `old` byte for
+    byte.
 
     Returns:
-        How many pictures were added.
+        Number of pictures added.
 
     Raises:
-        MissingInput, CorruptData: of the two image sets.
-        BadParameters: their pictures are not of one size.
+        MissingInput: one of the image sets is missing.
+        CorruptData: one of the image sets is damaged.
+        BadParameters: the pictures of the two sets differ in size.
     """
     first, second = ImageSet(old), ImageSet(new)
     if first.stored_side != second.stored_side:
         raise BadParameters(
-            f"{new}: pictures are {second.stored_side} pixels wide, those of {old} {first.stored_side}; make it anew "
-            f"with --side {first.stored_side}"
+            f"{new}: pictures are {second.stored_side} pixels wide, but those of {old} are {first.stored_side}; "
+            f"prepare {new} again with --side {first.stored_side}"
         )
     with workspace(to, files.digest({"old": first.digest, "new": second.digest})) as work:
         if work is None:
@@ -62,7 +64,7 @@ def append(old: Path, new: Path, to: Path) -> int:
 
 
 def _divide(first: ImageSet, second: ImageSet) -> tuple[Rows, pa.Table]:
-    """The rows of the second set that are new, and those that are not, as `skipped.parquet` lists them."""
+    """Return the rows of the second set with new keys, and the other ones as rows of `skipped.parquet`."""
     index = second.index
     at = pc.index_in(index.column("key"), value_set=first.index.column("key"))
     there = np.asarray(pc.is_valid(at))
@@ -72,9 +74,9 @@ def _divide(first: ImageSet, second: ImageSet) -> tuple[Rows, pa.Table]:
     taken = found.filter(pc.invert(same)).column("key").to_pylist()
     if taken:
         progress.warn(
-            f"{len(taken):,} pictures have the key of another one that was there before and are left out: "
-            f"{', '.join(map(repr, taken[:_NAMED]))}{' …' if len(taken) > _NAMED else ''}; give them other names, or a "
-            "folder of their own, to add them"
+            f"{len(taken):,} pictures are left out because the set has another picture with the same key: "
+            f"{', '.join(map(repr, taken[:_NAMED]))}{' …' if len(taken) > _NAMED else ''}; to add them, rename them or "
+            "move them to another folder"
         )
     filtered, detail = pa.array(["filtered"] * len(found)), pa.array(found.column("sha256").to_pylist(), pa.string())
     reasons = pc.if_else(same, ALREADY_THERE, KEY_TAKEN)
@@ -83,7 +85,7 @@ def _divide(first: ImageSet, second: ImageSet) -> tuple[Rows, pa.Table]:
 
 
 def _write(first: ImageSet, second: ImageSet, rows: Rows, left_out: pa.Table, to: Path) -> None:
-    """Write all that is not yet there of the joined set."""
+    """Write the new shards, the index, the list of skipped sources and the description of the joined set."""
     blocks = (second.read(rows[start : start + _BLOCK]) for start in range(0, len(rows), _BLOCK))
     side, shards = first.stored_side, len(first.shards)
     added = image_set.write_shards(blocks, len(rows), to, side=side, first=shards)
@@ -108,12 +110,12 @@ def _write(first: ImageSet, second: ImageSet, rows: Rows, left_out: pa.Table, to
 
 
 def source_keys(index: pa.Table) -> pa.ChunkedArray:
-    """The key of each picture's source: of a face, keyed `photo#003`, its photo's."""
+    """Return the key of the source of each picture: for a face with the key `photo#003`, `photo`."""
     keys = index.column("key")
     photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")
     return pc.if_else(index.column("box").is_valid(), photos, keys)
 
 
 def _sources(index: pa.Table) -> int:
-    """How many sources the pictures were made of."""
+    """Count the distinct sources of the pictures."""
     return len(pc.unique(source_keys(index)))

@@ -1,4 +1,4 @@
-"""Pictures laid side by side, and PNG files: what people look at."""
+"""Arrange pictures in a grid, and write PNG files."""
 
 import io
 import math
@@ -12,13 +12,16 @@ from pipeline.imageset.format.image_set import Images
 
 
 def grid(images: Images, columns: int | None = None) -> Images:
-    """Pictures side by side, row by row and without gaps, as in the paper: uint8 (height, width, 3).
+    """Arrange pictures row by row without gaps, as in the paper.
 
-    The same as `torchvision.utils.make_grid` with no padding, whose import alone takes two seconds.
+    The result equals that of `torchvision.utils.make_grid` without padding; importing torchvision takes two seconds.
 
     Args:
         images: uint8 (n, side, side, 3).
-        columns: pictures a row; None for a square, or nearly one.
+        columns: pictures per row; None for a grid that is as square as possible.
+
+    Returns:
+        uint8 (rows · side, columns · side, 3); unused cells are black, and without pictures there is one black cell.
     """
     columns = columns or math.isqrt(max(len(images), 1) - 1) + 1
     rows, side = max(1, -(-len(images) // columns)), images.shape[1]
@@ -28,12 +31,12 @@ def grid(images: Images, columns: int | None = None) -> Images:
 
 
 def png(image: Images) -> bytes:
-    """Encode uint8 (height, width, 3) as PNG."""
+    """Encode a picture uint8 (height, width, 3) as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def write_png(path: Path, image: Images) -> None:
-    """Write uint8 (height, width, 3) as PNG, atomically."""
+    """Write a picture uint8 (height, width, 3) as a PNG file, atomically."""
     files.write_bytes(path, png(image))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.dedup.encoder.encoder_input import cut
-from pipeline.dedup.encoder.letterbox import strip_bars, strip_frame, without_bars
+from pipeline.dedup.encoder.letterbox import content_boxes, strip_bars, strip_frame
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -39,7 +39,7 @@ def test_what_is_kept_of_a_picture_with_bars_is_told(pictures: np.ndarray) -> No
     """Top, left, height and width; the mixed line goes too, and without bars it is the whole."""
     framed = pictures[:2].copy()
     framed[1, :4] = framed[1, :, 29:] = 0
-    assert without_bars(framed).tolist() == [[0, 0, 32, 32], [5, 0, 27, 28]]
+    assert content_boxes(framed).tolist() == [[0, 0, 32, 32], [5, 0, 27, 28]]
 
 
 def test_what_is_no_bar_stays(pictures: np.ndarray) -> None:
@@ -59,7 +59,7 @@ def test_the_cut_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
     made[5:10, :, :5] = made[5:10, :, 27:] = (240, 250, 245)
     made[10:15, 28:] = made[15:, :, :3] = 7
     made[::2, 0, 0] = 120
-    parts = [strip_bars(made), strip_frame(made), without_bars(made)]
+    parts = [strip_bars(made), strip_frame(made), content_boxes(made)]
     assert (
         hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
         == "f03e6b58f0fd908eb87fba59f35baf5c5414264a9a4be60884f8186fddf48b20"
@@ -102,7 +102,7 @@ def test_frames_and_letterboxes_may_bear_dirt(
 ) -> None:
     """Of 60 scenes nearly all lose their frames with the mixed line, and next to nothing more; and as frames."""
     made = np.stack([change(image) for image in framed(scenes(60, 11), bars, colour)])
-    found = without_bars(made)
+    found = content_boxes(made)
     least = np.array([bar + 1 if bar else 0 for bar in (bars[0], bars[1])])
     sizes = 32 - 2 * least
     exact = (np.abs(found[:, :2] - least) <= 1).all(axis=1) & (np.abs(found[:, 2:] - sizes) <= 2).all(axis=1)
@@ -116,7 +116,7 @@ def test_an_object_before_an_even_background_has_no_frame() -> None:
     inside = (np.abs(y - 15.5) + np.abs(x - 15.5) < 12)[..., None]
     kite = np.where(inside, (40, 90, 160), (245, 245, 240)).astype(np.uint8)[None]
     assert np.array_equal(strip_frame(kite), kite)
-    assert without_bars(kite)[0].tolist() != [0, 0, 32, 32]
+    assert content_boxes(kite)[0].tolist() != [0, 0, 32, 32]
 
 
 def test_single_bars_are_no_frame(pictures: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.dedup.scoring.alignment import align, smooth, source_of, value_at
+from pipeline.dedup.scoring.alignment import align, bilinear, smooth, source_position
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def value_at_coarse(coarse: np.ndarray, y: int, x: int) -> float:
 
 
 def warp(plane: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    return np.array([[value_at(plane, *source_of(affine, y, x)[:2]) for x in range(32)] for y in range(32)])
+    return np.array([[bilinear(plane, *source_position(affine, y, x)[:2]) for x in range(32)] for y in range(32)])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
     assert correlation > 0.99
     corners = [(0, 0), (0, 31), (31, 0), (31, 31), (16, 16)]
     for y, x in corners:
-        there, here = source_of(np.array(affine, float), y, x)[:2], source_of(found, y, x)[:2]
+        there, here = source_position(np.array(affine, float), y, x)[:2], source_position(found, y, x)[:2]
         assert np.abs(np.subtract(there, here)).max() < 0.34
 
 

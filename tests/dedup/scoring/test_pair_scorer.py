@@ -30,7 +30,7 @@ def scenes() -> Images:
 @pytest.mark.parametrize("name", [name for name in transforms.KNOWN if name not in ("jpeg20", "quarter", "mark")])
 def test_copies_pass(scenes: Images, name: str) -> None:
     """Of every known transform but the three that leave least, nine in ten at the profile's score."""
-    assert (pair_scorer.score(scenes, recall_eval.planted(scenes, name, 1)) >= 3).mean() >= 0.9
+    assert (pair_scorer.score(scenes, recall_eval.planted_copies(scenes, name, 1)) >= 3).mean() >= 0.9
 
 
 def test_strangers_do_not(scenes: Images) -> None:
@@ -42,7 +42,7 @@ def test_strangers_do_not(scenes: Images) -> None:
 
 def test_a_score_does_not_depend_on_its_batch(scenes: Images) -> None:
     """One by one or together."""
-    right = recall_eval.planted(scenes, "shift", 1)
+    right = recall_eval.planted_copies(scenes, "shift", 1)
     alone = [pair_scorer.score(scenes[n : n + 1], right[n : n + 1])[0] for n in range(len(scenes))]
     assert pair_scorer.score(scenes, right).tolist() == alone
 

@@ -101,10 +101,10 @@ def test_hopeless_pairs_and_enlarged_pictures_keep_their_score(photographs: Imag
     images = prepared(photographs)
     others = np.concatenate([np.roll(images, 1, axis=0)[:15], with_other_texture(images)[15:]])
     at_32 = pair_scorer.score(to_32(images), to_32(others))
-    held = pair_scorer_highres.holds(np.array([47, 48] * 15), 64)
+    held = pair_scorer_highres.has_detail(np.array([47, 48] * 15), 64)
     assert held.tolist() == [False, True] * 15
     found = pair_scorer_highres.score(images, others, 64, LEAST, held)
-    same = (at_32 < LEAST - pair_scorer_highres.HOPELESS) | ~held
+    same = (at_32 < LEAST - pair_scorer_highres.HIGHRES_MARGIN) | ~held
     assert (found == at_32)[same].all() and (found != at_32)[~same].all() and (~same).sum() >= 7
     assert pair_scorer_highres.score(images, others, 32, LEAST, held).tolist() == at_32.tolist()
 

@@ -40,7 +40,7 @@ def test_every_picture_that_stands_there_is_found(
 ) -> None:
     """Two files of the same pixels both match a copy, and two of the same pixels there both match them."""
     pictures = scenes(12, 1)
-    copy = recall_eval.planted(pictures[:1], "jpeg50", 1)
+    copy = recall_eval.planted_copies(pictures[:1], "jpeg50", 1)
     images = make_set(pictures[[0, 1, 2, 0, 3]], "images")
     other = make_set(np.concatenate([pictures[6:], copy, copy, pictures[1:2]]), "other", [f"o{n}" for n in range(9)])
     summary = find_matches(images, other, encoder, NEAR, workers=1, to=tmp_path / "matches")

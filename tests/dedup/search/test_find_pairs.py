@@ -57,7 +57,7 @@ def copies(scenes: Scenes) -> Images:
     """Twenty scenes, then a copy of each of the first five, made in five ways, then two in a single colour."""
     images = scenes(20, 1)
     ways = ("jpeg50", "crop2", "shift", "border", "brighter15")
-    made = [recall_eval.planted(images[n : n + 1], name, 1) for n, name in enumerate(ways)]
+    made = [recall_eval.planted_copies(images[n : n + 1], name, 1) for n, name in enumerate(ways)]
     return np.concatenate([images, *made, np.full((2, 64, 64, 3), 99, np.uint8)])
 
 
@@ -113,7 +113,7 @@ def test_recall_is_measured_by_the_same_comparison(
     folders = (tmp_path / "set", tmp_path / "encoder", tmp_path / "closely")
     section = recall_eval.RecallConfig(sample=6, seed=1)
     with pytest.raises(CorruptData, match="found by another detector"):
-        recall_eval.probe_duplicates(*folders, NEAR, section, tmp_path / "recall")
+        recall_eval.measure_recall(*folders, NEAR, section, tmp_path / "recall")
     sides, seen = [], pair_scorer_highres.score
 
     def score(left: Images, right: Images, side: pair_scorer_highres.Side, least: float, detailed: Any) -> Any:
@@ -121,7 +121,7 @@ def test_recall_is_measured_by_the_same_comparison(
         return seen(left, right, side, least, detailed)
 
     monkeypatch.setattr(pair_scorer_highres, "score", score)
-    summary = recall_eval.probe_duplicates(*folders, closely, section, tmp_path / "recall")
+    summary = recall_eval.measure_recall(*folders, closely, section, tmp_path / "recall")
     assert summary["recall"]["jpeg80"]["found"] == summary["recall"]["brighter5"]["found"] == 6
     # Halves and quarters of 64 pixels hold nothing that 32×32 does not.
     assert (64, 64, True) in sides and sides.count((64, 64, False)) == 2
