@@ -1,14 +1,14 @@
-"""CIFAR-10's test pictures that stand in its training set, and what people saw when they looked.
+"""Find test pictures of CIFAR-10 that are in its training set, and evaluate human judgements of the pairs.
 
     PYTHONPATH=. python benchmarks/cifar10_leaks.py --cifar10 FOLDER|ZIP [--to benchmarks/cifar10_leaks.json]
 
-FOLDER has `test/` and `train/`. Near mode searches across the two as `dcgan dedup TEST --against TRAIN` does; beside it
-pHash of at most 14 of 64 bits with a correlation of at least 0.85.
+FOLDER has `test/` and `train/`. Near mode searches pairs between the two like `dcgan dedup TEST --against TRAIN`. It is
+compared with pHash at a distance of at most 14 of 64 bits and a correlation of at least 0.85.
 
-`cifar10_leaks.csv` has what was judged, by row numbers in key order, at three times the size and without distances: 368
-pairs that were accepted, 60 that were missed by at most 3 in score and 50 pairs drawn at random among the pictures of
-accepted ones (some of which are frames of one film, and so copies after all), shuffled into one another; and, seen
-apart, 80 that pHash alone accepted. Labels are those of verdicts.
+`cifar10_leaks.csv` has the judged pairs, by row numbers in key order. They were shown at three times their size and
+without distances: in random order, 368 accepted pairs, 60 pairs whose score was at most 3 too low, and 50 random pairs
+of pictures that occur in accepted pairs (some are frames of one film and so copies after all); and separately, 80 pairs
+that only pHash accepted. The labels are those of verdicts.
 """
 
 import argparse
@@ -38,7 +38,7 @@ RIGHT = ("same_bytes", "same_pixels", "near")
 
 
 def near_mode(test: Images, train: Images) -> tuple[Found, dict[str, Any]]:
-    """Pairs of rows that near mode accepts, and how many decoys pass."""
+    """Return the pairs of rows that near mode accepts, and its figures on decoys and near misses."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sets = write_set(test, folder / "test"), write_set(train, folder / "train", first=len(test))
@@ -51,7 +51,7 @@ def near_mode(test: Images, train: Images) -> tuple[Found, dict[str, Any]]:
 
 
 def with_phash(test: Images, train: Images) -> Found:
-    """Pairs of rows that pHash and the correlation accept."""
+    """Return the pairs of rows that pHash and the correlation accept."""
     hashes, pixels = [phash(one)[:, 0] for one in (test, train)], [standardised(one) for one in (test, train)]
     found: Found = set()
     for row, value in enumerate(hashes[0]):
@@ -62,7 +62,7 @@ def with_phash(test: Images, train: Images) -> Found:
 
 
 def main() -> None:
-    """Search, count, print and write."""
+    """Search, count, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cifar10", type=Path, required=True)
     parser.add_argument("--judged", type=Path, default=Path(__file__).with_suffix(".csv"))
@@ -73,7 +73,7 @@ def main() -> None:
     plain = with_phash(test, train)
     with options.judged.open(newline="") as file:
         judged = list(csv.DictReader(file))
-    # Only what was drawn at random among accepted pairs says how often those are right.
+    # Only the random sample of accepted pairs estimates the precision.
     drawn = [row for row in judged if row["shown_as"] == "accepted"]
     accepted = [row["label"] for row in drawn if (int(row["test"]), int(row["train"])) in near]
     right = sum(label in RIGHT for label in accepted)

@@ -1,9 +1,9 @@
-"""How long `dcgan --help` takes, beside a bare interpreter and the import of torch that it avoids.
+"""Time `dcgan --help`, compared with a bare interpreter and with importing torch, which `dcgan --help` avoids.
 
     python benchmarks/command_start.py [--runs 10] [--to benchmarks/command_start.json]
 
-Whole processes in turn, A B C A B C …, so that a machine whose speed drifts does not favour one; medians, and ratios to
-the bare interpreter of the same round.
+Whole processes are timed in turn, A B C A B C …, so that a drift of the machine's speed favours none of them. The
+figures are medians, and medians of the ratio to the bare interpreter of the same round.
 """
 
 import argparse
@@ -33,8 +33,8 @@ def seconds(command: list[str]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10, help="rounds that count, after one that does not")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--runs", type=int, default=10, help="timed rounds, after one that is not timed")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     rounds = [{name: seconds(command) for name, command in COMMANDS.items()} for _ in range(options.runs + 1)][1:]
     figures = {

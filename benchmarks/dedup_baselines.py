@@ -1,13 +1,13 @@
-"""What others find near-duplicates with, on pictures of 32×32: hashes of a picture and a largest distance between them.
+"""Common near-duplicate detectors on 32×32 pictures: perceptual hashes with a maximum distance.
 
     from dedup_baselines import detectors
     for detector in detectors():
-        detector.found(originals, copies)      # which of aligned pairs it finds
-        detector.false_pairs(unrelated)        # how many pairs of unrelated pictures it takes for copies
+        detector.found(originals, copies)      # which pairs (originals[i], copies[i]) it finds
+        detector.false_pairs(unrelated)        # how many pairs of unrelated pictures it reports
 
-Each hash is bit for bit that of the package named at it; here whole batches are hashed at once. A hash of many pictures
-is uint64 (N, words); two pictures make a pair when their hashes differ in at most `most` bits and, where `least` is
-given, the normalised cross-correlation of their grey values is at least that.
+Each hash equals that of the package named in its docstring bit for bit, but is computed for whole batches. Hashes are
+uint64 (N, words). Two pictures are a pair if their hashes differ in at most `most` bits and, where `least` is given,
+the normalised cross-correlation of their grey values is at least `least`.
 """
 
 import functools
@@ -24,7 +24,7 @@ from pipeline.core.jit import compiled
 from pipeline.imageset.format.image_set import Images, Rows
 
 try:
-    import pdqhash  # comes as source and needs a C++ compiler
+    import pdqhash  # optional: only a source distribution exists, which needs a C++ compiler
 except ImportError:
     pdqhash = None
 
@@ -35,13 +35,13 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class Detector:
-    """A hash, and when two pictures count as copies.
+    """A hash and the rule by which two pictures count as copies.
 
     Attributes:
-        name: for tables.
-        hashes: from uint8 (N, 32, 32, 3) to uint64 (N, words).
-        most: bits in which the hashes of a pair may differ.
-        least: correlation that a pair has at least, -1..1; None when the hashes alone decide.
+        name: shown in tables.
+        hashes: function from uint8 (N, 32, 32, 3) to uint64 (N, words).
+        most: maximum number of bits in which the hashes of a pair differ.
+        least: minimum correlation of a pair, -1..1; None if the hashes alone decide.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Detector:
     least: float | None = None
 
     def found(self, originals: Images, copies: Images) -> Flags:
-        """Which copies it finds, given aligned originals and copies, both uint8 (N, 32, 32, 3): bool (N,)."""
+        """Tell for each i whether `originals[i]` and `copies[i]`, uint8 (N, 32, 32, 3), are a pair: bool (N,)."""
         distance = np.bitwise_count(self.hashes(originals) ^ self.hashes(copies)).sum(axis=1, dtype=np.int64)
         near: Flags = distance <= self.most
         if self.least is not None:
@@ -58,7 +58,7 @@ class Detector:
         return near
 
     def pairs(self, images: Images) -> Iterator[Rows]:
-        """All pairs among uint8 (N, 32, 32, 3): blocks of int64 (n, 2), the first of a pair before the second."""
+        """Yield all pairs among uint8 (N, 32, 32, 3) in blocks of int64 (n, 2), the lower row of a pair first."""
         hashes = self.hashes(images)
         pixels = None if self.least is None else standardised(images)
         for start in range(0, len(hashes), _BLOCK):
@@ -68,12 +68,12 @@ class Detector:
             yield pairs
 
     def false_pairs(self, images: Images) -> int:
-        """Pairs among all of uint8 (N, 32, 32, 3), each of which is false when no two pictures are copies."""
+        """Count the pairs among uint8 (N, 32, 32, 3); if no two pictures are copies, all of them are false."""
         return sum(len(pairs) for pairs in self.pairs(images))
 
 
 def detectors() -> list[Detector]:
-    """The detectors to compare with, each at the setting that its package or common advice gives."""
+    """Return the detectors to compare with, at the default of their package or at a commonly recommended setting."""
     found = [
         Detector("pHash, equal (CleanVision)", phash, 0),
         Detector("pHash, 10 of 64 bits (imagededup)", phash_imagededup, 10),
@@ -90,7 +90,7 @@ def detectors() -> list[Detector]:
 
 
 def blocked(function: Callable[[Images], npt.NDArray[Any]]) -> Callable[[Images], npt.NDArray[Any]]:
-    """Apply a function of pictures, row by row independent, to at least one picture in blocks that memory holds."""
+    """Apply a function that treats rows independently to blocks of pictures, to bound memory; n must be positive."""
 
     @functools.wraps(function)
     def of_all(images: Images) -> npt.NDArray[Any]:
@@ -100,7 +100,7 @@ def blocked(function: Callable[[Images], npt.NDArray[Any]]) -> Callable[[Images]
 
 
 def grey(images: Images) -> npt.NDArray[np.uint8]:
-    """Pillow's mode L: uint8 (N, H, W, 3) to uint8 (N, H, W)."""
+    """Convert uint8 (N, H, W, 3) to uint8 (N, H, W) as Pillow's mode L does."""
     weights = np.array([19595, 38470, 7471], np.uint32)
     luma: npt.NDArray[np.uint8] = ((images @ weights + 0x8000) >> 16).astype(np.uint8)
     return luma
@@ -108,23 +108,23 @@ def grey(images: Images) -> npt.NDArray[np.uint8]:
 
 @blocked
 def phash(images: Images) -> Hashes:
-    """`imagehash.phash`, 64 bits; equal hashes of this size are what CleanVision calls near duplicates."""
+    """`imagehash.phash`, 64 bits; CleanVision calls pictures with equal hashes of this size near duplicates."""
     low = _low_frequencies(grey(images), 8)
     return _packed(low > np.median(low, axis=1, keepdims=True))
 
 
 @blocked
 def phash16(images: Images) -> Hashes:
-    """`imagehash.phash(hash_size=16)`, 256 bits; it enlarges to 64×64 first."""
+    """`imagehash.phash(hash_size=16)`, 256 bits, computed on the picture enlarged to 64×64."""
     low = _low_frequencies(_resized(grey(images), 64, 64), 16)
     return _packed(low > np.median(low, axis=1, keepdims=True))
 
 
 @blocked
 def phash_imagededup(images: Images) -> Hashes:
-    """imagededup's `PHash`, 64 bits: the median leaves out the mean level, and is itself a set bit.
+    """imagededup's `PHash`, 64 bits; its default maximum distance is 10.
 
-    Its default is a distance of at most 10.
+    Unlike `imagehash.phash`, the median excludes the mean level, and a coefficient equal to the median sets its bit.
     """
     low = _low_frequencies(grey(images), 8)
     return _packed(low >= np.median(low[:, 1:], axis=1, keepdims=True))
@@ -132,7 +132,7 @@ def phash_imagededup(images: Images) -> Hashes:
 
 @blocked
 def dhash(images: Images) -> Hashes:
-    """`imagehash.dhash`, 64 bits: whether a pixel of the 9×8 thumbnail is lighter than the one to its left."""
+    """`imagehash.dhash`, 64 bits: a bit is set if a pixel of the 9×8 thumbnail is lighter than its left neighbour."""
     small = _resized(grey(images), 9, 8)
     return _packed((small[:, :, 1:] > small[:, :, :-1]).reshape(len(images), -1))
 
@@ -141,7 +141,7 @@ def dhash(images: Images) -> Hashes:
 def pdq(images: Images) -> Hashes:
     """PDQ by `pdqhash`, 256 bits; ThreatExchange counts a distance of at most 31 as a match.
 
-    It is made for large pictures, and leaves to its users what to do with those that it gives a low quality.
+    PDQ is made for large pictures. It also returns a quality, which is ignored here.
     """
     bits = np.empty((len(images), 256), np.bool_)
     for row, image in enumerate(images):
@@ -150,13 +150,13 @@ def pdq(images: Images) -> Hashes:
 
 
 def _low_frequencies(grey: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float64]:
-    """Coefficients of the `size` lowest frequencies each way of the cosine transform: float64 (N, size²)."""
+    """Return the cosine coefficients of the `size` lowest frequencies per direction: float64 (N, size²)."""
     transformed = dct(dct(grey.astype(np.float64), axis=1)[:, :size], axis=2)[:, :, :size]
     return transformed.reshape(len(grey), size * size)
 
 
 def _resized(grey: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
-    """Pillow's Lanczos of each of uint8 (N, H, W), all in two calls: it resizes lines, then columns, with no link."""
+    """Resize uint8 (N, H, W) by Pillow's Lanczos filter in two calls: all lines of all pictures, then all columns."""
     for extent in (width, height):
         count, lines, length = grey.shape
         stacked = Image.fromarray(np.ascontiguousarray(grey).reshape(count * lines, length))
@@ -166,7 +166,7 @@ def _resized(grey: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArra
 
 
 def _packed(bits: Flags) -> Hashes:
-    """bool (N, 64·words) as uint64 (N, words)."""
+    """Pack bool (N, 64·words) into uint64 (N, words)."""
     return np.packbits(bits, axis=1).view(np.uint64)
 
 
@@ -175,7 +175,7 @@ def _packed(bits: Flags) -> Hashes:
 
 @blocked
 def standardised(images: Images) -> npt.NDArray[np.float32]:
-    """Grey values without their mean and at length 1, float32 (N, H·W); an even picture is all zeros."""
+    """Return grey values with mean 0 and length 1, float32 (N, H·W); zeros for a picture without contrast."""
     values = (images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).reshape(len(images), -1)
     values -= values.mean(axis=1, keepdims=True)
     length = np.linalg.norm(values, axis=1, keepdims=True)
@@ -183,7 +183,7 @@ def standardised(images: Images) -> npt.NDArray[np.float32]:
 
 
 def _products(pixels: npt.NDArray[np.float32], pairs: Rows) -> npt.NDArray[np.float32]:
-    """Scalar products of pairs of rows, in blocks."""
+    """Return the scalar product of each pair of rows, computed in blocks."""
     blocks = [pairs[start : start + 8192] for start in range(0, len(pairs), 8192)]
     return np.concatenate(
         [np.zeros(0, np.float32), *(np.einsum("ij,ij->i", pixels[b[:, 0]], pixels[b[:, 1]]) for b in blocks)]
@@ -192,7 +192,7 @@ def _products(pixels: npt.NDArray[np.float32], pairs: Rows) -> npt.NDArray[np.fl
 
 @compiled
 def _distances(row: Hashes, others: Hashes) -> npt.NDArray[np.int64]:
-    """Bits in which uint64 (words,) differs from each of uint64 (n, words): int64 (n,)."""
+    """Count the bits in which uint64 (words,) differs from each of uint64 (n, words): int64 (n,)."""
     distances = np.zeros(len(others), np.int64)
     for word in range(len(row)):
         for j in range(len(others)):
@@ -206,7 +206,7 @@ def _distances(row: Hashes, others: Hashes) -> npt.NDArray[np.int64]:
 
 @compiled
 def distance_counts(hashes: Hashes) -> npt.NDArray[np.int64]:
-    """How many of all pairs of uint64 (N, words) lie at each distance: int64 (64·words + 1,)."""
+    """Count the pairs of uint64 (N, words) at each Hamming distance: int64 (64·words + 1,)."""
     counts = np.zeros(64 * hashes.shape[1] + 1, np.int64)
     for i in range(len(hashes)):
         for distance in _distances(hashes[i], hashes[i + 1 :]):
@@ -215,13 +215,13 @@ def distance_counts(hashes: Hashes) -> npt.NDArray[np.int64]:
 
 
 def most_within(counts: npt.NDArray[np.int64], share: float) -> int:
-    """The largest distance that at most this share of all pairs keeps within, by `distance_counts`; -1 for none."""
+    """Return the largest distance within which at most `share` of all pairs lie, from `distance_counts`; -1 if none."""
     return int(np.searchsorted(np.cumsum(counts), share * counts.sum(), side="right")) - 1
 
 
 @compiled
 def pairs_from(hashes: Hashes, start: int, stop: int, most: int) -> Rows:
-    """Pairs at most `most` bits apart whose first row is in start..stop: int64 (n, 2), in order."""
+    """Return the pairs at most `most` bits apart with the first row in start..stop - 1: int64 (n, 2), sorted."""
     pairs = np.empty((64, 2), np.int64)
     count = 0
     for i in range(start, stop):

@@ -1,19 +1,21 @@
-"""`dcgan dedup` on 60,000 small files beside imagededup's pHash on the same ones, both from start to end.
+"""Compare `dcgan dedup` with pHash of imagededup on the same files, both from start to end.
 
     PYTHONPATH=. python benchmarks/dedup_end_to_end.py --pictures FOLDER --imagededup PYTHON [--memory GROUP] \\
         [--to benchmarks/dedup_end_to_end.json]
 
-FOLDER holds picture files; a folder in memory takes the disk out of the comparison. PYTHON is an interpreter that has
-imagededup installed. `dcgan dedup` reads, trains its autoencoder, hashes, searches with decoys, compares and writes
-everything; it runs alone, and so does imagededup after it. That one encodes all files, and then looks for duplicates
-(`find_duplicates` at its own settings), which compares every picture with every other: to bound the run it is timed on
-parts of 5, 10 and 20 thousand hashes, and what it takes for all is extrapolated by the square of their number from the
-largest part. Memory is looked at in a second run, so that nothing but the work is timed: ten times a second, of all
-processes together, in MB: `pss` (shared memory counted once), `rss`, and `anonymous` (without mapped files, such as
-libraries and the image set, which the kernel may take back). With GROUP, an empty memory control group (version 1,
-`mkdir /sys/fs/cgroup/memory/NAME`), `dcgan dedup` runs once more where the kernel lets all its processes together have
-1,000,000,000 bytes, the cache of the files that they touch included (on a disk: a result in a file system in memory
-counts as memory).
+FOLDER has picture files, 60,000 small ones in the published figures; a folder in memory excludes the disk from the
+comparison. PYTHON is an interpreter with imagededup installed. The two run one after the other. `dcgan dedup` reads the
+files, trains its autoencoder, hashes, searches pairs and decoys, compares pixels and writes its result. imagededup
+encodes all files and then runs `find_duplicates` with its defaults, which compares every picture with every other one.
+To bound the run, `find_duplicates` is timed on 5,000, 10,000 and 20,000 hashes; the time for all of them is
+extrapolated from the largest part by the square of the number.
+
+Memory is measured in a second run, so that sampling does not disturb the timing. It is sampled ten times a second, in
+MB, as the sum over all processes: `pss` (shared memory counted once), `rss`, and `anonymous` (without mapped files,
+such as libraries and the image set, which the kernel can reclaim). With GROUP, an empty memory control group (version
+1, `mkdir /sys/fs/cgroup/memory/NAME`), `dcgan dedup` runs a third time while the kernel limits all its processes
+together to 1,000,000,000 bytes, including the cache of the files that they use. The result must then be on a disk,
+because files in a memory file system count as memory.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import describe
-from watching import watch
+from resource_usage import run_and_measure
 
 from pipeline.core import files
 
@@ -55,7 +57,7 @@ if __name__ == "__main__":
 
 
 def imagededup(python: str, pictures: Path, folder: Path) -> dict[str, Any]:
-    """Seconds that imagededup takes to encode all, to search parts, and, extrapolated, for all of it."""
+    """Run imagededup; return its seconds to encode all files, to search parts, and, extrapolated, in total."""
     script = folder / "with_imagededup.py"
     script.write_text(IMAGEDEDUP)
     command = [python, str(script), str(pictures), *map(str, PARTS)]
@@ -67,14 +69,14 @@ def imagededup(python: str, pictures: Path, folder: Path) -> dict[str, Any]:
 
 
 def timed(command: list[str]) -> float:
-    """Seconds that a command takes, with nobody looking at its memory."""
+    """Run a command without sampling its memory; return the seconds it took."""
     started = time.monotonic()
     subprocess.run(command, cwd=ROOT, check=True)
     return round(time.monotonic() - started, 1)
 
 
 def within_a_gigabyte(group: Path, command: list[str]) -> dict[str, Any]:
-    """Run a command under a limit that the kernel enforces; it fails where that is too little."""
+    """Run a command under a memory limit of 1 GB enforced by the kernel; it fails if that is too little."""
     limit = group / "memory.limit_in_bytes"
     limit.write_text(str(10**9))
     seconds = timed(["sh", "-c", f'echo $$ > "{group}/cgroup.procs"; exec "$@"', "sh", *command])
@@ -91,9 +93,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "stages.dedup", str(options.pictures.resolve()), "-q"]
-        command += ["--side", "32", "--to"]  # of the files
+        command += ["--side", "32", "--to"]  # the side of the files
         seconds = timed([*command, str(folder / "first")])
-        watched = watch([*command, str(folder / "out")], ROOT)
+        watched = run_and_measure([*command, str(folder / "out")], ROOT)
         ours: dict[str, Any] = {**watched, "seconds": seconds, "seconds while watched": watched["seconds"]}
         summary = json.loads((folder / "out" / "summary.json").read_text())
         ours |= {figure: summary[figure] for figure in ("pictures", "removed", "pairs", "decoys")}

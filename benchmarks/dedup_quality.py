@@ -1,20 +1,20 @@
-"""How well copies are found, and how seldom strangers: near mode beside the paper's exact codes and others' hashes.
+"""Measure recall and precision of near mode, compared with the paper's exact codes and with perceptual hashes.
 
     PYTHONPATH=. python benchmarks/dedup_quality.py --imagenet FOLDER|ZIP --bedrooms FOLDER|ZIP --tiny FOLDER|ZIP \\
         --cifar10 FOLDER|ZIP [--to benchmarks/dedup_quality.json]
 
-Recall: copies of a sample of each set's pictures, by each transform, made of the source at its own size and prepared
-again as the set's pictures are; the share that a detector takes for copies of their originals. The autoencoders learn
-from the set alone, without the copies. The comparer's weights and the score were chosen on Tiny ImageNet, which is
+Recall: a sample of each set is copied by each transform at the size of the source, and the copies are prepared again
+like the pictures of the set; recall is the share of copies that a detector finds. The autoencoders are trained on the
+set alone, without the copies. The weights of the pair scorer and the threshold were chosen on Tiny ImageNet, which is
 reported for completeness.
 
-Precision: all pairs that near mode accepts in 10, 20, 40 and 60 thousand pictures of CIFAR-10, and the decoys that it
-accepts; those decoys that were judged to be mirrored copies by looking at them (`--judged`, a CSV of
-left,right,label by row number) do not count. `--labels-only` reads the figures again and applies labels that were added
-since, without a search.
+Precision: near mode searches 10, 20, 40 and 60 thousand pictures of CIFAR-10; the accepted pairs and the accepted
+decoys are counted. A decoy does not count if a person judged it to be a real mirrored copy (`--judged`, a CSV file of
+row numbers and labels: left,right,label). `--labels-only` reads the previous figures and applies the current labels
+without a search.
 
-The extrapolation to LSUN's 3,033,042 bedrooms takes it that two unrelated pictures of those pass for copies as often as
-two of CIFAR-10 do, so that their number grows as the square of the set's.
+The extrapolation to LSUN's 3,033,042 bedrooms assumes that two unrelated bedrooms pass as copies as often as two
+unrelated pictures of CIFAR-10 do, so that the number of false pairs grows with the square of the size of the set.
 """
 
 import argparse
@@ -49,13 +49,13 @@ FLOORS = dict.fromkeys(transforms.KNOWN, 0.70) | dict.fromkeys(
 )
 BEDROOMS = 3_033_042
 SEED = 1
-"""Of samples and transforms; the comparer was fitted with another."""
+"""Seed of the samples and of the transforms; the pair scorer was fitted with another seed."""
 
 Find = Callable[[Images, Images], np.ndarray]
 
 
 def near_and_exact(pictures: Images, folder: Path) -> dict[str, Find]:
-    """The two modes, each with an encoder that learned from uint8 (n, 32, 32, 3) as its profile says."""
+    """Return both modes, each with an encoder trained on uint8 (n, 32, 32, 3) with the parameters of its profile."""
     images = write_set(pictures, folder / "set")
     found: dict[str, Find] = {}
     for mode, profile in (("near", "workstation.yaml"), ("exact", "paper.yaml")):
@@ -68,12 +68,15 @@ def near_and_exact(pictures: Images, folder: Path) -> dict[str, Find]:
 
 
 def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, Any]:
-    """By transform and detector: how many of `of` copies are found.
+    """Count the copies that each detector finds, by transform.
 
     Args:
-        sources: pictures of any size, to make copies of.
-        trained_on: uint8 (n, 32, 32, 3), the set that the autoencoders learn from.
+        sources: pictures of any size to copy.
+        trained_on: uint8 (n, 32, 32, 3), the set that the autoencoders are trained on.
         sample: copies of each transform.
+
+    Returns:
+        `of`: copies of each transform; `found`: by transform and detector, the number found.
     """
     rows = np.sort(seeding.numpy_rng(SEED, "quality").permutation(len(sources))[:sample])
     originals = np.stack([resize(sources[row], side=32, method="area") for row in rows])
@@ -91,7 +94,7 @@ def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, 
 
 
 def precision(pictures: Images) -> dict[str, Any]:
-    """Pairs and decoys of near mode in growing parts of a set."""
+    """Count pairs and decoys that near mode accepts in growing parts of a set."""
     section = load_section(default_profile(), "dedup.imagenet.pairs", pair_search.PairSearchConfig)
     learn = load_section(default_profile(), "dedup.imagenet.autoencoder", AutoencoderConfig)
     order = seeding.numpy_rng(SEED, "parts").permutation(len(pictures))
@@ -116,7 +119,7 @@ def precision(pictures: Images) -> dict[str, Any]:
 
 
 def judge(row: dict[str, Any], count: int, judged: dict[tuple[int, int], str]) -> dict[str, Any]:
-    """The figures of one size, by what people saw in its decoys."""
+    """Return the figures of one size after excluding the decoys that people judged to be mirrored copies."""
     false = sum(judged.get((left, right)) != "mirrored" for left, right, _ in row["decoys"])
     low, high = poisson_interval(false)
     rate = false / (count * (count - 1) / 2)
@@ -129,7 +132,7 @@ def judge(row: dict[str, Any], count: int, judged: dict[tuple[int, int], str]) -
 
 
 def show(title: str, table: dict[str, Any]) -> None:
-    """A table of shares, and which of near mode's are below their floor."""
+    """Print the recall as a table, and mark near mode where its recall is below the floor."""
     names = list(next(iter(table["found"].values())))
     print(f"\n{title}, {table['of']} copies of each transform")
     print(f"{'':12}" + "".join(f"{name[:22]:>24}" for name in names))
@@ -144,7 +147,7 @@ def show(title: str, table: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name in ("imagenet", "bedrooms", "tiny", "cifar10"):
         parser.add_argument(f"--{name}", type=Path)
@@ -163,13 +166,13 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Recall on all sets, and pairs and decoys of CIFAR-10."""
+    """Measure recall on all sets, and count pairs and decoys of CIFAR-10."""
     tiny, cifar10 = read_squares(options.tiny, 32), read_squares(options.cifar10, 32)
     sets = {
         "CIFAR-10": (list(cifar10), cifar10, 1500),
         "bedrooms": (read_whole(options.bedrooms), np.concatenate([read_squares(options.bedrooms, 32), tiny]), 500),
         "ImageNet, full size": (read_whole(options.imagenet), tiny, 200),
-        "Tiny ImageNet (the comparer knows it)": (read_whole(options.tiny), tiny, 1500),
+        "Tiny ImageNet (the weights were fitted to it)": (read_whole(options.tiny), tiny, 1500),
     }
     result: dict[str, Any] = {
         "machine": describe("numpy", "numba", "torch", "pillow", "imagehash"),

@@ -1,10 +1,10 @@
-"""Several connections against one, on a server that gives each connection so much and no more.
+"""Compare downloads over several connections with one, from a server that limits the rate of each connection.
 
     python benchmarks/download_speed.py [--runs 3] [--rate 20] [--megabytes 320] [--to benchmarks/download_speed.json]
 
-The server stands on this machine and shares its processors, so what is measured is the gain over a limit for each
-connection, as public servers have it, and what the downloader itself can carry (no limit). Verification, one pass over
-the file, is part of each time.
+The server runs on the same machine. With a limit per connection, as public servers have, the gain from more connections
+is measured; without a limit, the throughput of the downloader itself. Each time includes the verification of the file,
+which is one pass over it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.acquire.scripted_server import Behaviour, serving
 
 
 def rate_of(content: bytes, limit: float | None, connections: int) -> float:
-    """MB a second of one download, verification included."""
+    """Return the rate of one download in MB/s, including verification."""
     with serving(Behaviour([content], rate=limit)) as server, tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         download(f"{server.url}/x.bin", Path(folder) / "x.bin", length=len(content), connections=connections)
@@ -34,10 +34,10 @@ def rate_of(content: bytes, limit: float | None, connections: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="rounds")
-    parser.add_argument("--rate", type=float, default=20.0, help="MB a second that a limited connection gets")
-    parser.add_argument("--megabytes", type=int, default=320, help="length of the file")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--runs", type=int, default=3, help="number of rounds")
+    parser.add_argument("--rate", type=float, default=20.0, help="limit per connection, in MB/s")
+    parser.add_argument("--megabytes", type=int, default=320, help="size of the file, in MB")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     os.environ["NO_PROXY"] = "127.0.0.1"
     content = os.urandom(options.megabytes * 1_000_000)

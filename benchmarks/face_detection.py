@@ -1,17 +1,18 @@
-"""How many faces `crop-faces` finds in photographs whose true boxes are known, and how many it makes up.
+"""Measure how many faces `crop-faces` detects correctly and falsely in photographs with known face boxes.
 
     python benchmarks/face_detection.py --photos photos.zip --boxes boxes.csv
         [--centerface centerface.onnx] [--without FOLDER] [--to benchmarks/face_detection.json]
 
-`boxes.csv` has a row (`file,x0,y0,x1,y1`) for each true face. Found and true boxes are paired one to one; a pair counts
-from an intersection over union of 0.4, for Haar boxes are looser than hand-drawn ones. Every setting of a detector
-looks at every photograph. The setting with the fewest errors (faces missed and faces made up) is then
+`boxes.csv` has a row (`file,x0,y0,x1,y1`) for each true face. Detected and true boxes are matched one to one; a match
+needs an intersection over union of 0.4, because Haar boxes are looser than hand-drawn ones. Every setting of a detector
+is run on every photograph. The setting with the fewest errors (missed and false faces) is then
 
-- for photographs of one face: chosen on one half and reported on the other; photographs of one person, which have a
-  name up to the last `_NN` in common, stay in one half;
-- for photographs of several: chosen for each on all the others and the first half, and reported on that one.
+- for photographs with one face, chosen on one half and reported on the other half; photographs of the same person,
+  whose names are equal up to the last `_NN`, stay in the same half;
+- for photographs with several faces, chosen for each photograph on all the others and the first half, and reported on
+  that photograph.
 
-`--without` names pictures that show no face. Intervals: 95 %, Clopper and Pearson.
+`--without` gives pictures without a face. Intervals are 95 % Clopper-Pearson intervals.
 """
 
 import argparse
@@ -46,7 +47,7 @@ Boxes = Sequence[tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Seen:
-    """What one setting makes of one photograph: overlaps of the pairs that count, faces found, faces there."""
+    """Result of one setting on one photograph: overlaps of the matches, number of detected and of true faces."""
 
     overlaps: tuple[float, ...]
     found: int
@@ -58,7 +59,7 @@ class Seen:
 
 
 def settings(network: Path | None, smallest: int) -> Iterator[tuple[str, Detection]]:
-    """Settings by name."""
+    """Yield the settings of the detectors by name."""
     for cascade, scale, neighbours in itertools.product(("default", "alt", "alt2"), (1.1, 1.05), (3, 5, 8)):
         yield (
             f"haar {cascade}, scale {scale}, neighbours {neighbours}",
@@ -74,7 +75,7 @@ def settings(network: Path | None, smallest: int) -> Iterator[tuple[str, Detecti
 
 
 def pictures(path: Path) -> Iterator[tuple[str, Images]]:
-    """Decoded pictures of a zip, tar, LMDB or folder by key."""
+    """Yield the key and the pixels of each picture of a zip, tar, LMDB or folder."""
     source = open_archive(path).source
     entries = source.entries()
     with source.open() as read:
@@ -85,29 +86,29 @@ def pictures(path: Path) -> Iterator[tuple[str, Images]]:
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes (x0, y0, x1, y1)."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     both = max(width, 0) * max(height, 0)
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def compare(found: Boxes, true: Boxes) -> Seen:
-    """Pair found with true boxes so that the most pairs count."""
+    """Match detected with true boxes so that the number of matches is largest."""
     table = np.array([[overlap(f, t) for t in true] for f in found]).reshape(len(found), len(true))
-    # Pairs that count come first, then the best overlap.
+    # Maximise the number of matches first, then the overlap.
     pairs = zip(*linear_sum_assignment((table >= LEAST_OVERLAP) + table / 1e3, maximize=True), strict=True)
     overlaps = [float(table[pair]) for pair in pairs]
     return Seen(tuple(value for value in overlaps if value >= LEAST_OVERLAP), len(found), len(true))
 
 
 def share(hits: int, of: int) -> dict[str, Any]:
-    """A proportion with its interval."""
+    """Return a proportion with its interval."""
     low, high = binomial_interval(hits, of)
     return {"hits": hits, "of": of, "share": round(hits / of, 4) if of else None, "low": low, "high": high}
 
 
 def judge(photos: Iterable[Seen]) -> dict[str, Any]:
-    """Recall, precision and overlap over photographs."""
+    """Compute recall, precision and overlap over photographs."""
     photos = list(photos)
     right = sum(len(seen.overlaps) for seen in photos)
     return {
@@ -122,7 +123,7 @@ def judge(photos: Iterable[Seen]) -> dict[str, Any]:
 
 
 def half_of(key: str) -> int:
-    """0 or 1, the same for all photographs of one person."""
+    """Return 0 or 1, the same for all photographs of one person."""
     person = re.sub(r"_\d+$", "", Path(key).stem)
     return hashlib.sha256(person.encode()).digest()[0] % 2
 
@@ -130,11 +131,11 @@ def half_of(key: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="zip, tar or folder of photographs")
-    parser.add_argument("--boxes", type=Path, required=True, help="their true boxes")
-    parser.add_argument("--centerface", type=Path, help="the network's ONNX file, to be compared as well")
+    parser.add_argument("--boxes", type=Path, required=True, help="CSV file of the true boxes")
+    parser.add_argument("--centerface", type=Path, help="ONNX file of CenterFace, to include that detector")
     parser.add_argument("--without", type=Path, help="zip, tar, LMDB or folder of pictures without a face")
-    parser.add_argument("--smallest", type=int, default=24, help="smallest face that counts as found, in pixels")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--smallest", type=int, default=24, help="side of the smallest face that is counted, in pixels")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     true: dict[str, list[tuple[float, ...]]] = {}
     with options.boxes.open(newline="") as file:
@@ -175,13 +176,13 @@ def main() -> None:
         print(f"{family}: {rows['chosen']}")
         for name, row in rows.items():
             if name == "pictures without a face":
-                print(f"  {name:30} {row['hits']} of {row['of']} with a face made up, at most {row['high']:.2%}")
+                print(f"  {name:30} {row['hits']} of {row['of']} with a false face, at most {row['high']:.2%}")
             elif name != "chosen":
                 recall, precision, whole = row["recall"], row["precision"], row["without_an_error"]
                 print(
                     f"  {name:30} recall {recall['hits']}/{recall['of']} ({recall['low']:.3f} to {recall['high']:.3f})"
                     f"  precision {precision['hits']}/{precision['of']} ({precision['low']:.3f} to "
-                    f"{precision['high']:.3f})  photos without an error {whole['hits']}/{whole['of']} "
+                    f"{precision['high']:.3f})  photographs without an error {whole['hits']}/{whole['of']} "
                     f"({whole['low']:.3f} to {whole['high']:.3f})  overlap {row['median_overlap']:.2f}"
                 )
     machine = describe("opencv-python-headless", "numpy")

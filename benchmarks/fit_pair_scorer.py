@@ -1,12 +1,12 @@
-"""Fit `pipeline/dedup/scoring/pair_scorer.json` to planted copies, made by the known transforms, and to decoys.
+"""Fit the weights in `pipeline/dedup/scoring/pair_scorer.json` to copies by the known transforms and to decoys.
 
     PYTHONPATH=. python benchmarks/fit_pair_scorer.py --pictures tiny-imagenet-64px.zip
 
-The pictures (a folder, zip or tar of at least 64×64, on which no figure is reported) are taken whole and in quarters,
-so that there are five times as many. Decoys are candidates of the very search that deduplication makes, of which one
-picture is mirrored; those of one source are left out, and so are pictures without detail, as in the search. Mirrored
-copies among them are taken for strangers; there are few. The result is written only with --write; else it is compared
-with what is there.
+The pictures (a folder, zip or tar of at least 64×64 pixels) are used whole and in quarters, which gives five times as
+many; no reported figure uses them. Decoys are candidates of the search that deduplication uses, with one picture of
+each pair mirrored. Pairs from one source and pictures without detail are left out, as in the search. Real mirrored
+copies among the decoys count as unrelated; there are few. With --write the result replaces the file; otherwise it is
+only compared with it.
 """
 
 import argparse
@@ -31,24 +31,24 @@ from pipeline.imageset.format.image_set import Images
 PLANTED = 1400
 RADIUS = 15
 HARD = {"jpeg20": 4.0, "quarter": 4.0, "mark": 4.0}
-"""Transforms that count several times, for they leave least to know a picture by."""
+"""Sample weights of the transforms after which a picture is hardest to recognise; all others weigh 1."""
 
 
 def whole_and_quarters(images: Images) -> tuple[Images, np.ndarray]:
-    """uint8 (n, 64, 64, 3) as uint8 (5n, 32, 32, 3), and which picture each is of."""
+    """Turn uint8 (n, 64, 64, 3) into uint8 (5n, 32, 32, 3), whole and in quarters; also return the source of each."""
     parts = [images[:, y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
     return np.concatenate([to_32(images), *parts]), np.tile(np.arange(len(images)), 5)
 
 
 def encode(pictures: Images, encoder: Encoder) -> Codes:
-    """Codes of all views, in blocks."""
+    """Encode all views of pictures, in blocks."""
     return np.concatenate(
         [encode_views(pictures[s : s + 4096], encoder) for s in range(0, len(pictures), 4096)], axis=1
     )
 
 
 def decoy_pairs(pictures: Images, sources: np.ndarray, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Which pictures of other sources the search lets meet, the left one mirrored: rows, int64 (n,) each."""
+    """Return candidates from different sources if the left picture is mirrored: left and right rows, int64 (n,)."""
     mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
     left, right = find_candidates(
         encode(mirrored, encoder),
@@ -64,17 +64,20 @@ def decoy_pairs(pictures: Images, sources: np.ndarray, encoder: Encoder) -> tupl
 
 
 def regression(
-    strangers: np.ndarray, copies: np.ndarray, counts: np.ndarray, names: Sequence[str]
+    unrelated: np.ndarray, copies: np.ndarray, counts: np.ndarray, names: Sequence[str]
 ) -> tuple[dict[str, Any], list[float]]:
-    """The weights that tell copies from strangers, as the tables hold them, and the ten highest scores of strangers.
+    """Fit a logistic regression that separates copies from unrelated pairs.
 
     Args:
-        strangers, copies: measurements, float64 (n, features) each.
-        counts: how much each counts, strangers first.
+        unrelated, copies: measurements, float64 (n, features) each.
+        counts: sample weights, those of the unrelated pairs first.
         names: of the features.
+
+    Returns:
+        The weights and the intercept, as in the JSON file; the ten highest scores of unrelated pairs.
     """
-    values = np.concatenate([strangers, copies])
-    truth = np.arange(len(values)) >= len(strangers)
+    values = np.concatenate([unrelated, copies])
+    truth = np.arange(len(values)) >= len(unrelated)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     model = LogisticRegression(max_iter=10_000, tol=1e-8).fit((values - mean) / scale, truth, sample_weight=counts)
     weights = model.coef_[0] / scale
@@ -83,11 +86,11 @@ def regression(
         "weights": {name: round(float(weight), 6) for name, weight in zip(names, weights, strict=True)},
         "intercept": round(intercept, 6),
     }
-    return table, [round(float(score), 2) for score in np.sort(strangers @ weights + intercept)[::-1][:10]]
+    return table, [round(float(score), 2) for score in np.sort(unrelated @ weights + intercept)[::-1][:10]]
 
 
 def compare(table: dict[str, Any], there: dict[str, Any], file: Path) -> None:
-    """Print what was fitted, and how far it is from the table that is there."""
+    """Print what the weights were fitted to, and the largest difference to the weights in the file."""
     furthest = max(abs(table["weights"][name] - there["weights"][name]) for name in there["weights"])
     print(
         json.dumps(table["fitted_to"], indent=1),
@@ -97,23 +100,23 @@ def compare(table: dict[str, Any], there: dict[str, Any], file: Path) -> None:
 
 
 def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
-    """The table of weights, and what they were fitted to."""
+    """Fit the weights; return them with a description of the data."""
     encoder = train_encoder(pictures)
     left, right = decoy_pairs(pictures, sources, encoder)
-    strangers = pair_scorer.measure(pictures[left][:, :, ::-1], pictures[right])
+    unrelated = pair_scorer.measure(pictures[left][:, :, ::-1], pictures[right])
     with_detail = np.flatnonzero(pair_scorer.detail(pictures) >= pair_scorer.MIN_DETAIL)
     rows = np.random.default_rng(seed).choice(with_detail, PLANTED, replace=False)
     copies = {
         name: pair_scorer.measure(pictures[rows], planted_copies(pictures[rows], name, seed))
         for name in transforms.KNOWN
     }
-    counts = np.concatenate([np.ones(len(strangers)), *(np.full(PLANTED, HARD.get(name, 1.0)) for name in copies)])
-    table, highest = regression(strangers, np.concatenate(list(copies.values())), counts, pair_scorer.FEATURES)
+    counts = np.concatenate([np.ones(len(unrelated)), *(np.full(PLANTED, HARD.get(name, 1.0)) for name in copies)])
+    table, highest = regression(unrelated, np.concatenate(list(copies.values())), counts, pair_scorer.FEATURES)
     return {
         **table,
         "fitted_to": {
             "pictures": len(pictures),
-            "decoys": len(strangers),
+            "decoys": len(unrelated),
             "copies_of_each_transform": PLANTED,
             "transforms": list(transforms.KNOWN),
             "seed": seed,
@@ -123,9 +126,9 @@ def fit(pictures: Images, sources: np.ndarray, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fit, and write or compare."""
+    """Fit the weights, then write or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pictures", type=Path, required=True, help="folder, zip or tar of pictures of 64×64 or more")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder, zip or tar of pictures from 64×64 pixels")
     parser.add_argument("--seed", type=int, default=20151119)
     parser.add_argument("--write", action="store_true", help="replace pipeline/dedup/scoring/pair_scorer.json")
     arguments = parser.parse_args()

@@ -1,14 +1,15 @@
-"""Fit one side's weights in `pipeline/dedup/scoring/pair_scorer_highres.json`, as `fit_pair_scorer.py` does at 32×32.
+"""Fit the weights for one side in `pair_scorer_highres.json`, as `fit_pair_scorer.py` does for 32×32 pixels.
 
     export PYTHONPATH=.
     python benchmarks/fit_pair_scorer_highres.py --side 64 --whole tiny-imagenet-64px.zip --crops imagenet-fullsize.zip
     python benchmarks/fit_pair_scorer_highres.py --side 128 --crops imagenet-fullsize.zip
 
-Pictures are those of `--whole`, as they are, and squares cut at random out of every other one of `--crops`, at least as
-large as the side; no figure is reported on any of them. Copies are made at a picture's own size, and prepared again.
-Strangers are decoys of other sources as the search finds them, and pairs that agree in coarse things alone: a picture,
-and the same with the detail of another. Copies of too few pixels are left out, as in the search. The result is
-written only with --write; else it is compared with what is there.
+The pictures are those of `--whole` and random squares, at least as large as the side, from every other picture of
+`--crops`; no reported figure uses them. Copies are made at the size of the picture and prepared again; copies with too
+few pixels are left out, as in the search. Unrelated pairs are decoys of different sources that the search finds, and
+pairs that agree in coarse structure alone: a picture, and the same picture with the detail of another one. With --write
+the result replaces that side's weights in `pipeline/dedup/scoring/pair_scorer_highres.json`; otherwise it is only
+compared with them.
 """
 
 import argparse
@@ -29,11 +30,11 @@ from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.resize import resize
 
 CROPS = 24
-"""Squares cut out of each large picture."""
+"""Random squares per large picture."""
 
 
 def cut(images: list[Images], side: int, count: int, rng: np.random.Generator) -> tuple[list[Images], np.ndarray]:
-    """Squares of at least `side` at random out of each picture that is as large, and the place of the picture."""
+    """Cut random squares of at least `side` pixels out of each large enough picture; also return its index for each."""
     pictures, places = [], []
     for place, image in enumerate(images):
         short = min(image.shape[:2])
@@ -46,7 +47,7 @@ def cut(images: list[Images], side: int, count: int, rng: np.random.Generator) -
 
 
 def read(options: argparse.Namespace) -> tuple[list[Images], np.ndarray]:
-    """Pictures of any size, and which source each is of."""
+    """Read pictures of any size; also return the number of the source of each."""
     whole = read_whole(options.whole) if options.whole else []
     large = read_whole(options.crops)[::2] if options.crops else []
     pictures, places = cut(large, options.side, CROPS, seeding.numpy_rng(options.seed, "crops"))
@@ -54,17 +55,17 @@ def read(options: argparse.Namespace) -> tuple[list[Images], np.ndarray]:
 
 
 def squares(pictures: list[Images], side: int) -> Images:
-    """As the prepare stages make them: uint8 (n, side, side, 3)."""
+    """Resize and crop pictures as the prepare stages do: uint8 (n, side, side, 3)."""
     return np.stack([resize(picture, side=side, method="area") for picture in pictures])
 
 
-def looked_at(left: Images, right: Images) -> np.ndarray:
-    """Measurements of pairs: float64 (n, 17)."""
+def measure_highres(left: Images, right: Images) -> np.ndarray:
+    """Measure pairs at the larger side: float64 (n, 17)."""
     return pair_scorer_highres.measure(left, right, to_32(left), to_32(right))
 
 
 def with_other_detail(images: Images, rng: np.random.Generator) -> Images:
-    """Each picture's coarse things with the detail of the next one, from a frequency of 16 to 32 half periods on."""
+    """Replace the detail of each picture, above a random frequency in 16..32 half periods, by that of the next one."""
     out = np.empty_like(images)
     waves = dctn(images.astype(np.float64), axes=(1, 2), norm="ortho")
     length = np.hypot(*np.mgrid[0 : images.shape[1], 0 : images.shape[1]])
@@ -76,12 +77,12 @@ def with_other_detail(images: Images, rng: np.random.Generator) -> Images:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Measurements of decoys, of pairs of other detail, and of copies by transform."""
+    """Measure decoys, pairs of different detail, and copies by transform."""
     pictures, sources = read(options)
     images = squares(pictures, options.side)
     small = to_32(images)
     left, right = decoy_pairs(small, sources, train_encoder(small))
-    strangers = looked_at(images[left][:, :, ::-1], images[right])
+    unrelated = measure_highres(images[left][:, :, ::-1], images[right])
     rng = seeding.numpy_rng(options.seed, "copies")
     with_detail = np.flatnonzero(pair_scorer.detail(small) >= pair_scorer.MIN_DETAIL)
     rows = rng.choice(with_detail, options.planted, replace=False)
@@ -90,18 +91,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         chance = seeding.numpy_rng(options.seed, "copies", name)
         made = [transforms.apply(name, pictures[row], chance) for row in rows]
         holds = pair_scorer_highres.has_detail(np.array([min(copy.shape[:2]) for copy in made]), options.side)
-        copies[name] = looked_at(images[rows[holds]], squares(made, options.side)[holds])
-    other = looked_at(images[rows], with_other_detail(images[rows], rng))
-    return {"decoys": strangers, "other": other, "copies": copies, "pictures": len(images)}
+        copies[name] = measure_highres(images[rows[holds]], squares(made, options.side)[holds])
+    other = measure_highres(images[rows], with_other_detail(images[rows], rng))
+    return {"decoys": unrelated, "other": other, "copies": copies, "pictures": len(images)}
 
 
 def fit(found: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """The table of weights, and what they were fitted to."""
-    strangers = np.concatenate([found["decoys"], found["other"]])
+    """Fit the weights; return them with a description of the data."""
+    unrelated = np.concatenate([found["decoys"], found["other"]])
     copies = np.concatenate(list(found["copies"].values()))
-    # Both weigh the same: what is fitted is evidence, and how rare copies are is in the score at 32×32 already.
-    counts = np.concatenate([np.full(len(strangers), len(copies) / len(strangers)), np.ones(len(copies))])
-    table, highest = regression(strangers, copies, counts, pair_scorer_highres.FEATURES)
+    # Both classes get equal weight: the score at 32×32 already accounts for how rare copies are.
+    counts = np.concatenate([np.full(len(unrelated), len(copies) / len(unrelated)), np.ones(len(copies))])
+    table, highest = regression(unrelated, copies, counts, pair_scorer_highres.FEATURES)
     return {
         **table,
         "fitted_to": {
@@ -116,17 +117,19 @@ def fit(found: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fit, and write or compare."""
+    """Fit the weights, then write or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--side", type=int, choices=(64, 128), required=True)
-    parser.add_argument("--whole", type=Path, help="folder, zip or tar of pictures of at least the side")
-    parser.add_argument("--crops", type=Path, help="the same, of large pictures, of which every other one is used")
+    parser.add_argument("--whole", type=Path, help="folder, zip or tar of pictures of at least the side; used whole")
+    parser.add_argument(
+        "--crops", type=Path, help="folder, zip or tar of large pictures; squares are cut out of every other one"
+    )
     parser.add_argument("--planted", type=int, default=600, help="copies of each transform")
     parser.add_argument("--seed", type=int, default=20151119)
     parser.add_argument(
         "--write",
         action="store_true",
-        help="replace that side's part of pipeline/dedup/scoring/pair_scorer_highres.json",
+        help="replace the weights for that side in pipeline/dedup/scoring/pair_scorer_highres.json",
     )
     options = parser.parse_args()
     table = fit(measure(options), options)

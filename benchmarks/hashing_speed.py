@@ -1,11 +1,11 @@
-"""Pictures a second that `hash-images` encodes, from an image set of 32×32 on, with all processors.
+"""Measure how many pictures per second `hash-images` encodes from an image set of 32×32, on all processors.
 
     PYTHONPATH=. python benchmarks/hashing_speed.py [--count 1000000] [--to benchmarks/hashing_speed.json]
 
-The pictures are noise over slopes, the weights random: what they hold changes no step of the work. Each kind of input
-is hashed three times, start-up left out and writing the codes included, and the best and the worst are given. Beside
-it, in the same run, a float32 matrix product of the same shape (`numpy`, all threads) on inputs that are floats
-already: what the arithmetic alone would take.
+The pictures are gradients with noise and the weights are random; the content does not affect the speed. Each kind of
+input is hashed three times; the time includes writing the codes but not the start of the process, and the best and the
+worst rate are reported. For comparison, the same run times a float32 matrix product of the same shape (`numpy`, all
+threads) on inputs that are floats already, which is the arithmetic alone.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TIMES = 3
 
 
 def pictures(count: int) -> np.ndarray:
-    """Slopes with noise, uint8 (count, 32, 32, 3); of 4,096 different ones."""
+    """Make gradients with noise, uint8 (count, 32, 32, 3); 4,096 different pictures are repeated."""
     rng = np.random.default_rng(1)
     slopes = np.linspace(0, 1, 32)[:, None, None] * rng.uniform(0, 200, (4096, 1, 1, 3))
     few = (slopes + rng.uniform(0, 55, (4096, 32, 32, 3))).astype(np.uint8)
@@ -36,7 +36,7 @@ def pictures(count: int) -> np.ndarray:
 
 
 def hashing(images: Path, kind: Kind, folder: Path) -> list[float]:
-    """Seconds of each time."""
+    """Hash an image set `TIMES` times and return the seconds of each time."""
     rng = np.random.default_rng(2)
     weight = rng.integers(-127, 128, (codes.BITS, INPUTS)).astype(np.int8)
     threshold = (weight.sum(axis=1, dtype=np.int64) * 128).astype(np.int32)
@@ -51,7 +51,7 @@ def hashing(images: Path, kind: Kind, folder: Path) -> list[float]:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))

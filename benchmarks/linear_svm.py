@@ -1,11 +1,11 @@
-"""The L2-SVM of `evaluate-features` beside scikit-learn's LinearSVC: objective, predictions, time and memory.
+"""Compare the L2-SVM of `evaluate-features` with scikit-learn's LinearSVC: objective, predictions, time, memory.
 
     python benchmarks/linear_svm.py [--rounds 3] [--to benchmarks/linear_svm.json]
 
-Both solve the same objective on the same features in turn, A B A B …; LinearSVC with a tolerance of 1e-6, ours with
-that of the profiles. `gap`: how far our objective is above LinearSVC's, relative. `agree`: share of new rows that get
-the same class. `ratio`: LinearSVC's seconds through ours, the median over rounds. Then the peak memory of three
-iterations over 50,000 × 14,336 features that lie in a file of 2.9 GB.
+Both minimise the same objective on the same features in turn, A B A B …: LinearSVC with a tolerance of 1e-6, ours with
+1e-4. `gap`: relative difference of our objective to that of LinearSVC. `agree`: share of new rows that both assign to
+the same class. `ratio`: seconds of LinearSVC divided by ours, median over rounds. Last, the peak memory of three
+iterations over 50,000 × 14,336 features in a memory-mapped file of 2.9 GB is measured.
 """
 
 import argparse
@@ -38,7 +38,7 @@ MAPPED = (50_000, 14_336)
 
 
 def compare(rows: int, features: int, scale: float, c: float, rounds: int) -> dict[str, float]:
-    """One problem: positive features whose scales span 10 to the 2 · scale."""
+    """Solve one problem with both; the scales of its positive features span a factor of 10^(2 · scale)."""
     x, y = make_classification(rows + NEW, features, n_informative=40, n_classes=CLASSES, class_sep=0.8, random_state=1)
     x = (np.abs(x) * np.logspace(-scale, scale, features)).astype(np.float32)
     signs = np.where(y[:rows, None] == np.arange(CLASSES), 1, -1).astype(np.float32)
@@ -65,7 +65,7 @@ def compare(rows: int, features: int, scale: float, c: float, rounds: int) -> di
 
 
 def peak_memory() -> dict[str, float]:
-    """Bytes of the features and of the largest resident set, in a process of its own."""
+    """Return the size of the features and the peak resident memory of a process that solves them, in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.npy"
         block = np.random.default_rng(0).random((1000, MAPPED[1]), dtype=np.float32)
@@ -79,7 +79,7 @@ def peak_memory() -> dict[str, float]:
 
 
 def solve_mapped(path: Path) -> None:
-    """Three iterations on a mapped file; prints the peak."""
+    """Run three iterations on a memory-mapped file and print the peak resident memory in bytes."""
     features = np.load(path, mmap_mode="c")
     labels = np.arange(len(features)) % CLASSES
     signs = torch.from_numpy(np.where(labels[:, None] == np.arange(CLASSES), 1, -1).astype(np.float32))
@@ -89,15 +89,15 @@ def solve_mapped(path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="times that each is solved")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--rounds", type=int, default=3, help="number of times each problem is solved")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     parser.add_argument("--solve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     if options.solve:
         solve_mapped(options.solve)
         return
-    warnings.simplefilter("ignore")  # LinearSVC's remark that it has not converged
+    warnings.simplefilter("ignore")  # LinearSVC warns that it has not converged
     figures: dict[str, Any] = {}
     for name, (rows, features, scale) in PROBLEMS.items():
         for c in (1e-3, 1e-2):

@@ -1,4 +1,4 @@
-"""What a figure was measured on: named beside each, for a speed says nothing without it."""
+"""Describe the machine and the software that a benchmark ran on."""
 
 import os
 import platform
@@ -10,9 +10,9 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe(*packages: str) -> dict[str, Any]:
-    """The processor, how many of them this process may use, and the versions of Python and of `packages`.
+    """Return the processor, the number of processors this process may use, and the versions of Python and of packages.
 
-    A package that is missing is called so: some are only compared with where they are there.
+    The version of a package that is not installed is `not installed`; some benchmarks use optional packages.
     """
     return {
         "processor": _processor(),
@@ -23,7 +23,7 @@ def describe(*packages: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The model that the system names, or the architecture: `platform.processor` knows no more than that on Linux."""
+    """Return the model from /proc/cpuinfo, else the architecture; `platform.processor` has no model on Linux."""
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.machine())

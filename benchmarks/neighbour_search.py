@@ -1,24 +1,24 @@
-"""Every pair of 128-bit codes within a radius: time and memory, on even and on uneven codes, and beside faiss.
+"""Find every pair of 128-bit codes within a radius: time and memory on several distributions, compared with faiss.
 
     python benchmarks/neighbour_search.py [--count 3033042] [--codes codes.npy] [--to benchmarks/neighbour_search.json]
 
-Each search runs in a process of its own, which first compiles what it needs; `peak` is the largest resident set of that
-process, Python and the codes included. The codes:
+Each search runs in its own process, which first compiles its functions. `peak` is the peak resident memory of that
+process, including Python and the codes. The codes are:
 
-- `even`: uniform random, with 1,000 pairs planted at each distance from 0 to 15, all of which must be found;
-- `mild` and `strong`: signs of 128 random projections of a Gaussian of 40 dimensions; thresholds are 0 for `mild`, and
-  for `strong` as scattered as the projections are, so that many bits are nearly always or nearly never set;
-- `given`: those of `--codes`, enlarged to the count: each is a drawn code, each bit of which is replaced with some
-  probability by that of another drawn code, so that shares of bits stay. The probability is such that the share of
-  pairs within 12 is that of the codes given.
+- `even`: uniformly random, with 1,000 planted pairs at each distance from 0 to 15, all of which must be found;
+- `mild` and `strong`: signs of 128 random projections of a Gaussian in 40 dimensions. The thresholds are 0 for `mild`;
+  for `strong` they vary as much as the projections, so that many bits are nearly always or nearly never set;
+- `given`: the codes of `--codes`, increased to the count. Each new code is a random given code, in which each bit is
+  replaced with some probability by the bit of another random given code; this keeps the share of set bits. The
+  probability is chosen so that the share of pairs within distance 12 is that of the given codes.
 
-`seconds` pass on the clock, `seconds_processor` are those of all threads, the better measure where others are at work.
-`halves`: `pairs_between` of the first half and the second, radius 12. `candidates` are the pairs of codes compared,
-`lookups` how often a code is looked up in a bucket. `ns each` is processor time through the sum of codes sorted (codes
-times bands), lookups, candidates and pairs.
+`seconds` is wall-clock time; `seconds_processor` is processor time of all threads, which is more reliable on a busy
+machine. `halves` is `pairs_between` of the first and the second half at radius 12. `candidates` is the number of pairs
+of codes compared, `lookups` how often a code is looked up in a bucket. `ns each` is processor time divided by the sum
+of sorted codes (codes times bands), lookups, candidates and pairs.
 
-faiss is compared when it can be imported: `IndexBinaryMultiHash` with 7 tables of 18 bits and one flip, which is exact
-up to radius 13, and `IndexBinaryFlat`, at growing counts of even codes until one takes longer than `--bound` seconds.
+If faiss is installed, `IndexBinaryMultiHash` (7 tables of 18 bits and one flip, exact up to radius 13) and
+`IndexBinaryFlat` are timed on growing numbers of even codes until one takes longer than `--bound` seconds.
 """
 
 import argparse
@@ -50,7 +50,7 @@ WORKERS = engine.default_workers()
 
 
 def even(count: int, seed: int = 0) -> Any:
-    """Uniform codes, the last 16,000 of which are copies of the first with 0, 1, …, 15, 0, 1, … bits flipped."""
+    """Draw uniform codes; the last 16,000 repeat the first 16,000 with 0, 1, …, 15, 0, 1, … bits flipped."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (count, 16), dtype=np.uint8)
     order = rng.random((DISTANCES * PLANTED, 128)).argsort(axis=1)
@@ -60,7 +60,7 @@ def even(count: int, seed: int = 0) -> Any:
 
 
 def uneven(count: int, scatter: float, dimensions: int = 40) -> Any:
-    """Signs of projections of a Gaussian; thresholds have `scatter` times the projections' deviation."""
+    """Draw signs of projections of a Gaussian; thresholds vary `scatter` times as much as projections."""
     rng = np.random.default_rng(1)
     projections = rng.standard_normal((dimensions, 128), dtype=np.float32)
     thresholds = rng.standard_normal(128, dtype=np.float32) * np.float32(scatter * dimensions**0.5)
@@ -70,13 +70,13 @@ def uneven(count: int, scatter: float, dimensions: int = 40) -> Any:
 
 
 def density(codes: Any, radius: int) -> float:
-    """Share of all pairs that are within the radius."""
+    """Return the share of all pairs that are within the radius."""
     pairs = sum(map(len, pairs_within(codes, radius, max_pairs=MOST_PAIRS, workers=WORKERS)))
     return pairs / (len(codes) * (len(codes) - 1) / 2)
 
 
 def enlarged(codes: Any, count: int) -> tuple[Any, dict[str, float]]:
-    """So many codes with about the same share of pairs within 12, by bisecting how many bits are replaced."""
+    """Draw `count` codes with about the same share of pairs within distance 12; bisect the share of replaced bits."""
     codes, _ = distinct(codes)
 
     def drawn(number: int, replaced: float) -> Any:
@@ -101,7 +101,7 @@ def enlarged(codes: Any, count: int) -> tuple[Any, dict[str, float]]:
 
 @compiled
 def work(keys: Any, offsets: Any, patterns: Any) -> tuple[int, int]:
-    """How often codes with these sorted keys are looked up in a bucket, and compared, as `pairs_within` does."""
+    """Count the lookups and the comparisons that `pairs_within` makes for codes with these sorted keys."""
     lookups, candidates = 0, 0
     x = 0
     while x < len(keys):
@@ -118,13 +118,13 @@ def work(keys: Any, offsets: Any, patterns: Any) -> tuple[int, int]:
 
 
 def peak_memory() -> int:
-    """Bytes; what getrusage says is never less than the parent's."""
+    """Return the peak resident memory in bytes; getrusage would return at least that of the parent process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def search(path: Path, radius: int, planted: bool) -> dict[str, Any]:
-    """One search, in a process of its own."""
+    """Time `pairs_within` and count its work; check the planted pairs. Runs in its own process."""
     few = uneven(3000, 0.0)
     for small in (3, 12):
         sum(map(len, pairs_within(few, small, workers=WORKERS)))
@@ -165,7 +165,7 @@ def search(path: Path, radius: int, planted: bool) -> dict[str, Any]:
 
 
 def between(path: Path, radius: int) -> dict[str, Any]:
-    """Half of the codes against the other half, in a process of its own."""
+    """Time `pairs_between` of the two halves of the codes. Runs in its own process."""
     few = uneven(3000, 0.0)
     sum(map(len, pairs_between(few[:1000], few[1000:], radius, workers=WORKERS)))
     codes = np.load(path)
@@ -177,7 +177,7 @@ def between(path: Path, radius: int) -> dict[str, Any]:
 
 
 def with_faiss(path: Path, radius: int, kind: str) -> dict[str, Any]:
-    """The same by faiss, each code against all; pairs are those with left < right."""
+    """Time faiss, which searches each code among all; pairs with left < right are counted. Runs in its own process."""
     import faiss  # type: ignore[import-not-found, unused-ignore]
 
     codes = np.load(path)
@@ -188,15 +188,15 @@ def with_faiss(path: Path, radius: int, kind: str) -> dict[str, Any]:
     else:
         index = faiss.IndexBinaryFlat(128)
     index.add(codes)
-    limits, _, labels = index.range_search(codes, radius + 1)  # strictly nearer
+    limits, _, labels = index.range_search(codes, radius + 1)  # faiss returns distances below the radius
     pairs = int((labels > np.repeat(np.arange(len(codes)), np.diff(limits).astype(np.int64))).sum())
     seconds = round(time.perf_counter() - start, 2)
     peak = peak_memory()
     return {"codes": len(codes), "radius": radius, "pairs": pairs, "seconds": seconds, "peak": peak}
 
 
-def apart(bound: float | None, *arguments: object) -> dict[str, Any] | None:
-    """Run this file with these arguments in a process of its own; None if it takes too long."""
+def run_in_subprocess(bound: float | None, *arguments: object) -> dict[str, Any] | None:
+    """Run this file with these arguments in a subprocess and parse its output; None after `bound` seconds."""
     command = [sys.executable, __file__, *map(str, arguments)]
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=bound)
@@ -219,7 +219,7 @@ def show(name: str, row: dict[str, Any]) -> None:
 
 
 def compare_faiss(folder: Path, bound: float) -> dict[str, Any]:
-    """Growing counts of even codes until the bound is passed."""
+    """Time faiss on growing numbers of even codes until a search exceeds the bound."""
     if not importlib.util.find_spec("faiss"):
         print("faiss: not installed")
         return {"version": "not installed"}
@@ -227,24 +227,24 @@ def compare_faiss(folder: Path, bound: float) -> dict[str, Any]:
     for kind in ("multi-hash", "flat"):
         for count in FAISS_COUNTS:
             np.save(folder / "codes.npy", even(count))
-            row = apart(bound, "--search", folder / "codes.npy", "--radius", 12, "--how", kind)
+            row = run_in_subprocess(bound, "--search", folder / "codes.npy", "--radius", 12, "--how", kind)
             figures[f"{kind}, {count}"] = row or "over the bound"
             if not row:
                 print(f"faiss, {kind}: {count:,} codes take more than {bound:g} s")
                 break
             show(f"faiss, {kind}", row)
-            ours = apart(None, "--search", folder / "codes.npy", "--radius", 12, "--how", "planted")
-            assert ours and ours["pairs"] == row["pairs"] - PLANTED, "pairs at distance 0 are one code for us"
+            ours = run_in_subprocess(None, "--search", folder / "codes.npy", "--radius", 12, "--how", "planted")
+            assert ours and ours["pairs"] == row["pairs"] - PLANTED, "equal codes are one code in our search"
             figures[f"ours, {count}"] = ours
     return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=3_033_042, help="codes of the searches at three radii")
-    parser.add_argument("--codes", type=Path, help="codes.npy to enlarge")
+    parser.add_argument("--count", type=int, default=3_033_042, help="number of codes for the searches at three radii")
+    parser.add_argument("--codes", type=Path, help="codes.npy with the given codes")
     parser.add_argument("--bound", type=float, default=120, help="seconds after which faiss is stopped")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     parser.add_argument("--search", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--radius", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--how", help=argparse.SUPPRESS)
@@ -270,18 +270,20 @@ def main() -> None:
             np.save(path, make(options.count))
             for radius in RADII:
                 how = "planted" if kind == "even" else "plain"
-                row = figures[f"{kind}, radius {radius}"] = apart(
+                row = figures[f"{kind}, radius {radius}"] = run_in_subprocess(
                     None, "--search", path, "--radius", radius, "--how", how
                 )
                 assert row
                 show(kind, row)
-            row = figures[f"{kind}, halves"] = apart(None, "--search", path, "--radius", 12, "--how", "between")
+            row = figures[f"{kind}, halves"] = run_in_subprocess(
+                None, "--search", path, "--radius", 12, "--how", "between"
+            )
             assert row
             show(f"{kind}, halves", row)
         for kind in ("even", "mild"):
             for count in COUNTS:
                 np.save(path, kinds[kind](count))
-                row = apart(None, "--search", path, "--radius", 12, "--how", "plain")
+                row = run_in_subprocess(None, "--search", path, "--radius", 12, "--how", "plain")
                 assert row
                 figures[f"{kind}, {count}"] = row
                 show(kind, row)

@@ -1,10 +1,11 @@
-"""Colours of odd pictures beside Pillow's: grey, CMYK, 16 bits, palettes, alpha, turned, animated, in several parts.
+"""Compare decoded colours with Pillow for unusual files: grey, CMYK, 16 bits, palette, alpha, rotated, animated.
 
     PYTHONPATH=. python benchmarks/odd_pictures.py --pictures FOLDER|ZIP [--to benchmarks/odd_pictures.json]
 
-Pillow reads each file whole, ignores its colour profile, turns it by its EXIF orientation, lays transparent parts on
-white and keeps the upper 8 of 16 bits; of an animation it shows the first frame. The difference is the mean over pixels
-and channels, in levels of 0 to 255. A picture that one of the two refuses is named with the reason of each.
+With Pillow, each file is read completely, its colour profile is ignored, its EXIF orientation is applied, transparent
+parts are composited on white, the upper 8 of 16 bits are kept, and an animation is reduced to its first frame. The
+difference is the mean absolute difference over pixels and channels, in levels (0..255). A picture that one of the two
+decoders refuses is listed with the reasons.
 """
 
 import argparse
@@ -24,10 +25,10 @@ _MOST_PIXELS = 10**8
 
 
 def with_pillow(data: bytes) -> npt.NDArray[np.uint8]:
-    """A picture as Pillow sees it: uint8 (H, W, 3).
+    """Decode a picture with Pillow: uint8 (H, W, 3).
 
     Raises:
-        OSError: Pillow cannot read it whole.
+        OSError: Pillow cannot read the complete picture.
     """
     with Image.open(io.BytesIO(data)) as opened:
         picture = ImageOps.exif_transpose(opened)
@@ -41,7 +42,7 @@ def with_pillow(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Colours of odd pictures beside Pillow's.")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Pictures for benchmarks: read from wherever they are, as arrays and as image sets."""
+"""Read pictures for benchmarks as arrays, write them as image sets, and train encoders on them."""
 
 import hashlib
 import tempfile
@@ -21,7 +21,15 @@ _CHUNK = 4096
 
 
 def read_whole(path: Path, most: int | None = None) -> list[Images]:
-    """Pictures of a folder, zip, tar, LMDB or parquet, in key order: each uint8 (H, W, 3); unreadable ones left out."""
+    """Read pictures from a folder, zip, tar, LMDB or parquet file.
+
+    Args:
+        path: of the folder or file.
+        most: number of files to read; None for all.
+
+    Returns:
+        Each picture as uint8 (H, W, 3), in key order, without unreadable ones.
+    """
     source = open_archive(path).source
     with source.open() as read:
         found = (decode(read(entry.place), max_pixels=_MOST_PIXELS) for entry in source.entries()[:most])
@@ -29,7 +37,7 @@ def read_whole(path: Path, most: int | None = None) -> list[Images]:
 
 
 def read_squares(path: Path, side: int, under: str = "") -> Images:
-    """The same as the prepare stages make them, of keys that begin with `under`: uint8 (n, side, side, 3)."""
+    """Read pictures whose keys begin with `under`, prepared as the prepare stages do: uint8 (n, side, side, 3)."""
     source = open_archive(path).source
     made = []
     with source.open() as read:
@@ -41,7 +49,7 @@ def read_squares(path: Path, side: int, under: str = "") -> Images:
 
 
 def write_set(pictures: Images, folder: Path, first: int = 0) -> Path:
-    """An image set of pictures uint8 (n, side, side, 3), keyed by their numbers, from `first` on; its folder."""
+    """Write pictures uint8 (n, side, side, 3) as an image set and return its folder; the keys count from `first`."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as chunks:
         starts = range(0, len(pictures), _CHUNK)
         for number, start in enumerate(starts):
@@ -58,7 +66,7 @@ def write_set(pictures: Images, folder: Path, first: int = 0) -> Path:
 
 
 def train_set(images: Path, section: AutoencoderConfig, to: Path, steps: int) -> Encoder:
-    """The encoder that learns from an image set, as a profile's section says, for about so many steps."""
+    """Train an encoder on an image set with the parameters of a profile, for about `steps` steps."""
     count = len(image_set.ImageSet(images))
     update = {"epochs": max(1, round(steps * section.batch_size / count)), "batch_size": min(section.batch_size, count)}
     train_autoencoder(images, section.model_copy(update=update), name="benchmark", seed=1, to=to)
@@ -66,7 +74,7 @@ def train_set(images: Path, section: AutoencoderConfig, to: Path, steps: int) ->
 
 
 def train_encoder(pictures: Images, steps: int = 1200) -> Encoder:
-    """The workstation profile's encoder, of pictures uint8 (n, side, side, 3)."""
+    """Train an encoder on pictures uint8 (n, side, side, 3) with the parameters of the workstation profile."""
     section = load_section(default_profile(), "dedup.imagenet.autoencoder", AutoencoderConfig)
     with tempfile.TemporaryDirectory() as folder:
         images = write_set(pictures, Path(folder) / "set")

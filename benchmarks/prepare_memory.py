@@ -1,18 +1,19 @@
-"""Memory that `downsample-imagenet`, and `download-imagenet` before it, take as pictures grow in number.
+"""Measure the memory of `download-imagenet` and `downsample-imagenet` for growing numbers of pictures.
 
     python benchmarks/prepare_memory.py [--workers 2] [--to benchmarks/prepare_memory.json]
 
-The archive is a tar of tars as ImageNet's: 1,000 synsets, or fewer of 1,000 pictures each, with names as long as
-upstream's. The pictures are 40×40 JPEGs, 400 different ones over and over: a large archive is written quickly, and what
-is measured is what a picture costs however small it is. Numbers are those of the workstation profile.
+The archive is a tar of tars like ImageNet's, with up to 1,000 synsets of 1,000 pictures each and names as long as the
+original ones. The pictures are 400 different JPEGs of 40×40 pixels, repeated, so that a large archive is quick to write
+and the memory per picture, whatever its size, is measured. Parameters are those of the workstation profile.
 
-Each command runs by itself with all its workers, and is looked at ten times a second:
+The commands run one after the other with all their workers; memory is sampled ten times a second:
 
-- `pss`: most that all its processes took at one time, in MB; what several share (libraries, mapped files) counts once;
-- `rss`: the same, shared memory counting for each process;
-- `largest`: largest resident set of any one of them ever, as the kernel kept it.
+- `pss`: maximum of all processes together, in MB; memory that several processes share (libraries, mapped files) counts
+  once;
+- `rss`: the same, with shared memory counted in each process;
+- `largest`: peak resident memory of the largest process, as the kernel reports it.
 
-Mapped files count while the kernel keeps them in memory, although it could take that memory back.
+Mapped files count as long as the kernel keeps them in memory, although it could reclaim that memory.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 from machine import describe
 from PIL import Image
-from watching import watch
+from resource_usage import run_and_measure
 
 from pipeline.core import files
 from pipeline.core.params import default_profile
@@ -40,7 +41,7 @@ ARCHIVE = "ILSVRC2012_img_train.tar"
 
 
 def write_archive(path: Path, count: int) -> None:
-    """A tar of tars with so many pictures, one inner tar in memory at a time."""
+    """Write a tar of tars with `count` pictures; only one inner tar is in memory at a time."""
     rng = np.random.default_rng(1)
     pictures = []
     for _ in range(DIFFERENT):
@@ -60,23 +61,23 @@ def write_archive(path: Path, count: int) -> None:
 
 
 def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    """One member."""
+    """Add a file to a tar."""
     info = tarfile.TarInfo(name)
     info.size = len(data)
     archive.addfile(info, io.BytesIO(data))
 
 
 def measure(module: str, *options: object) -> dict[str, float]:
-    """Run one command and look at it until it ends."""
-    return watch([sys.executable, "-m", f"stages.{module}", *map(str, options), "-q"], ROOT)
+    """Run one command and measure its time and memory."""
+    return run_and_measure([sys.executable, "-m", f"stages.{module}", *map(str, options), "-q"], ROOT)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="pictures of each archive")
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of pictures, one archive each")
     parser.add_argument("--workers", "-j", type=int, default=2, help="worker processes")
-    parser.add_argument("--folder", type=Path, help="where the archives are written (default: the system's for such)")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--folder", type=Path, help="folder for the archives (default: the system's temporary folder)")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     print(f"{'pictures':>10} {'command':<20} {'seconds':>8} {'pss':>7} {'rss':>7} {'largest':>8}   (MB)")

@@ -1,20 +1,20 @@
-"""Decoding and resizing, beside Pillow, torchvision and the bare decoders, on the same files in the same run.
+"""Time decoding and resizing, compared with Pillow, torchvision and decoders alone, on the same files in one run.
 
     python benchmarks/prepare_speed.py --jpegs FOLDER|ZIP|TAR --lsun LMDB
         [--rounds 5] [--copies 200] [--to benchmarks/prepare_speed.json]
 
-One process with one thread goes through all files, several rounds over; at each file all methods take turns, in a drawn
-order, so that what slows the machine for a while, or leaves the caches cold, meets all of them. A method's figure is
-its processor time in its best round, and a ratio that of the two best rounds, with the extremes over rounds beside it.
-`torchvision, its readers` is what `torchvision.datasets` do: Pillow's decoder, then transforms on Pillow's pictures;
-`torchvision, tensors` is `torchvision.io.decode_jpeg` and transforms on uint8 tensors. Bare decoders resize nothing.
-OpenCV and libvips only know 1/2, 1/4 and 1/8; here they take the largest of these that leaves 64 pixels.
+One process with one thread processes all files in several rounds. For each file, all methods run in random order, so
+that slow phases of the machine and cold caches affect all of them alike. The figure of a method is its processor time
+in its best round; a ratio is that of the two best rounds, followed by its extremes over the rounds.
+`torchvision, its readers` is what `torchvision.datasets` does: decode with Pillow, then transform Pillow pictures.
+`torchvision, tensors` is `torchvision.io.decode_jpeg`, then transforms of uint8 tensors. Methods named `bare` decode
+without resizing. OpenCV and libvips can reduce by 2, 4 and 8 only; they use the largest factor that leaves 64 pixels.
 
-What is not done: to decode only the rows and columns that the crop keeps. libjpeg-turbo knows how
-(`jpeg_crop_scanline`, `jpeg_skip_scanlines`), but no maintained Python package hands it through, and in C it gave 5 %
-on these pictures, for the entropy-coded data must be read in any case.
+Decoding only the rows and columns that the crop keeps is not included. libjpeg-turbo can do it (`jpeg_crop_scanline`,
+`jpeg_skip_scanlines`), but no maintained Python package offers it. In C it saved 5 % on these pictures, because all
+entropy-coded data must be read anyway.
 
-Then `downsample-imagenet` as a whole, in wall-clock time with one and two workers, on `--copies` copies of the JPEGs.
+Last, `downsample-imagenet` is timed as a whole, with one and with two workers, on `--copies` copies of the JPEGs.
 """
 
 import argparse
@@ -60,14 +60,14 @@ Method = Callable[[bytes], Any]
 
 
 def ours(side: int, scaled: bool, method: str, data: bytes) -> Images:
-    """What the prepare stages do with a picture."""
+    """Decode and resize as the prepare stages do."""
     decoded = decode(data, max_pixels=MOST, short_side=2 * side if scaled else None)
     assert isinstance(decoded, Decoded)
     return resize(decoded.image, side=side, method=method)  # type: ignore[arg-type]
 
 
 def with_pillow(side: int, data: bytes) -> Any:
-    """Decode, resize with antialiasing, crop."""
+    """Decode, resize with antialiasing and crop with Pillow."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     short = min(picture.size)
     width, height = (round(extent * side / short) for extent in picture.size)
@@ -77,18 +77,18 @@ def with_pillow(side: int, data: bytes) -> Any:
 
 
 def with_torchvision(side: int, data: bytes) -> Any:
-    """What a `torchvision.datasets` class with its usual transforms does."""
+    """Decode and transform as a `torchvision.datasets` class with its usual transforms does."""
     return np.asarray(Compose([Resize(side), CenterCrop(side)])(Image.open(io.BytesIO(data)).convert("RGB")))
 
 
 def with_tensors(side: int, data: bytes) -> Any:
-    """Decode and transform uint8 tensors."""
+    """Decode and transform uint8 tensors with torchvision."""
     picture = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
     return tensors.center_crop(tensors.resize(picture, [side], antialias=True), [side])
 
 
 def bare_pillow(least: int, data: bytes) -> Any:
-    """Pillow's scaled decoding."""
+    """Decode with Pillow at reduced size."""
     picture = Image.open(io.BytesIO(data))
     picture.draft(None, (least, least))
     picture.load()
@@ -96,32 +96,32 @@ def bare_pillow(least: int, data: bytes) -> Any:
 
 
 def bare_turbo(least: int, data: bytes) -> Any:
-    """libjpeg-turbo's scaled decoding."""
+    """Decode with libjpeg-turbo at reduced size."""
     return simplejpeg.decode_jpeg(data, "RGB", min_height=least, min_width=least, min_factor=1)
 
 
 def reduced(least: int, data: bytes) -> int:
-    """The largest of 8, 4, 2 and 1 by which a picture may be reduced."""
+    """Return the largest factor of 8, 4, 2 and 1 that leaves a short side of at least `least` pixels."""
     short = min(Image.open(io.BytesIO(data)).size)
     return next(factor for factor in (8, 4, 2, 1) if short // factor >= least or factor == 1)
 
 
 def bare_opencv(flags: Mapping[bytes, int], data: bytes) -> Any:
-    """OpenCV's decoding, with the flag that was chosen for the picture before."""
+    """Decode with OpenCV at reduced size; `flags` has the flag for each picture."""
     return cv2.imdecode(np.frombuffer(data, np.uint8), flags[data])
 
 
 def bare_vips(factors: Mapping[bytes, int], data: bytes) -> Any:
-    """libvips' scaled decoding."""
+    """Decode with libvips at reduced size; `factors` has the factor for each picture."""
     if data[:4] == b"RIFF":
         return pyvips.Image.webpload_buffer(data, scale=1 / factors[data]).numpy()
     return pyvips.Image.jpegload_buffer(data, shrink=factors[data]).numpy()
 
 
 def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
-    """Seconds of processor time of each round of each method."""
+    """Return the seconds of processor time of each method in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for method in methods.values():  # what is compiled or loaded at the first call
+    for method in methods.values():  # compile and load first
         method(pictures[0])
     order, chance = list(methods), random.Random(1)
     for _ in range(rounds):
@@ -138,7 +138,7 @@ def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: in
 
 
 def table(title: str, seconds: Mapping[str, list[float]], count: int, against: Sequence[str]) -> dict[str, Any]:
-    """Print and return pictures a second, and how many times as fast as `against` each method is."""
+    """Print and return pictures per second, and how many times as fast each method is as those in `against`."""
     print(f"{title}, {count} pictures{'':10}" + "".join(f"{name:>28}" for name in ("pictures/s", *against)))
     rows: dict[str, Any] = {}
     for name, times in seconds.items():
@@ -155,10 +155,10 @@ def table(title: str, seconds: Mapping[str, list[float]], count: int, against: S
 
 
 def torchvisions_lsun(folder: Path, side: int) -> Callable[[int], Any]:
-    """`torchvision.datasets.LSUN` over an LMDB of any name, with the usual transforms."""
+    """Open an LMDB of any name as `torchvision.datasets.LSUN` with the usual transforms."""
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "bedroom_train_lmdb").symlink_to(folder.absolute())
-        with contextlib.chdir(root):  # it writes a cache of keys into the working folder
+        with contextlib.chdir(root):  # LSUN writes a cache of keys into the working folder
             transform = Compose([Resize(side), CenterCrop(side)])
             data_set = torchvision.datasets.LSUN(root, classes=["bedroom_train"], transform=transform)
             data_set[0]
@@ -166,7 +166,7 @@ def torchvisions_lsun(folder: Path, side: int) -> Callable[[int], Any]:
 
 
 def workers(pictures: Sequence[bytes], copies: int, rounds: int) -> dict[str, Any]:
-    """Wall-clock seconds of `downsample-imagenet`, start and end included, with one worker and two."""
+    """Time `downsample-imagenet` with one and with two workers, in wall-clock seconds including start and exit."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -205,10 +205,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jpegs", type=Path, required=True, help="folder, zip or tar of full-size JPEGs")
     parser.add_argument("--lsun", type=Path, required=True, help="LMDB of WebP pictures")
-    parser.add_argument("--pictures", type=int, default=500, help="read at most so many of each")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=200, help="of the JPEGs, for the run with two workers")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--pictures", type=int, default=500, help="maximum number of pictures of each kind")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds over all files")
+    parser.add_argument("--copies", type=int, default=200, help="copies of the JPEGs, for the timing of whole runs")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -243,7 +243,7 @@ def main() -> None:
     print(f"mean absolute difference of area to exact: {statistics.mean(away):.2f} levels, at most {max(away):.2f}")
 
     folder = find_lmdb(options.lsun)
-    assert folder, f"--lsun {options.lsun}: holds no data.mdb"
+    assert folder, f"--lsun {options.lsun}: no data.mdb in it"
     lmdb = Lmdb(folder)
     entries = lmdb.entries()[: options.pictures]
     with lmdb.open() as read:

@@ -1,10 +1,10 @@
-"""How long the review app's pages take, and how much memory its server, on a result of 300,000 removals.
+"""Measure the response times and the memory of the review app on a result with 300,000 removed pictures.
 
-    python -m benchmarks.review_app [--groups 60000] [--copies 5] [--to benchmarks/review_app.json]
+    PYTHONPATH=. python benchmarks/review_app.py [--groups 60000] [--copies 5] [--to benchmarks/review_app.json]
 
-A server of its own process; pages asked over HTTP as the page in the browser asks them: the first of a new list (its
-query is filtered and sorted), and then others of the same list, from places all over it. Memory is the most that the
-server ever held (VmHWM), its mapped pictures included.
+The server runs in its own process and gets the HTTP requests that the browser sends: first the first page of a new
+list, for which the server filters and sorts, then pages at positions all over the same list. Memory is the server's
+peak resident memory (VmHWM), including memory-mapped pictures.
 """
 
 import argparse
@@ -32,17 +32,17 @@ PAGES = 40
 
 
 def peak_megabytes(pid: int) -> float:
-    """The most memory that a process ever held."""
+    """Return the peak resident memory of a process in MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--groups", type=int, default=60_000, help="kept pictures that have copies")
-    parser.add_argument("--copies", type=int, default=5, help="removed pictures of each")
-    parser.add_argument("--verdicts", type=int, default=500, help="verdicts there are already")
-    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="where the figures go")
+    parser.add_argument("--groups", type=int, default=60_000, help="number of kept pictures with copies")
+    parser.add_argument("--copies", type=int, default=5, help="removed copies of each kept picture")
+    parser.add_argument("--verdicts", type=int, default=500, help="verdicts given before the measurement")
+    parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"), help="JSON file to write")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = make_result(Path(folder) / "found", options.groups, options.copies)
@@ -50,7 +50,7 @@ def main() -> None:
         with serving(found) as server, requests.Session() as session:
             session.get(server.link)
             start = time.perf_counter() - started
-            ask = Asked(session, server.origin)
+            ask = Client(session, server.origin)
             for number in range(options.verdicts):
                 ask.judge(number * 7)
             rows = {name: ask.pages(query) for name, query in QUERIES.items()}
@@ -75,21 +75,21 @@ def main() -> None:
     files.write_json(options.to, {"asked": asked, "figures": figures, "machine": machine})
 
 
-class Asked:
+class Client:
     """Requests as the page makes them, with their times in seconds."""
 
     def __init__(self, session: requests.Session, origin: str) -> None:
         self.session, self.origin = session, origin
 
     def seconds(self, query: dict[str, str]) -> tuple[float, Any]:
-        """The time of a page, and the page."""
+        """Request a page; return the seconds it took and the page."""
         started = time.perf_counter()
         answer = self.session.get(f"{self.origin}/api/pairs", params=query)
         page = answer.json()
         return time.perf_counter() - started, page
 
     def pages(self, query: dict[str, str]) -> dict[str, float]:
-        """The first page of a new list, and others of it."""
+        """Request the first page of a new list and then other pages of it; return their times in seconds."""
         first, page = self.seconds(query)
         places = [str(page["total"] * number // PAGES) for number in range(PAGES)]
         others = [self.seconds({"list": page["list"], "position": place})[0] for place in places]
@@ -97,7 +97,7 @@ class Asked:
         return {"first": round(first, 3), "next_median": round(median, 3), "next_max": round(max(others), 3)}
 
     def judge(self, number: int) -> float:
-        """A verdict, until it is acknowledged."""
+        """Send a verdict and return the seconds until it is acknowledged."""
         body = {"kind": "removed", "id": number, "label": "near", "keep": False, "always": False, "group": False}
         started = time.perf_counter()
         answer = self.session.post(f"{self.origin}/api/verdict", json=body, headers={"Origin": self.origin})

@@ -1,4 +1,4 @@
-"""How long a command takes, and how much memory it and all that it starts hold at once."""
+"""Measure how long a command runs and how much memory it and its child processes use."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ MEGABYTE = 1_000_000
 
 
 def tree(root: int) -> list[int]:
-    """A process and all below it."""
+    """Return the identifiers of a process and of all its descendants."""
     found, waiting = [], [root]
     while waiting:
         process = waiting.pop()
@@ -17,13 +17,13 @@ def tree(root: int) -> list[int]:
         try:
             for thread in Path(f"/proc/{process}/task").iterdir():
                 waiting += map(int, (thread / "children").read_text().split())
-        except OSError:  # it has just ended
+        except OSError:  # the process has ended
             continue
     return found
 
 
 def memory(process: int) -> tuple[int, int, int]:
-    """A process's proportional, resident and anonymous memory, in bytes; nothing of one that has just ended."""
+    """Return the proportional, resident and anonymous memory of a process in bytes; zeros if it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -32,12 +32,13 @@ def memory(process: int) -> tuple[int, int, int]:
     return sizes.get("Pss:", 0), sizes.get("Rss:", 0), sizes.get("Anonymous:", 0)
 
 
-def watch(command: list[str], cwd: Path) -> dict[str, float]:
-    """Run a command and look at it, ten times a second, until it ends.
+def run_and_measure(command: list[str], cwd: Path) -> dict[str, float]:
+    """Run a command and sample its memory ten times a second until it ends.
 
     Returns:
-        seconds of wall time; the most that all processes held together, in MB: pss (proportional), rss (resident) and
-        anonymous (without mapped files, which the kernel may take back); largest: what the first one held at most.
+        `seconds`: wall-clock time. In MB, the maximum over time of the sum over all processes: `pss` (proportional),
+        `rss` (resident) and `anonymous` (without mapped files, which the kernel can reclaim). `largest`: peak resident
+        memory of the largest process that has been waited for, in MB.
     """
     started = time.monotonic()
     run = subprocess.Popen(command, cwd=cwd)

@@ -1,15 +1,16 @@
-"""What a closer look at pairs gains and costs: comparing at 64 and 128 pixels beside 32.
+"""Measure what the high-resolution score at 64 and 128 pixels gains and costs, compared with 32 pixels.
 
-    PYTHONPATH=. python benchmarks/closer_look.py --learn tiny-imagenet-64px.zip --imagenet FOLDER|ZIP \\
-        --bedrooms FOLDER|ZIP [--to benchmarks/closer_look.json]
+    PYTHONPATH=. python benchmarks/highres_scoring.py --learn tiny-imagenet-64px.zip --imagenet FOLDER|ZIP \\
+        --bedrooms FOLDER|ZIP [--to benchmarks/highres_scoring.json]
 
-The encoder learns from `--learn`; of `--imagenet` only those pictures are used that `fit_pair_scorer_highres.py` leaves
-out, and the bedrooms are in no fit.
+The encoder is trained on `--learn`. The benchmark uses only those pictures of `--imagenet` that
+`fit_pair_scorer_highres.py` leaves out; no weights were fitted to the bedrooms.
 
-Recall: copies of each set's pictures, by each transform, made of the source at its own size and prepared again at 128;
-the share that meets its original and passes. Strangers: decoys (one mirrored) among squares cut at random out of the
-pictures of a set, of other sources, that pass; and pictures with their own coarse things and the detail of another one,
-which are made up. Speed: pairs a second of one process, of copies, all of which are looked at closely.
+Recall: pictures of each set are copied by each transform at the size of the source, and the copies are prepared again
+at 128 pixels; the share of copies that are candidates and pass is reported. False positives are counted on two kinds of
+pairs: decoys (pairs of random squares from different sources, one mirrored) and pairs of a picture with a synthetic one
+that has the same coarse structure and the detail of another picture. Speed: pairs per second of one process, on pairs
+that are all compared at the larger side.
 """
 
 import argparse
@@ -38,11 +39,11 @@ NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
 SIDES: tuple[pair_scorer_highres.Side, ...] = (32, 64, 128)
 LARGE = 128
 SEED = 1
-"""Of samples and transforms; the weights were fitted with another."""
+"""Seed of the samples and of the transforms; the weights were fitted with another seed."""
 
 
 def passing(left: Images, right: Images, sides: np.ndarray, section: PairSearchConfig) -> dict[str, np.ndarray]:
-    """By side: the scores of pairs that are at least high enough, as bool (n,); `sides` are of the smaller source."""
+    """Tell by side which pairs pass, bool (n,); `sides` has the short side of the smaller source of each pair."""
     return {
         str(side): pair_scorer_highres.score(
             left, right, side, section.score, pair_scorer_highres.has_detail(sides, side)
@@ -53,7 +54,7 @@ def passing(left: Images, right: Images, sides: np.ndarray, section: PairSearchC
 
 
 def recall(sources: list[Images], originals: Images, encoder: Encoder, section: PairSearchConfig) -> dict[str, Any]:
-    """By transform and side, how many copies are found; and under `met` how many meet their originals."""
+    """Count by transform and side the copies that are found; `met` counts those that are candidates."""
     own = np.array([min(source.shape[:2]) for source in sources])
     views = encode_views(to_32(originals), encoder)
     table: dict[str, Any] = {}
@@ -68,7 +69,7 @@ def recall(sources: list[Images], originals: Images, encoder: Encoder, section: 
     return table
 
 
-def strangers(
+def unrelated(
     pool: list[Images],
     sources: list[Images],
     originals: Images,
@@ -76,7 +77,7 @@ def strangers(
     section: PairSearchConfig,
     crops: int,
 ) -> dict[str, Any]:
-    """How many decoys (of squares out of `pool`) and pairs of other detail there are, and how many pass by side."""
+    """Count decoys (squares from `pool`) and pairs of different detail: all of them, and those that pass, by side."""
     pictures, places = cut(pool, LARGE, crops, seeding.numpy_rng(SEED, "crops"))
     images = squares(pictures, LARGE)
     left, right = decoy_pairs(images, places, encoder)
@@ -93,11 +94,11 @@ def strangers(
 
 
 def speed(originals: Images) -> dict[str, int]:
-    """Pairs a second by side."""
+    """Return the pairs scored per second, by side."""
     found = {}
     for side in SIDES:
         everyone = np.ones(len(originals), bool)
-        pair_scorer_highres.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compiles
+        pair_scorer_highres.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compile first
         started = time.perf_counter()
         pair_scorer_highres.score(originals, originals, side, 0.0, everyone)
         found[str(side)] = round(len(originals) / (time.perf_counter() - started))
@@ -105,7 +106,7 @@ def speed(originals: Images) -> dict[str, int]:
 
 
 def show(title: str, of: int, one: dict[str, Any]) -> None:
-    """The figures of a set as a table."""
+    """Print the figures of a set as a table."""
     print(
         f"\n{title}, {of} copies of each transform\n{'':14}"
         + "".join(f"{name:>8}" for name in ("met", *map(str, SIDES)))
@@ -113,16 +114,16 @@ def show(title: str, of: int, one: dict[str, Any]) -> None:
     for name, row in one["recall"].items():
         print(f"{name:14}" + "".join(f"{count / of:8.3f}" for count in row.values()))
     for name in ("decoys", "other_detail"):
-        print(name, one["strangers"][name])
+        print(name, one["unrelated"][name])
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name in ("learn", "imagenet", "bedrooms"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--sample", type=int, default=200, help="pictures of a set at most")
-    parser.add_argument("--crops", type=int, default=12, help="squares cut out of each picture, for decoys")
+    parser.add_argument("--sample", type=int, default=200, help="maximum number of pictures per set")
+    parser.add_argument("--crops", type=int, default=12, help="random squares per picture, for decoys")
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     section = load_section(default_profile(), "dedup.imagenet.pairs", PairSearchConfig)
@@ -138,7 +139,7 @@ def main() -> None:
         originals = squares(sources, LARGE)
         found = {
             "recall": recall(sources, originals, encoder, section),
-            "strangers": strangers(pictures, sources, originals, encoder, section, options.crops),
+            "unrelated": unrelated(pictures, sources, originals, encoder, section, options.crops),
         }
         result["sets"][title] = {"of": len(sources), **found}
         show(title, len(sources), found)
