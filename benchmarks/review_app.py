@@ -76,7 +76,7 @@ def main() -> None:
 
 
 class Client:
-    """Requests as the page makes them, with their times in seconds."""
+    """Sends the requests that the page sends and times them, in seconds."""
 
     def __init__(self, session: requests.Session, origin: str) -> None:
         self.session, self.origin = session, origin
