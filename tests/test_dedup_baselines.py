@@ -1,4 +1,4 @@
-"""The detectors that benchmarks compare with do what their packages do."""
+"""The detectors that the benchmarks compare with give the results of their packages."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ from pipeline.dedup.recall.transforms import apply
 
 @pytest.fixture(scope="module")
 def baselines() -> ModuleType:
-    """benchmarks/dedup_baselines.py, which is imported by the scripts beside it."""
+    """The module benchmarks/dedup_baselines.py."""
     folder = str(Path(__file__).parents[1] / "benchmarks")
     sys.path.insert(0, folder)
     try:
@@ -46,15 +46,15 @@ def as_bits(hashes: np.ndarray) -> np.ndarray:
 
 
 def imagededup(image: Image.Image) -> np.ndarray:
-    """PHash of imagededup 0.3.3 as its source has it, one picture at a time."""
+    """Compute PHash of one picture as the source of imagededup 0.3.3 does."""
     pixels = np.array(image.resize((32, 32), Image.Resampling.LANCZOS).convert("L"))
     low = scipy.fftpack.dct(scipy.fftpack.dct(pixels, axis=0), axis=1)[:8, :8]
     return low >= np.median(low.flatten()[1:])
 
 
 @pytest.mark.parametrize("name", ["phash", "phash16", "dhash", "phash_imagededup", "pdq"])
-def test_whole_batches_get_the_packages_own_bits(baselines: ModuleType, pictures: np.ndarray, name: str) -> None:
-    """Hashing many pictures at once gives bit for bit what the package gives one at a time."""
+def test_batches_get_the_hashes_of_the_packages(baselines: ModuleType, pictures: np.ndarray, name: str) -> None:
+    """Hashing a batch gives the same bits as the package gives for single pictures."""
     if name == "pdq":
         pdqhash = pytest.importorskip("pdqhash")
         expected = np.stack([pdqhash.compute(picture)[0] for picture in pictures]).astype(bool)
@@ -69,8 +69,8 @@ def test_whole_batches_get_the_packages_own_bits(baselines: ModuleType, pictures
     assert np.array_equal(as_bits(getattr(baselines, name)(pictures)), expected)
 
 
-def test_pairs_are_all_pairs_and_only_these(baselines: ModuleType, pictures: np.ndarray) -> None:
-    """Every detector's pairs, over block borders, and the counts by distance are those of a plain double loop."""
+def test_pairs_equal_those_of_a_plain_double_loop(baselines: ModuleType, pictures: np.ndarray) -> None:
+    """The pairs of every detector, also across blocks, and the counts by distance equal those of a double loop."""
     tiled = np.concatenate([pictures[:120], pictures[60:180]])
     for detector in baselines.detectors():
         bits, pixels = as_bits(detector.hashes(tiled)), baselines.standardised(tiled)
@@ -87,8 +87,8 @@ def test_pairs_are_all_pairs_and_only_these(baselines: ModuleType, pictures: np.
         assert np.array_equal(counts, np.bincount(distance[later], minlength=bits.shape[1] + 1))
 
 
-def test_copies_are_found_and_strangers_are_not(baselines: ModuleType, pictures: np.ndarray) -> None:
-    """A picture itself is always found, a lightly saved copy often, another picture next to never."""
+def test_copies_are_found_and_unrelated_pictures_are_not(baselines: ModuleType, pictures: np.ndarray) -> None:
+    """A picture always matches itself, often its copy of high JPEG quality, and hardly ever another picture."""
     originals = pictures[180:300]  # those with detail, as photographs have it
     copies = np.stack([apply("jpeg80", image, np.random.default_rng(0)) for image in originals])
     for detector in baselines.detectors():
@@ -97,16 +97,16 @@ def test_copies_are_found_and_strangers_are_not(baselines: ModuleType, pictures:
         assert detector.found(originals, originals[::-1]).mean() < 0.02
 
 
-def test_an_even_picture_correlates_with_nothing(baselines: ModuleType, pictures: np.ndarray) -> None:
-    """Without any contrast there is nothing to compare: the correlation is 0, not a number of rounding."""
+def test_a_picture_without_contrast_correlates_with_nothing(baselines: ModuleType, pictures: np.ndarray) -> None:
+    """The correlation with a constant picture is exactly 0, not the result of rounding errors."""
     even = np.full((2, 32, 32, 3), 77, np.uint8)
     assert not baselines.standardised(even).any()
     correlating = next(detector for detector in baselines.detectors() if detector.least is not None)
     assert not correlating.found(even, even).any()
 
 
-def test_a_threshold_for_few_false_pairs(baselines: ModuleType) -> None:
-    """The largest distance is chosen that keeps within the share of false pairs."""
+def test_the_threshold_for_a_share_of_false_pairs(baselines: ModuleType) -> None:
+    """The largest distance within the given share of false pairs is chosen."""
     counts = np.array([0, 1, 9, 90, 900])
     assert [baselines.most_within(counts, share) for share in (0.0, 0.001, 0.0099, 0.01, 0.2, 1.0)] == [
         0,

@@ -1,4 +1,4 @@
-"""Adding to an image set: what was there stays to the byte, and every source is accounted for."""
+"""Appending to an image set keeps the existing bytes and counts every source."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +29,10 @@ def write(folder: Path, images: np.ndarray, keys: list[str]) -> Path:
 
 @settings(max_examples=25, deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), min_size=2, max_size=4), shard=st.integers(1, 5))
-def test_parts_of_any_size_read_as_one(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int) -> None:
-    """Rows of all parts are read by each shard's true length; the shards that were there have the same bytes."""
+def test_parts_of_any_size_read_as_one_set(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int
+) -> None:
+    """All rows are read correctly, whatever the lengths of the shards; existing shards keep their bytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_set, "SHARD_PICTURES", shard)
         patch.setattr("pipeline.imageset.append.SHARD_PICTURES", shard)
@@ -57,10 +59,10 @@ def test_parts_of_any_size_read_as_one(tmp_path_factory: pytest.TempPathFactory,
 
 
 @pytest.mark.parametrize("old", [(), (0,), (1,), (0, 1)])
-def test_digests_come_along_and_are_computed_for_sets_of_version_1(
+def test_appending_computes_the_digests_that_version_1_lacks(
     tmp_path: Path, as_version_1: Callable[[Path], None], old: tuple[int, ...]
 ) -> None:
-    """The joined set has all of them, whatever versions it is made of, and the first set stays as it was."""
+    """The result has all digests, whatever the versions of the two sets, and the first set is unchanged."""
     images = pictures(7)
     parts = [write(tmp_path / "a", images[:4], list("abcd")), write(tmp_path / "b", images[4:], list("efg"))]
     for number in old:
@@ -73,8 +75,8 @@ def test_digests_come_along_and_are_computed_for_sets_of_version_1(
     assert folder_bytes(parts[0]) == before
 
 
-def test_what_is_there_already_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By key: the same file silently, another file with a warning that names it; nothing new gives the same bytes."""
+def test_pictures_with_existing_keys_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Equal source bytes are left out silently, others with a warning; if nothing is new, the bytes are unchanged."""
     images = pictures(6)
     old = write(tmp_path / "old", images[:3], ["a", "b", "c"])
     new = write(tmp_path / "new", images[[1, 3, 4]], ["b", "c", "d"])
@@ -92,8 +94,8 @@ def test_what_is_there_already_is_left_out(tmp_path: Path, capsys: pytest.Captur
     assert folder_bytes(tmp_path / "again") == folder_bytes(tmp_path / "both")
 
 
-def test_faces_are_counted_by_their_photos(tmp_path: Path) -> None:
-    """A photo one of whose faces is new counts as used, one without a new face as filtered."""
+def test_faces_are_counted_by_their_photographs(tmp_path: Path) -> None:
+    """A photograph with a new face counts as used; one without a new face counts as filtered."""
     images = pictures(4)
 
     def faces(name: str, rows: list[int], keys: list[str]) -> Path:
@@ -111,15 +113,15 @@ def test_faces_are_counted_by_their_photos(tmp_path: Path) -> None:
 
 
 def test_pictures_of_another_size_are_refused(make_imageset: Make, tmp_path: Path) -> None:
-    """With the option to give."""
+    """The error names both sizes and the option to use."""
     old, new = make_imageset(pictures(2, side=4), name="old"), make_imageset(pictures(2, side=8), name="new")
     with pytest.raises(BadParameters, match=r"8 pixels wide, but those of .* are 4; prepare .* again with --side 4"):
         append(old, new, tmp_path / "both")
 
 
 @pytest.mark.parametrize("parts", [[], [3], [5, 0], [2, 2], "5", None, ["5"], [1, 4]])
-def test_wrong_parts_are_found_out(make_imageset: Make, tmp_path: Path, parts: object) -> None:
-    """Parts add up to the pictures, and to the shards that are there with the lengths that they have."""
+def test_wrong_parts_are_refused(make_imageset: Make, tmp_path: Path, parts: object) -> None:
+    """The parts must be a list whose sum is the number of pictures and which fits the shards."""
     append(make_imageset(pictures(3), name="old"), make_imageset(pictures(2), "new", ["x", "y"]), tmp_path / "both")
     path = tmp_path / "both" / "imageset.json"
     files.write_json(path, files.read_json(path) | {"parts": parts})

@@ -1,4 +1,4 @@
-"""The autoencoder learns, its whole-number twin agrees with it, and a step is a function of its number."""
+"""The autoencoder learns, its quantised code layer agrees with it, and training steps are reproducible."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,14 +36,14 @@ PARAMETERS = AutoencoderConfig(
 
 @pytest.fixture
 def smooth(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> ImageSet:
-    """160 pictures around grey, made of the same ten patterns."""
+    """160 pictures near mid grey, random combinations of ten patterns."""
     amounts = np.random.default_rng(1).normal(0, 0.5, (160, 10))
     pictures = 128 + np.tensordot(amounts, blobs(10) - 127.5, 1)
     return ImageSet(make_set(pictures.clip(0, 255).astype(np.uint8)))
 
 
-def test_it_learns_and_its_bits_are_alive(smooth: ImageSet, tmp_path: Path) -> None:
-    """The loss falls, few bits idle, and rounding the weights to int8 turns over next to none of them."""
+def test_it_learns_and_few_bits_are_constant(smooth: ImageSet, tmp_path: Path) -> None:
+    """The loss falls, few bits are constant, and quantisation to int8 changes almost no bit."""
     summary = train_autoencoder(smooth.folder, PARAMETERS, name="smooth", seed=3, to=tmp_path / "model")
     losses = [float(line.split("\t")[-1]) for line in (tmp_path / "model" / "history.tsv").read_text().splitlines()[1:]]
     assert len(losses) == 12 and losses[-1] < 0.6 * losses[0]
@@ -61,8 +61,8 @@ def test_it_learns_and_its_bits_are_alive(smooth: ImageSet, tmp_path: Path) -> N
     ]
 
 
-def test_whole_numbers_decide_as_floats_do(blobs: Callable[[int], Images]) -> None:
-    """Weights that int8 can hold lose nothing: each bit is that of the exact sum, dead and saturated units included."""
+def test_quantisation_keeps_every_bit_of_exact_weights(blobs: Callable[[int], Images]) -> None:
+    """Weights that int8 can represent give the same bits as floats, also for constant and saturated units."""
     rng = np.random.default_rng(2)
     whole = rng.integers(-127, 128, (BITS, INPUTS))
     whole[:, 0] = 127
@@ -79,8 +79,8 @@ def test_whole_numbers_decide_as_floats_do(blobs: Callable[[int], Images]) -> No
     assert found[:, :4].tolist() == [[1, 0, 1, 0]] * 30
 
 
-def test_balanced_bits_divide_the_set_in_halves(smooth: ImageSet, tmp_path: Path) -> None:
-    """Each bit is set for half of the pictures, or fewer where sums are equal; the kind of input is kept."""
+def test_balanced_bits_split_the_set_in_halves(smooth: ImageSet, tmp_path: Path) -> None:
+    """Each bit is set for half of the pictures, because its threshold is the median; the kind of input is kept."""
     parameters = PARAMETERS.model_copy(update={"epochs": 2, "input": "normalised", "bits": "balanced"})
     summary = train_autoencoder(smooth.folder, parameters, name="smooth", seed=3, to=tmp_path / "model")
     assert summary["active_share"] == [0.5] * BITS
@@ -91,8 +91,8 @@ def test_balanced_bits_divide_the_set_in_halves(smooth: ImageSet, tmp_path: Path
     assert np.array_equal(encoder.threshold, np.sort(products, axis=0)[79])
 
 
-def test_the_input_is_the_whole_picture_from_minus_one_to_one(blobs: Callable[[int], Images]) -> None:
-    """Channels first, 32×32, black at -1 and white at 1."""
+def test_the_input_is_scaled_to_minus_one_to_one(blobs: Callable[[int], Images]) -> None:
+    """The network gets the whole picture at 32×32, channels first, with 0 as -1 and 255 as 1."""
     images = np.zeros((1, 64, 64, 3), np.uint8)
     images[0, :, :, 2] = 255
     images[0, -2:, -2:, 0] = 255
@@ -102,8 +102,8 @@ def test_the_input_is_the_whole_picture_from_minus_one_to_one(blobs: Callable[[i
     assert x[0, 1023] == 1 and x[0, :1023].eq(-1).all()
 
 
-def test_a_step_is_named_by_seed_and_number(smooth: ImageSet) -> None:
-    """The same step again does the same; another number masks and drops elsewhere. No state is hidden."""
+def test_a_step_depends_on_seed_and_number_alone(smooth: ImageSet) -> None:
+    """Repeating a step gives the same weights; another step number or seed masks and drops other values."""
     rows = np.arange(32)
 
     def after(seed: int, number: int) -> torch.Tensor:
@@ -117,8 +117,8 @@ def test_a_step_is_named_by_seed_and_number(smooth: ImageSet) -> None:
     assert not torch.equal(after(1, 7), after(2, 7))
 
 
-def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
-    """Weights and Adam's state are all there is."""
+def test_a_restored_trainer_continues_exactly(smooth: ImageSet) -> None:
+    """The weights and the state of Adam are the complete state of a trainer."""
     seeding.deterministic(1)
     rows = np.arange(32)
     one, two = AutoencoderTrainer(smooth, PARAMETERS, 1), AutoencoderTrainer(smooth, PARAMETERS, 1)
@@ -135,10 +135,10 @@ def test_what_is_put_back_goes_on_as_before(smooth: ImageSet) -> None:
     [(pipeline.dedup.encoder.train_autoencoder, "code_digest"), (torch.backends.cpu, "get_cpu_capability")],
     ids=["code", "instructions"],
 )
-def test_other_code_or_instructions_start_over(
+def test_other_code_or_instructions_restart_training(
     smooth: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> None:
-    """A checkpoint is continued by the code, and on the instruction set, that wrote it, and by no other."""
+    """A checkpoint is continued only by the code and on the instruction set that wrote it."""
     parameters = PARAMETERS.model_copy(update={"checkpoint_every": 3})
     step, seen = AutoencoderTrainer.training_step, list[int]()
 
@@ -161,16 +161,16 @@ def test_other_code_or_instructions_start_over(
     assert seen == [0, 1, 2, 3]
 
 
-def test_fewer_pictures_than_a_batch(smooth: ImageSet, tmp_path: Path) -> None:
-    """Said in terms of the parameter."""
+def test_fewer_pictures_than_a_batch_are_refused(smooth: ImageSet, tmp_path: Path) -> None:
+    """The error names the parameter to lower."""
     with pytest.raises(BadParameters, match="160 pictures do not fill one batch of 500; lower `batch_size`"):
         train_autoencoder(
             smooth.folder, PARAMETERS.model_copy(update={"batch_size": 500}), name="x", seed=1, to=tmp_path / "m"
         )
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_name_another_network(smooth: ImageSet, tmp_path: Path) -> None:
-    """No clock and no path in any file; two sets do not share their chance."""
+def test_seed_and_name_decide_the_bytes(smooth: ImageSet, tmp_path: Path) -> None:
+    """The same seed and name give the same files, without clock or path; another name gives other weights."""
     short = PARAMETERS.model_copy(update={"epochs": 1})
     made = []
     for to, name in (("one", "a"), ("two", "a"), ("three", "b")):
@@ -183,5 +183,5 @@ def test_the_same_seed_gives_the_same_bytes_and_another_name_another_network(smo
 @pytest.mark.parametrize("profile", ["miniature", "workstation", "paper"])
 @pytest.mark.parametrize("name", ["lsun", "imagenet"])
 def test_the_profiles_sections_load(profile: str, name: str) -> None:
-    """Every key is known and no key is missing."""
+    """The sections of all profiles have exactly the keys of the configuration."""
     params.load_section(ROOT / "profiles" / f"{profile}.yaml", f"dedup.{name}.autoencoder", AutoencoderConfig)

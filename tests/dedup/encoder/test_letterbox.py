@@ -1,4 +1,4 @@
-"""Bars are found where they are, on pictures that were saved again as well, and hardly where none are."""
+"""Bars are found, also after recompression, and seldom where there are none."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @pytest.fixture
 def pictures() -> np.ndarray:
-    """Rough pictures without bars, uint8 (20, 32, 32, 3)."""
+    """Pictures of random squares without bars, uint8 (20, 32, 32, 3)."""
     coarse = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
     return coarse.repeat(4, axis=1).repeat(4, axis=2)
 
@@ -24,7 +24,7 @@ def pictures() -> np.ndarray:
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (20, 90, 200)])
 @pytest.mark.parametrize("sides", [(3, 3, 3, 3), (5, 5, 0, 0), (0, 0, 4, 4), (0, 2, 0, 0)])
 def test_bars_are_cut_off(pictures: np.ndarray, colour: tuple[int, int, int], sides: tuple[int, ...]) -> None:
-    """Frames, letterboxes and single bars: what is left is what they held, less the line that mixes with them."""
+    """Frames, letterboxes and single bars are cut off together with the adjacent line."""
     top, bottom, left, right = sides
     framed = pictures.copy()
     rows, columns = slice(top, 32 - bottom), slice(left, 32 - right)
@@ -35,15 +35,15 @@ def test_bars_are_cut_off(pictures: np.ndarray, colour: tuple[int, int, int], si
     assert np.array_equal(strip_bars(framed), cut(pictures, box))
 
 
-def test_what_is_kept_of_a_picture_with_bars_is_told(pictures: np.ndarray) -> None:
-    """Top, left, height and width; the mixed line goes too, and without bars it is the whole."""
+def test_the_content_box_is_returned(pictures: np.ndarray) -> None:
+    """The box is top, left, height and width, without the mixed line; it is the whole picture if there are no bars."""
     framed = pictures[:2].copy()
     framed[1, :4] = framed[1, :, 29:] = 0
     assert content_boxes(framed).tolist() == [[0, 0, 32, 32], [5, 0, 27, 28]]
 
 
-def test_what_is_no_bar_stays(pictures: np.ndarray) -> None:
-    """Pictures without bars, even ones, and ones that would keep next to nothing."""
+def test_pictures_without_bars_are_unchanged(pictures: np.ndarray) -> None:
+    """Nothing is cut off pictures without bars, constant pictures, and pictures that would keep too few lines."""
     assert np.array_equal(strip_bars(pictures), pictures)
     even = np.full((1, 32, 32, 3), 200, np.uint8)
     assert np.array_equal(strip_bars(even), even)
@@ -52,8 +52,8 @@ def test_what_is_no_bar_stays(pictures: np.ndarray) -> None:
     assert np.array_equal(strip_bars(spot), spot)
 
 
-def test_the_cut_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
-    """Golden bytes of frames, letterboxes and single bars: a change asks for another fit of the comparer."""
+def test_the_result_is_the_same_on_every_processor(pictures: np.ndarray) -> None:
+    """The output equals stored bytes; a change requires fitting the weights of the pair scorer again."""
     made = pictures.copy()
     made[:15, :4] = made[:15, 28:] = (240, 250, 245)
     made[5:10, :, :5] = made[5:10, :, 27:] = (240, 250, 245)
@@ -67,7 +67,7 @@ def test_the_cut_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
 
 
 def framed(pictures: np.ndarray, bars: tuple[int, int], colour: int) -> np.ndarray:
-    """Pictures scaled into what bars at top and bottom, and left and right, leave of 32×32."""
+    """Add bars of given heights and widths; the pictures are scaled to the rest of 32×32."""
     (tall, wide), made = bars, np.full((len(pictures), 32, 32, 3), colour, np.uint8)
     for picture, out in zip(pictures, made, strict=True):
         small = Image.fromarray(picture).resize((32 - 2 * wide, 32 - 2 * tall), Image.Resampling.BOX)
@@ -75,32 +75,32 @@ def framed(pictures: np.ndarray, bars: tuple[int, int], colour: int) -> np.ndarr
     return made
 
 
-def dark_corners(image: np.ndarray) -> np.ndarray:
-    """As round ones leave them, or a shadow."""
+def changed_corners(image: np.ndarray) -> np.ndarray:
+    """Change the four corner pixels, like rounded corners or a shadow."""
     image[[0, 0, 31, 31], [0, 31, 0, 31]] = image[0, 5] // 2 + 60
     return image
 
 
 def noisy(image: np.ndarray) -> np.ndarray:
-    """With noise of three levels."""
+    """Add noise with a standard deviation of three levels."""
     noise = np.random.default_rng(int(image.sum())).normal(0, 3, image.shape)
     return (image + noise).round().clip(0, 255).astype(np.uint8)
 
 
 def saved(image: np.ndarray) -> np.ndarray:
-    """As a JPEG of quality 85, at this very size, where it harms most."""
+    """Save as JPEG of quality 85 at 32×32, where compression changes bars most."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=85)
     return np.array(Image.open(file))
 
 
-@pytest.mark.parametrize("change", [dark_corners, noisy, saved])
+@pytest.mark.parametrize("change", [changed_corners, noisy, saved])
 @pytest.mark.parametrize("bars", [(4, 4), (6, 6), (2, 2), (5, 0), (0, 4)])
 @pytest.mark.parametrize("colour", [250, 5, 128])
-def test_frames_and_letterboxes_may_bear_dirt(
+def test_frames_and_letterboxes_are_found_in_spite_of_noise(
     scenes: Callable[[int, int], np.ndarray], bars: tuple[int, int], colour: int, change: Change
 ) -> None:
-    """Of 60 scenes nearly all lose their frames with the mixed line, and next to nothing more; and as frames."""
+    """At least 85 % of 60 scenes lose their bars and little else, by `strip_bars` and by `strip_frame`."""
     made = np.stack([change(image) for image in framed(scenes(60, 11), bars, colour)])
     found = content_boxes(made)
     least = np.array([bar + 1 if bar else 0 for bar in (bars[0], bars[1])])
@@ -110,8 +110,8 @@ def test_frames_and_letterboxes_may_bear_dirt(
     assert (strip_frame(made) != made).any(axis=(1, 2, 3)).mean() >= 0.85
 
 
-def test_an_object_before_an_even_background_has_no_frame() -> None:
-    """Its outline is no straight edge: the picture stays as it is, though it has bars."""
+def test_an_object_on_a_plain_background_has_no_frame() -> None:
+    """`strip_frame` leaves the picture unchanged, because the object has no straight edge."""
     y, x = np.mgrid[0:32, 0:32]
     inside = (np.abs(y - 15.5) + np.abs(x - 15.5) < 12)[..., None]
     kite = np.where(inside, (40, 90, 160), (245, 245, 240)).astype(np.uint8)[None]
@@ -119,8 +119,8 @@ def test_an_object_before_an_even_background_has_no_frame() -> None:
     assert content_boxes(kite)[0].tolist() != [0, 0, 32, 32]
 
 
-def test_single_bars_are_no_frame(pictures: np.ndarray) -> None:
-    """A sky above, or unlike bars at two sides."""
+def test_single_bars_are_not_a_frame(pictures: np.ndarray) -> None:
+    """A plain sky, or two opposite bars of different colours, are cut off by `strip_bars` alone."""
     sky, unlike = pictures.copy(), pictures.copy()
     sky[:, :5] = 230
     unlike[:, :5], unlike[:, 27:] = 230, 20

@@ -1,4 +1,4 @@
-"""Copies of pictures as people and programs make them."""
+"""The transforms keep their promises on size, determinism and strength."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RESIZING = {"half", "quarter", "border", "caption", "chain"}
 
 
 def photo(seed: int, height: int = 96, width: int = 80) -> np.ndarray:
-    """A smooth picture with large and small features, as photographs have them."""
+    """A smooth picture with large and small features, like a photograph."""
     rng = np.random.default_rng(seed)
     layers = [
         np.asarray(
@@ -28,7 +28,7 @@ def photo(seed: int, height: int = 96, width: int = 80) -> np.ndarray:
 
 
 def coarse(image: np.ndarray) -> np.ndarray:
-    """The middle of its grey thumbnail, inside any frame, without its mean and at length 1."""
+    """The centre of the grey thumbnail, without any frame, normalised to mean 0 and length 1."""
     thumbnail = Image.fromarray(image).convert("L").resize((12, 12), Image.Resampling.BOX)
     grey = np.asarray(thumbnail, np.float64)[2:10, 2:10]
     return (grey - grey.mean()) / np.linalg.norm(grey - grey.mean())
@@ -37,7 +37,7 @@ def coarse(image: np.ndarray) -> np.ndarray:
 @settings(deadline=None)  # the first picture of a format loads Pillow's plugin
 @given(st.sampled_from(EVERY), st.integers(8, 70), st.integers(8, 70), st.integers(0, 2**32))
 def test_any_size_gives_a_picture(name: str, height: int, width: int, seed: int) -> None:
-    """Every transform takes every size from 8×8, leaves its input alone and gives uint8 RGB of the promised size."""
+    """Every transform takes all sizes from 8×8, keeps its input, and returns uint8 RGB of the documented size."""
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     before = image.copy()
     copy = apply(name, image, np.random.default_rng(seed))
@@ -58,7 +58,7 @@ def test_any_size_gives_a_picture(name: str, height: int, width: int, seed: int)
 
 @pytest.mark.parametrize("name", EVERY)
 def test_same_state_gives_the_same_bytes(name: str) -> None:
-    """All chance comes from the generator: two in the same state give the same copy and end in the same state."""
+    """The generator is the only randomness: two in the same state give the same copy and end in the same state."""
     first, second = (np.random.default_rng(11) for _ in range(2))
     for _ in range(3):
         assert np.array_equal(apply(name, photo(1), first), apply(name, photo(1), second))
@@ -67,7 +67,7 @@ def test_same_state_gives_the_same_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_copy_differs_but_stays_near(name: str) -> None:
-    """Each copy has other pixels than its original, and looks like it, not like another picture."""
+    """Each copy differs from its original and is more similar to it than to another picture."""
     for seed in range(20):
         original, other = photo(seed), photo(seed + 100)
         copy = apply(name, original, np.random.default_rng(seed))
@@ -76,13 +76,13 @@ def test_a_copy_differs_but_stays_near(name: str) -> None:
         assert likeness > 0.5 and likeness > chance, (seed, likeness, chance)
 
 
-def test_what_judges_is_never_trained_on() -> None:
-    """No name is both known and held out."""
+def test_known_and_held_out_are_disjoint() -> None:
+    """No transform is used both to fit a detector and to test it."""
     assert len(set(EVERY)) == len(EVERY)
 
 
-def test_a_chain_is_three_known_ones_in_a_row() -> None:
-    """A chain draws three different known transforms, and does just these."""
+def test_a_chain_applies_three_known_transforms() -> None:
+    """A chain draws three different known transforms and applies them in the drawn order."""
     drawn = {draw_chain(np.random.default_rng(seed)) for seed in range(200)}
     assert len(drawn) > 150
     assert all(len(set(names)) == 3 and set(names) <= set(KNOWN) for names in drawn)
@@ -93,15 +93,15 @@ def test_a_chain_is_three_known_ones_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", ["half", "quarter", "crop1", "crop2", "crop5", "shift", "blur", "rotate2"])
-def test_geometry_brings_in_nothing_new(name: str) -> None:
-    """Where only the geometry changes, an even picture stays even: no empty corners, no dark edges."""
+def test_geometric_transforms_leave_no_empty_areas(name: str) -> None:
+    """A constant picture stays constant under geometric transforms: no empty corners and no dark edges."""
     for seed in range(8):
         copy = apply(name, np.full((40, 33, 3), 200, np.uint8), np.random.default_rng(seed))
         assert (copy == 200).all()
 
 
-def test_levels_move_by_the_share_they_are_named_for() -> None:
-    """Brighter and darker add 5 or 15 % of the range, cut off at its ends."""
+def test_levels_change_by_the_share_in_the_name() -> None:
+    """Brighter and darker add or subtract 5 or 15 % of the range, clipped to 0..255."""
     image = np.array([[[0, 100, 250]]], np.uint8)
     moved = {name: apply(name, image, np.random.default_rng(0)).ravel().tolist() for name in KNOWN if "er" in name}
     assert moved["brighter5"] == [13, 113, 255] and moved["darker5"] == [0, 87, 237]
@@ -109,7 +109,7 @@ def test_levels_move_by_the_share_they_are_named_for() -> None:
 
 
 def test_a_shift_is_two_pixels_of_32() -> None:
-    """The content moves by a sixteenth in one of eight directions; the rest repeats the edge."""
+    """The picture moves by a sixteenth in one of eight directions; edge pixels fill the rest."""
     image = photo(3, 32, 32)
     seen = set()
     for seed in range(60):
@@ -121,8 +121,8 @@ def test_a_shift_is_two_pixels_of_32() -> None:
     assert len(seen) == 8 and (2, 2) not in seen
 
 
-def test_a_crop_of_a_third_of_a_pixel_is_seen() -> None:
-    """At 32 pixels 1 % is a third of a pixel: a ramp loses that share of its span, though no whole column goes."""
+def test_a_crop_of_a_third_of_a_pixel_changes_the_scale() -> None:
+    """At 32 pixels, 1 % is a third of a pixel: the slope of a ramp falls by 1 %, though no whole column is cut off."""
     ramp = np.broadcast_to(np.linspace(0, 248, 32).round().astype(np.uint8)[None, :, None], (32, 32, 3)).copy()
     for name, share in (("crop1", 0.01), ("crop5", 0.05)):
         slopes = [
@@ -132,8 +132,8 @@ def test_a_crop_of_a_third_of_a_pixel_is_seen() -> None:
         assert np.mean(slopes) / 8 == pytest.approx(1 - share, abs=0.003)
 
 
-def test_a_turn_is_of_two_degrees() -> None:
-    """A straight line comes out 2° aslant, either way, and about as long as before."""
+def test_a_rotation_is_by_two_degrees() -> None:
+    """A horizontal edge is tilted by 2° in either direction."""
     image = np.full((400, 300, 3), 255, np.uint8)
     image[:200] = 0
     angles = set()
@@ -145,16 +145,16 @@ def test_a_turn_is_of_two_degrees() -> None:
 
 
 def test_a_mark_is_small() -> None:
-    """Words or a sign change at most 6 % of the picture, and at least something on any ground."""
-    for ground in (0, 128, 255):
+    """Words or a logo change at most 6 % of the picture, and are visible on any background."""
+    for background in (0, 128, 255):
         for side in (32, 100):
             for seed in range(40):
-                image = np.full((side, side, 3), ground, np.uint8)
+                image = np.full((side, side, 3), background, np.uint8)
                 changed = (apply("mark", image, np.random.default_rng(seed)) != image).any(axis=2)
-                assert 0 < changed.mean() <= 0.06, (ground, side, seed)
+                assert 0 < changed.mean() <= 0.06, (background, side, seed)
 
 
 def test_an_unknown_name_is_refused() -> None:
-    """A misspelt transform is no transform."""
+    """A misspelt name raises KeyError with the name."""
     with pytest.raises(KeyError, match="jpeg81"):
         apply("jpeg81", photo(0), np.random.default_rng(0))

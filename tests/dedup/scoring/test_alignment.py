@@ -1,4 +1,4 @@
-"""One picture is laid over another, whatever was done to it."""
+"""Two pictures are aligned in spite of small geometric changes and changes of brightness and contrast."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def warp(plane: np.ndarray, affine: np.ndarray) -> np.ndarray:
     ],
     ids=["none", "moved", "enlarged", "turned", "reduced and moved"],
 )
-def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
-    """Also under another brightness and contrast; to a third of a pixel everywhere."""
+def test_a_known_map_is_recovered(plane: np.ndarray, affine: list[float]) -> None:
+    """The map that warped a picture is found to a third of a pixel, though brightness and contrast changed as well."""
     target = 0.7 * warp(plane, np.array(affine, float)) + 40
     found, correlation = align(plane, target, np.zeros(6))
     assert correlation > 0.99
@@ -44,14 +44,14 @@ def test_the_map_is_found_again(plane: np.ndarray, affine: list[float]) -> None:
         assert np.abs(np.subtract(there, here)).max() < 0.34
 
 
-def test_what_has_no_contrast_is_not_laid_over(plane: np.ndarray) -> None:
-    """An even picture agrees with nothing."""
+def test_a_picture_without_contrast_is_not_aligned(plane: np.ndarray) -> None:
+    """A constant source gives the correlation -2 and the identity, not a division by zero."""
     affine, correlation = align(np.full((32, 32), 80.0), plane, np.zeros(6))
     assert correlation == -2 and not affine.any()
 
 
-def test_smoothing_keeps_even_and_weighs_1_2_1() -> None:
-    """An even plane stays; a point becomes the product of the weights."""
+def test_smoothing_has_the_weights_1_2_1() -> None:
+    """A constant plane is unchanged, also at the edges; a single pixel becomes the product of the weights."""
     assert (smooth(np.full((32, 32), 7.0)) == 7).all()
     point = np.zeros((32, 32))
     point[10, 20] = 16

@@ -1,4 +1,4 @@
-"""A closer look tells pictures of other detail apart, keeps copies that lost theirs, and gives the same scores."""
+"""The high-resolution score separates pictures by detail, accepts copies without detail, and is reproducible."""
 
 import json
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import resize
 
 LEAST = 3.0
-Closer = Literal[64, 128]
-LARGE: tuple[Closer, ...] = (64, 128)
+LargeSide = Literal[64, 128]
+LARGE: tuple[LargeSide, ...] = (64, 128)
 NEAR = PairSearchConfig(
     mode="near", radius=15, score=LEAST, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
 )
@@ -28,7 +28,7 @@ NEAR = PairSearchConfig(
 
 @pytest.fixture(scope="module")
 def photographs() -> Images:
-    """Thirty made-up scenes with detail at every scale: bodies, and clouds as rough as photographs are; 256×256."""
+    """Thirty synthetic scenes with detail at every scale, with a spectrum like photographs: uint8 (30, 256, 256, 3)."""
     rng = np.random.default_rng(11)
     y, x = np.mgrid[0:256, 0:256] / 255
     length = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256)[None])
@@ -45,23 +45,23 @@ def photographs() -> Images:
 
 
 def prepared(pictures: list[Images] | Images, side: int = 128) -> Images:
-    """As the prepare stages make them."""
+    """Resize and crop pictures as the prepare stages do."""
     return np.stack([resize(picture, side=side, method="area") for picture in pictures])
 
 
 def all_of(pictures: Images) -> npt.NDArray[np.bool_]:
-    """Every pair has detail."""
+    """Mark every pair as having detail: bool (n,)."""
     return np.ones(len(pictures), bool)
 
 
 def copies(photographs: Images, name: str) -> Images:
-    """Made at the full size and prepared again."""
+    """Copy photographs by a transform at their full size, and prepare the copies."""
     rng = np.random.default_rng(1)
     return prepared([transforms.apply(name, picture, rng) for picture in photographs])
 
 
 def with_other_texture(pictures: Images) -> Images:
-    """All that is coarser than 24 half periods a side, as 32×32 pixels show it; what is finer is another picture's."""
+    """Keep frequencies below 24 half periods per side; take the others, which 32×32 lacks, from another picture."""
     waves = dctn(pictures.astype(np.float64), axes=(1, 2), norm="ortho")
     coarse = np.hypot(*np.mgrid[0 : pictures.shape[1], 0 : pictures.shape[1]]) < 24
     mixed = np.where(coarse[..., None], waves, np.roll(waves, 1, axis=0))
@@ -70,8 +70,8 @@ def with_other_texture(pictures: Images) -> Images:
 
 @pytest.mark.parametrize("name", ["jpeg80", "jpeg20", "half", "quarter", "crop2", "shift", "blur", "border", "noise"])
 @pytest.mark.parametrize("side", LARGE)
-def test_copies_pass(photographs: Images, side: Closer, name: str) -> None:
-    """Those that lost their detail as well: nine in ten at the profile's score."""
+def test_copies_pass(photographs: Images, side: LargeSide, name: str) -> None:
+    """At the profile's threshold, 90 % of the copies pass, also of those that lost their detail."""
     found = pair_scorer_highres.score(
         prepared(photographs), copies(photographs, name), side, LEAST, all_of(photographs)
     )
@@ -79,8 +79,8 @@ def test_copies_pass(photographs: Images, side: Closer, name: str) -> None:
 
 
 @pytest.mark.parametrize("side", LARGE)
-def test_other_detail_is_refused(photographs: Images, side: Closer) -> None:
-    """What passes at 32×32 as the same picture does not when it is looked at closely."""
+def test_different_detail_does_not_pass(photographs: Images, side: LargeSide) -> None:
+    """Pictures with equal coarse structure and different detail pass at 32×32 and fail at the larger side."""
     images = prepared(photographs)
     mixed = with_other_texture(images)
     assert (pair_scorer_highres.score(images, mixed, 32, LEAST, all_of(images)) >= LEAST).mean() >= 0.9
@@ -88,16 +88,16 @@ def test_other_detail_is_refused(photographs: Images, side: Closer) -> None:
 
 
 @pytest.mark.parametrize("side", LARGE)
-def test_strangers_do_not_pass(photographs: Images, side: Closer) -> None:
-    """All pairs of different scenes, of which a closer look is taken though they are hopeless."""
+def test_unrelated_pictures_do_not_pass(photographs: Images, side: LargeSide) -> None:
+    """No pair of different scenes scores above 0 when all pairs are compared at the larger side."""
     images = prepared(photographs)
     left, right = np.triu_indices(len(images), 1)
     left, right = left[::6], right[::6]
     assert pair_scorer_highres.score(images[left], images[right], side, -1000.0, all_of(left)).max() < 0
 
 
-def test_hopeless_pairs_and_enlarged_pictures_keep_their_score(photographs: Images) -> None:
-    """There is nothing to look at in a picture of 47 pixels enlarged to 64, but from 48 on all bands are there."""
+def test_low_scores_and_enlarged_pictures_keep_their_score(photographs: Images) -> None:
+    """Pairs far below the threshold, or with a picture enlarged from less than 48 pixels, keep the score at 32×32."""
     images = prepared(photographs)
     others = np.concatenate([np.roll(images, 1, axis=0)[:15], with_other_texture(images)[15:]])
     at_32 = pair_scorer.score(to_32(images), to_32(others))
@@ -109,18 +109,18 @@ def test_hopeless_pairs_and_enlarged_pictures_keep_their_score(photographs: Imag
     assert pair_scorer_highres.score(images, others, 32, LEAST, held).tolist() == at_32.tolist()
 
 
-def test_the_smaller_side_of_a_source_or_of_its_box_counts(
+def test_source_sides_are_those_of_the_source_or_of_its_box(
     make_set: Callable[..., Path], blobs: Callable[[int], Images]
 ) -> None:
-    """A face has no more pixels than its box, however large the photo is."""
+    """A face has only the pixels of its box, however large the photograph is."""
     assert pair_scorer_highres.source_sides(ImageSet(make_set(blobs(2), "set"))).tolist() == [480, 480]
     faces = ImageSet(make_set(blobs(2), "faces", boxes=[(10, 20, 80, 90), (0, 0, 50, 51)]))
     assert pair_scorer_highres.source_sides(faces).tolist() == [70, 50]
 
 
 @pytest.mark.parametrize("side", LARGE)
-def test_a_score_does_not_depend_on_its_batch(photographs: Images, side: Closer) -> None:
-    """One by one or together."""
+def test_a_score_does_not_depend_on_its_batch(photographs: Images, side: LargeSide) -> None:
+    """Scoring pairs one by one or together gives the same scores."""
     left, right = prepared(photographs)[:6], copies(photographs, "crop5")[:6]
     alone = [
         pair_scorer_highres.score(left[n : n + 1], right[n : n + 1], side, LEAST, all_of(left[:1]))[0] for n in range(6)
@@ -128,8 +128,8 @@ def test_a_score_does_not_depend_on_its_batch(photographs: Images, side: Closer)
     assert pair_scorer_highres.score(left, right, side, LEAST, all_of(left)).tolist() == alone
 
 
-def test_scores_are_these() -> None:
-    """Golden values of pictures that whole numbers make: the same on every processor, until weights are fitted anew."""
+def test_scores_are_the_same_on_every_processor() -> None:
+    """Scores of pictures from integer arithmetic equal stored values, which change only with the weights."""
     y, x = np.mgrid[0:128, 0:128]
     made = [
         (x * x * a + y * y * b + x * y * c) % 8192 // 32 for a, b, c in ((1, 1, 0), (2, 1, 3), (0, 1, 1), (3, 2, 1))
@@ -147,14 +147,14 @@ GOLDEN = {32: [16.24, 7.7, 15.19, -3.21], 64: [15.61, 14.61, 15.02, -12.94], 128
 
 
 def test_every_measurement_has_a_weight() -> None:
-    """No more and no fewer than are named, for both sides."""
+    """For both sides, the file of weights has exactly the named measurements."""
     table = json.loads(Path(pair_scorer_highres.__file__).with_suffix(".json").read_text())
     assert sorted(table) == ["128", "64"] and len(pair_scorer_highres.FEATURES) == 17
     assert all(sorted(one["weights"]) == sorted(pair_scorer_highres.FEATURES) for one in table.values())
 
 
-def test_the_weights_are_part_of_the_detector_where_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 32 a detector stays what it was; else it is another for each side, and for other weights."""
+def test_the_weights_are_part_of_the_detector_if_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest of a detector depends on the weights at 64 and 128 pixels, and not at 32; it depends on the side."""
     large = NEAR.model_copy(update={"compare_side": 64})
     before = [find_pairs.detector_digest(one, "encoder") for one in (NEAR, large)]
     monkeypatch.setattr(pair_scorer_highres, "digest", lambda: "others")
