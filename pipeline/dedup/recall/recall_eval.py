@@ -79,11 +79,11 @@ def detected(
         same |= (encode(originals, encoder) == encode(copies, encoder)).all(axis=1)
         return same
     small, others = to_32(originals), to_32(copies)
-    met = meets(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
+    candidates = meets(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
     detailed = np.ones(len(originals), bool) if detailed is None else detailed
     scores = pair_scorer_highres.score(originals, copies, parameters.compare_side, parameters.score, detailed)
-    alike: npt.NDArray[np.bool_] = met & (scores >= parameters.score)
-    return same | alike
+    near: npt.NDArray[np.bool_] = candidates & (scores >= parameters.score)
+    return same | near
 
 
 def measure_recall(

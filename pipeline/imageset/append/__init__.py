@@ -51,7 +51,7 @@ def append(old: Path, new: Path, to: Path) -> int:
     with workspace(to, files.digest({"old": first.digest, "new": second.digest})) as work:
         if work is None:
             return len(ImageSet(to)) - len(first)
-        rows, left_out = _divide(first, second)
+        rows, left_out = _split_rows(first, second)
         for name in first.shards:
             files.link_or_copy(old / name, work.result / name)
         if len(rows):
@@ -63,25 +63,26 @@ def append(old: Path, new: Path, to: Path) -> int:
     return len(rows)
 
 
-def _divide(first: ImageSet, second: ImageSet) -> tuple[Rows, pa.Table]:
+def _split_rows(first: ImageSet, second: ImageSet) -> tuple[Rows, pa.Table]:
     """Return the rows of the second set with new keys, and the other ones as rows of `skipped.parquet`."""
     index = second.index
     at = pc.index_in(index.column("key"), value_set=first.index.column("key"))
-    there = np.asarray(pc.is_valid(at))
-    stands = first.index.column("sha256").take(at.filter(pa.array(there)))
-    found = index.filter(pa.array(there))
-    same = pc.equal(found.column("sha256"), stands)
-    taken = found.filter(pc.invert(same)).column("key").to_pylist()
+    known = np.asarray(pc.is_valid(at))
+    existing = first.index.column("sha256").take(at.filter(pa.array(known)))
+    repeated = index.filter(pa.array(known))
+    same = pc.equal(repeated.column("sha256"), existing)
+    taken = repeated.filter(pc.invert(same)).column("key").to_pylist()
     if taken:
         progress.warn(
             f"{len(taken):,} pictures are left out because the set has another picture with the same key: "
             f"{', '.join(map(repr, taken[:_NAMED]))}{' …' if len(taken) > _NAMED else ''}; to add them, rename them or "
             "move them to another folder"
         )
-    filtered, detail = pa.array(["filtered"] * len(found)), pa.array(found.column("sha256").to_pylist(), pa.string())
+    filtered = pa.array(["filtered"] * len(repeated))
+    detail = pa.array(repeated.column("sha256").to_pylist(), pa.string())
     reasons = pc.if_else(same, ALREADY_THERE, KEY_TAKEN)
-    left_out = pa.table([found.column("key"), filtered, reasons, detail], schema=SKIPPED_SCHEMA)
-    return np.flatnonzero(~there), left_out
+    left_out = pa.table([repeated.column("key"), filtered, reasons, detail], schema=SKIPPED_SCHEMA)
+    return np.flatnonzero(~known), left_out
 
 
 def _write(first: ImageSet, second: ImageSet, rows: Rows, left_out: pa.Table, to: Path) -> None:
