@@ -1,9 +1,9 @@
-"""Functions over arrays and numbers, compiled to machine code by numba.
+"""Compile functions over arrays and numbers to machine code with numba.
 
-Machine code is kept on disk for later processes: in `NUMBA_CACHE_DIR`, beside the source, or in the user's cache
-folder, the first of these that can be written. numba alone compares the source file of the function; here it compares
-all files that the function's module imports from `pipeline`, because code and constants of other modules are compiled
-into it.
+The machine code is cached on disk for later processes: in `NUMBA_CACHE_DIR`, next to the source file, or in the user's
+cache folder, whichever is the first that can be written. numba discards cached code only if the source file of the
+function has changed. Here it is also discarded if any file of `pipeline` outside `core` that the function's module
+imports has changed, because the code and constants of other modules are compiled into the function.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from pipeline.core.code_dependencies import source_digest
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SECONDS_EACH = 1.2
-"""Time to compile one entry point with what it calls, measured on a processor core of 2023."""
+"""Seconds to compile one entry point and the functions it calls, measured on a processor core of 2023."""
 
 _entry_points: dict[str, list[tuple[Any, tuple[Any, ...]]]] = {}
-"""By module: compiled functions that Python code calls, each with its argument types."""
+"""By name of the module: the functions marked with `entry_point`, each with its argument types."""
 
 
 class _WithDigest:
-    """Part of a cache locator: names the state of the source code."""
+    """Mixin of cache locators: the source stamp is a digest of all imported source files, not the file's time."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)  # type: ignore[call-arg]
@@ -56,31 +56,31 @@ class _Cache(caching.FunctionCache):
     _impl_class = _Files
 
     def holds(self, signature: tuple[Any, ...], target: Any) -> bool:
-        """Whether machine code for these argument types is on disk."""
+        """Tell whether the machine code for these argument types is on disk."""
         target.refresh()
         return self._cache_file.load(self._index_key(signature, target.codegen())) is not None
 
 
 def compiled(function: F) -> F:
-    """Compile a function when it is first called, and keep the result for later processes.
+    """Compile a function at its first call and cache the machine code for later processes.
 
-    It runs without Python's lock, in one thread, and divides as numpy does. A function outside `pipeline`, and every
-    function where no cache folder can be written, is compiled again by each process.
+    The function releases Python's global lock, runs in one thread, and returns inf or nan on division by zero, as numpy
+    does. Each process compiles it again if the function is outside `pipeline` or no cache folder can be written.
     """
     made: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if function.__module__.startswith("pipeline."):
-        with contextlib.suppress(RuntimeError):  # numba found no folder that can be written
+        with contextlib.suppress(RuntimeError):  # no cache folder can be written
             made._cache = _Cache(function)
     result: F = made
     return result
 
 
 def entry_point(arguments: str) -> Callable[[F], F]:
-    """Like `compiled`, for a function that Python code calls: `compile_ahead` compiles it for these argument types.
+    """Apply `compiled` to a function that Python code calls, and register it for `compile_ahead`.
 
     Args:
-        arguments: types in numba's notation, such as `(uint8[:,:,::1], int64)`. For other types the function is
-            compiled at its first call, by each process that calls it.
+        arguments: the argument types that `compile_ahead` compiles for, in numba's notation, such as
+            `(uint8[:,:,::1], int64)`. For other types, each process compiles the function at its first call.
     """
 
     def register(function: F) -> F:
@@ -94,12 +94,12 @@ def entry_point(arguments: str) -> Callable[[F], F]:
 
 
 def compile_ahead(*functions: Callable[..., Any]) -> None:
-    """Compile what is not on disk yet of the entry points of some modules, so that worker processes only load it.
+    """Compile the entry points that are not cached on disk yet, so that worker processes only load them.
 
-    Call it before workers are started. Prints one line if there is something to compile.
+    Call this before workers are started. If there is anything to compile, one line is printed.
 
     Args:
-        functions: of these functions, the modules.
+        functions: the entry points of the modules that define these functions are compiled.
     """
     missing = []
     for module in sorted({function.__module__ for function in functions}):

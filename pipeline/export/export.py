@@ -40,12 +40,12 @@ def export(
 
     Args:
         kept_file: `kept.npy` of a dedup result.
-        raw, archives: where the set was made from; see `raw_folder.open_source`.
-        form: `stylegan` writes the set's own squares, all others the source's bytes, untouched.
-        link: for `folder`; see `folder.write_folder`.
-        shard_pictures: for `webdataset` and `parquet`.
-        part: the only part of the set whose pictures are written; None for all. Originals are those of one source,
-            so of one part.
+        raw, archives: what the set was made from; see `raw_folder.open_source`.
+        form: `stylegan` exports the square pictures of the set; all others, the unchanged bytes of the sources.
+        link: for `folder`; see `folder_writer.write_folder`.
+        shard_pictures: pictures in a shard of `webdataset` or `parquet`.
+        part: the part of the set to export; None for all. Original bytes can be exported from one source at a time, so
+            a set of several parts needs it, except for `stylegan`.
 
     Returns:
         `pictures`, `bytes`, and the counts of the format's writer.

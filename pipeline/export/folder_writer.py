@@ -62,8 +62,7 @@ def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, in
             if link == "copy" or error.errno not in _UNABLE:
                 raise
             raise BadParameters(
-                f"--link {link}: not possible between the disks of the source and of --to ({error.strerror}); "
-                "use --link copy"
+                f"--link {link}: not possible between the source and --to ({error.strerror}); use --link copy"
             ) from None
         counts["bytes"] += len(data)
         counts["renamed"] += name != original.key

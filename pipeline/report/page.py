@@ -34,7 +34,7 @@ class Folders:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
         models: trained models: `model.json`, `history.tsv`, `samples/`.
         samples: `grid.png`, `samples.json`.
-        walks: `walk.png`, `walk.json`; not of models without a latent space.
+        walks: `walk.png`, `walk.json`; none for models without a latent space.
         features: a folder `SET-BENCHMARK` for each set that was evaluated and each benchmark: `metrics.json`,
             `features.svg`.
     """
@@ -207,6 +207,6 @@ def _chosen_epochs(folder: Path) -> list[tuple[int, Path]]:
     """The sample grids of the first and last epoch and of one after a third of the training."""
     grids = sorted(folder.glob("epoch-*.png"))
     if not grids:
-        raise MissingInput(f"{folder}: no sample grids here; train the model again")
+        raise MissingInput(f"{folder}: no sample grids; train the model again")
     chosen = sorted({0, len(grids) // 3, len(grids) - 1})
     return [(int(grids[number].stem.removeprefix("epoch-")), grids[number]) for number in chosen]

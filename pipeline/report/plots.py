@@ -14,18 +14,18 @@ History = dict[str, list[float]]
 """Columns of a `history.tsv`, with a value for each epoch."""
 
 LOSSES = {"d_loss": "discriminator", "g_loss": "generator", "loss": "model"}
-"""Columns of losses that a family may have: name, and whose loss it is."""
+"""Columns of losses that a family may have, each with the network whose loss it is."""
 
-OUTPUTS = {"d_real": "of real pictures", "d_fake": "of generated ones"}
-"""Columns of a GAN's history: mean output of the discriminator."""
+OUTPUTS = {"d_real": "for real pictures", "d_fake": "for generated pictures"}
+"""Columns of the mean output of the discriminator, which only GANs have, each with its legend."""
 
 
 def read_history(path: Path) -> History:
-    """The columns of a `history.tsv` that the report shows: `epoch`, and those of `LOSSES` and `OUTPUTS` that it has.
+    """The columns of a `history.tsv` that the report shows: `epoch`, and the existing ones of `LOSSES` and `OUTPUTS`.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: it has no epochs or no loss, a column holds no numbers, or there are no rows.
+        CorruptData: `epoch` or all losses are missing, a column has other values than numbers, or there are no rows.
     """
     if not path.exists():
         raise MissingInput(f"{path}: no training history here; train the model again")
@@ -43,7 +43,7 @@ def read_history(path: Path) -> History:
 
 
 def history_plot(columns: History) -> Markup:
-    """Losses, and for a GAN mean outputs of the discriminator, by epoch."""
+    """Plot losses and, for a GAN, mean discriminator outputs over epochs."""
     # A fixed salt for the ids and no date: the same history gives the same bytes.
     with rc_context({"svg.hashsalt": "dcgan-pipeline", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(7.2, 2.6), layout="constrained")

@@ -28,7 +28,7 @@ class Set:
 
     Attributes:
         walk: None for a model without a latent space.
-        losses: at the last epoch, by name of the column in `history.tsv`.
+        losses: at the last epoch, by column of `history.tsv`.
     """
 
     name: str
@@ -82,10 +82,10 @@ def comparison(sets: Sequence[Set]) -> Table:
                 },
             },
             "latent walk": {
-                "mean change of a pixel in a step, grey levels": lambda one: (
+                "mean change of a pixel in a step (0 to 255)": lambda one: (
                     f"{one.walk.smoothness.mean_step:.1f}" if one.walk else "–"
                 ),
-                "largest step, times the mean": lambda one: _ratio(one.walk.smoothness) if one.walk else "–",
+                "largest step / mean step": lambda one: _ratio(one.walk.smoothness) if one.walk else "–",
             },
         },
     )
@@ -210,7 +210,7 @@ def provenance(one: Set) -> list[tuple[str, ...]]:
             f"sample, seed {samples.seed}, {'batch' if samples.batch_statistics else 'running'} statistics",
         ),
         *(
-            [("walk", _walk(walk.smoothness), f"walk-latent, seed {walk.seed}, straight lines between draws of z")]
+            [("walk", _walk(walk.smoothness), f"walk-latent, seed {walk.seed}, straight lines between random latents")]
             if walk
             else []
         ),

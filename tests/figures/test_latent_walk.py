@@ -22,7 +22,7 @@ from tests.models.untrained import save_untrained
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    """A model folder whose untrained generator gives pictures that differ."""
+    """A model folder with an untrained generator whose pictures differ."""
     return save_untrained(tmp_path / "model")
 
 

@@ -1,4 +1,4 @@
-"""Samples of a model: a grid and single files, which repeat to the byte."""
+"""Samples of a model: a grid and single files; a second run gives the same bytes."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ def settings(**changes: object) -> SamplesConfig:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    """A model folder whose pictures differ."""
+    """A model folder with an untrained generator whose pictures differ."""
     return save_untrained(tmp_path / "model")
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
 def test_files_repeat_to_the_byte(saved: Path, tmp_path: Path, batch_statistics: bool) -> None:
-    """A grid, the first pictures alone, and where they come from; a second run gives the same bytes."""
+    """The grid, the single files and the record; a second run gives the same bytes."""
     parameters = settings(batch_statistics=batch_statistics)
     trees = []
     for to in (tmp_path / "one", tmp_path / "two"):
@@ -44,7 +44,7 @@ def test_files_repeat_to_the_byte(saved: Path, tmp_path: Path, batch_statistics:
 
 
 def test_seed_and_name_choose_the_pictures(saved: Path, tmp_path: Path) -> None:
-    """Another seed or another set gives other pictures."""
+    """Another seed or another name of the set gives other pictures."""
     grids = set()
     for name, seed in (("one", 1), ("one", 2), ("two", 1)):
         samples.sample(saved, settings(), name=name, seed=seed, to=tmp_path / f"{name}{seed}")
@@ -53,13 +53,13 @@ def test_seed_and_name_choose_the_pictures(saved: Path, tmp_path: Path) -> None:
 
 
 def test_more_singles_than_pictures_is_an_error(saved: Path, tmp_path: Path) -> None:
-    """The message names the key and the limit."""
+    """The error names the key and the limit."""
     with pytest.raises(BadParameters, match="singles: 11, expected at most count, which is 10"):
         samples.sample(saved, settings(singles=11), name="set", seed=1, to=tmp_path / "out")
 
 
 def test_a_batch_of_one_has_no_statistics(saved: Path, tmp_path: Path) -> None:
-    """The message names the key and what it needs, before torch stops with a traceback."""
+    """The error names the key and what it needs, instead of a traceback from torch."""
     with pytest.raises(BadParameters, match="batch_statistics: true needs a count of at least 2"):
         parameters = settings(count=1, singles=0, batch_statistics=True)
         samples.sample(saved, parameters, name="set", seed=1, to=tmp_path / "out")

@@ -125,8 +125,8 @@ def test_without_untrained_networks_and_at_the_end_of_the_grid(tmp_path: Path) -
     assert "at the end of the grid" in notes(read_back)[-1]
 
 
-def test_how_it_was_made(tmp_path: Path) -> None:
-    """Archives, statistics, seed and network."""
+def test_provenance(tmp_path: Path) -> None:
+    """The provenance has archives, statistics, seed and network."""
     text = json.dumps(provenance(read(tmp_path, evaluation("svhn"))), ensure_ascii=False)
     for words in (
         "svhn.tar.gz, 1,234 bytes, SHA-256 3434",

@@ -92,7 +92,7 @@ def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
         ("family", *["dcgan"] * 3),
         ("networks", *["paper64, base width 16"] * 3),
         ("loss of the discriminator, last epoch", *["1.20"] * 3),
-        ("largest step, times the mean", *["1.4"] * 3),
+        ("largest step / mean step", *["1.4"] * 3),
         ("same pixels", *["20"] * 3),
         ("precision", *["100.0 % (90 of 90)"] * 2, "not known"),
         ("recall, 95 % interval", *["51.0 % to 73.1 %"] * 2, "not known"),
@@ -147,12 +147,12 @@ def test_sets_without_the_original_data_have_a_banner(
 @pytest.mark.parametrize(
     ("batch_statistics", "caption", "made_by"),
     [
-        (False, "A picture depends on the seed and its number alone", "sample, seed 5, running statistics"),
-        (True, "Batch norm uses the statistics of this very batch", "sample, seed 5, batch statistics"),
+        (False, "A sample depends only on the model, the seed and its number", "sample, seed 5, running statistics"),
+        (True, "Batch norm uses the statistics of this batch", "sample, seed 5, batch statistics"),
     ],
 )
-def test_samples_say_how_they_were_drawn(tmp_path: Path, batch_statistics: bool, caption: str, made_by: str) -> None:
-    """The caption claims the statistics that were used; seed and model stand among the provenance."""
+def test_samples_state_their_statistics(tmp_path: Path, batch_statistics: bool, caption: str, made_by: str) -> None:
+    """The caption names the statistics of batch norm; the provenance has seed and model."""
     folders = write_set(tmp_path)
     record = json.dumps(SAMPLES | {"batch_statistics": batch_statistics})
     (folders.samples / "rooms" / "samples.json").write_text(record)
@@ -162,7 +162,7 @@ def test_samples_say_how_they_were_drawn(tmp_path: Path, batch_statistics: bool,
 
 
 def test_a_model_of_another_family(tmp_path: Path) -> None:
-    """Without a latent space there is no walk, and none is asked for; the losses are those of its history."""
+    """A model without a latent space has no walk and needs no walk files; the losses are those in its history."""
     folders = write_set(tmp_path)
     (folders.walks / "rooms" / "walk.json").unlink()
     with pytest.raises(MissingInput, match=r"walk\.json"):

@@ -28,7 +28,7 @@ BLOCK = 64
 """Pictures in a batch. It never changes, because the last bits of a convolution can depend on the batch size."""
 
 GRID = 4
-"""Height and width that each layer's maps are pooled to."""
+"""Height and width to which the maps of each layer are pooled."""
 
 STATISTICS_BATCH = 128
 """Batch size of the released code, which averages mean and variance over batches."""
@@ -40,7 +40,7 @@ def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 
 def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Module:
-    """A copy whose batch norm uses the statistics of these pictures, in evaluation mode.
+    """A copy in evaluation mode whose batch norm uses the statistics of these pictures.
 
     As in the released code, mean and variance of each batch of 128 are averaged over the batches; an incomplete last
     batch is left out.
@@ -64,7 +64,7 @@ def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Modu
 
 
 def of_pictures(network: nn.Module, images: npt.NDArray[np.uint8]) -> FeatureMatrix:
-    """Features float32 (n, count) of pictures uint8 (n, side, side, 3); each depends on its own picture alone.
+    """Features float32 (n, count) of pictures uint8 (n, side, side, 3); each row depends on its own picture alone.
 
     Args:
         network: a `FeatureNetwork` in evaluation mode.
@@ -82,13 +82,13 @@ def of_pictures(network: nn.Module, images: npt.NDArray[np.uint8]) -> FeatureMat
 
 
 def write(path: Path, network: nn.Module, images: ImageSet, rows: Rows, title: str) -> FeatureMatrix:
-    """Write the features of `rows`, in their order, to a `.npy` file; an interrupted call goes on where it stopped.
+    """Write the features of `rows`, in their order, to a `.npy` file; a repeated call after an interruption resumes.
 
     Returns:
         The memory-mapped file: float32 (n, count).
     """
     width = of_pictures(network, images.read(rows[:1])).shape[1]
-    # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
+    # Written, not mapped: on a full disk, a write raises an error, but a mapped page kills the process (SIGBUS).
     with path.open("r+b" if path.exists() else "w+b") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), width)}
         np.lib.format.write_array_header_1_0(file, header)

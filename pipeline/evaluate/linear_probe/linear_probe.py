@@ -1,4 +1,4 @@
-"""Classify a labelled benchmark by the features of a trained network, and of untrained ones for comparison."""
+"""Evaluate the features of a trained network and of untrained ones on a labelled benchmark."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +35,8 @@ def evaluate(
     """Write `metrics.json`, `draws.csv` (every draw of every network) and `features.svg` to the folder `to`.
 
     Args:
-        model_folder: a saved model of a family that gives features.
-        images_folder, kept: the pictures that the network learned from.
+        model_folder: a saved model of a family that has features.
+        images_folder, kept: the pictures that the network was trained on.
         benchmark_folder: the image sets `train` and `test`, with labels, and `source.json`.
         name: name of the benchmark; it and the seed determine all draws.
 
@@ -46,9 +46,9 @@ def evaluate(
         labels.
 
     Raises:
-        MissingInput, CorruptData: an input is not there or not whole, or its parts do not belong together.
-        Unsupported: the model's family gives no features.
-        BadParameters: the pictures are of another side than the network's, or there are too few.
+        MissingInput, CorruptData: an input does not exist, is damaged, or does not fit the others.
+        Unsupported: the model's family has no features.
+        BadParameters: the pictures have another side than the network's, or there are too few.
     """
     deterministic(parameters.threads)
     extractor = load_feature_extractor(model_folder)
@@ -60,7 +60,7 @@ def evaluate(
     if train.side != extractor.side:
         raise BadParameters(
             f"--benchmark {benchmark_folder}: pictures are {train.side} pixels wide, but "
-            f"{extractor.architecture} takes {extractor.side}; give a model of that side"
+            f"{extractor.architecture} expects {extractor.side}; use a model for {train.side} pixels"
         )
     classes = [str(title) for title in source["classes"]]
     parts = protocol.split(_labels(train, classes), parameters, seed, name)
@@ -157,7 +157,7 @@ def _network(extractor: FeatureExtractor, network: str, seed: int) -> torch.nn.M
 
 
 def _feature_count(extractor: FeatureExtractor) -> int:
-    """Features of a picture: 28,672 for the DCGAN `imagenet32` at the published width of 128."""
+    """Number of features of a picture: 28,672 for the DCGAN `imagenet32` at the published width of 128."""
     blank = np.zeros((1, extractor.side, extractor.side, 3), np.uint8)
     return int(features.of_pictures(extractor.trained(), blank).shape[1])
 

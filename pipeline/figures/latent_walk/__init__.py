@@ -73,14 +73,14 @@ def walk(model_folder: Path, config: LatentWalkConfig, *, name: str, seed: int, 
 
     Args:
         model_folder: a saved model of any family that has a latent space.
-        name: of the set; with the seed it names the draw of the anchors from the model's prior.
+        name: name of the set; it and the seed determine the anchors, which are drawn from the model's prior.
 
     Returns:
-        The content of `walk.json`: the configuration, where the walk comes from, and `smoothness`.
+        The content of `walk.json`: the parameters, seed, model and anchors, and `smoothness`.
 
     Raises:
-        MissingInput, CorruptData: the model is not there or not whole.
-        Unsupported: its family has no latent space.
+        MissingInput, CorruptData: the model does not exist or is damaged.
+        Unsupported: the model's family has no latent space.
     """
     deterministic(config.threads)
     model = load_generator(model_folder)

@@ -1,4 +1,4 @@
-"""Pictures of a trained generator: a grid, and some as files of their own."""
+"""Samples of a trained generator: a grid of all, and the first ones as single files."""
 
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ class SamplesConfig(params.Section):
     """Section `figures.SET.samples`."""
 
     count: int = Field(gt=0, description="pictures in the grid")
-    singles: int = Field(ge=0, description="how many of them, the first, are also written as files of their own")
+    singles: int = Field(ge=0, description="how many pictures, from the first, are also written as single files")
     batch_statistics: bool = Field(
-        description="normalise by the batch, as the DCGAN's released code does, instead of by the running statistics"
+        description="batch norm uses the statistics of the batch, as in the released DCGAN code, not running ones"
     )
-    threads: int = Field(gt=0, description="of torch; decides the order of sums")
+    threads: int = Field(gt=0, description="threads of torch; they determine the order of sums")
 
 
 def sample(model_folder: Path, config: SamplesConfig, *, name: str, seed: int, to: Path) -> dict[str, Any]:
@@ -31,15 +31,15 @@ def sample(model_folder: Path, config: SamplesConfig, *, name: str, seed: int, t
 
     Args:
         model_folder: a saved model of any family.
-        name: of the set; with the seed it names the draw.
+        name: name of the set; it and the seed determine the samples.
 
     Returns:
-        The content of `samples.json`: the configuration, the seed, and `family` and `model_sha256` of the model.
+        The content of `samples.json`: the parameters, the seed, and `family` and `model_sha256` of the model.
 
     Raises:
-        BadParameters: more single pictures than pictures, or the statistics of a batch of one.
-        MissingInput, CorruptData: the model is not there or not whole.
-        Unsupported: the statistics of the batch are asked of a model without batch norm.
+        BadParameters: more single files than pictures, or batch statistics of a single picture.
+        MissingInput, CorruptData: the model does not exist or is damaged.
+        Unsupported: batch statistics for a model without batch norm.
     """
     if config.singles > config.count:
         raise BadParameters(f"singles: {config.singles}, expected at most count, which is {config.count}")

@@ -28,7 +28,7 @@ def naive(network, image):
 
 
 def test_the_papers_28672():
-    """128, 128, 256, 256, 512 and 512 maps of 4×4; the network itself agrees with the formula."""
+    """128, 128, 256, 256, 512 and 512 maps of 4×4: the formula agrees with the network."""
     assert 16 * (128 + 128 + 256 + 256 + 512 + 512) == 28_672
     network = discriminator(width=128).eval()
     assert features.of_pictures(network, coloured(1, 0)[0]).shape == (1, 28_672)

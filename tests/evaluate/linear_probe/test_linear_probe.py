@@ -17,7 +17,7 @@ from tests.killing import ROOT, running
 
 
 def test_the_metrics_are_complete(inputs, parameters, tmp_path):
-    """All networks and draws are there, classes by colour are separated, and a second run gives the same bytes."""
+    """All networks and draws; classes of different colour are separated; a second run gives the same bytes."""
     found = evaluate(**inputs, parameters=parameters(), name="cifar10", seed=1, to=tmp_path / "out")
     assert found == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert found["features"] == 16 * 14 * 2 and list(found["networks"]) == ["trained", "untrained-1"]
@@ -81,7 +81,7 @@ def test_inputs_that_do_not_fit_are_refused(inputs, parameters, tmp_path):
         images, labels = coloured(80, 5)
         write_set(other / part, images[:, :28, :28].copy(), labels)
     files.write_json(other / "source.json", {"classes": CLASSES})
-    with pytest.raises(BadParameters, match="pictures are 28 pixels wide, but imagenet32, base width 2 takes 32"):
+    with pytest.raises(BadParameters, match="pictures are 28 pixels wide, but imagenet32, base width 2 expects 32"):
         run(benchmark_folder=other)
     files.write_json(inputs["benchmark_folder"] / "source.json", {"classes": ["red", "green"]})
     with pytest.raises(CorruptData, match="label 'blue', expected one of red, green; download the benchmark again"):
