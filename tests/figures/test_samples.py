@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import BadParameters
+from pipeline.core.workspace import MARK
 from pipeline.figures import samples
 from pipeline.figures.samples import SamplesConfig
 from tests.models.untrained import save_untrained
@@ -34,7 +35,7 @@ def test_files_repeat_to_the_byte(saved: Path, tmp_path: Path, batch_statistics:
         record = samples.sample(saved, parameters, name="set", seed=1, to=to)
         trees.append({str(path.relative_to(to)): path.read_bytes() for path in to.rglob("*") if path.suffix})
     assert trees[0] == trees[1]
-    assert set(trees[0]) == {"grid.png", "samples.json", *(f"singles/{number:03d}.png" for number in range(3))}
+    assert set(trees[0]) == {MARK, "grid.png", "samples.json", *(f"singles/{number:03d}.png" for number in range(3))}
     with Image.open(tmp_path / "one" / "grid.png") as sheet, Image.open(tmp_path / "one/singles/001.png") as single:
         assert sheet.size == (4 * 32, 3 * 32)
         assert np.array_equal(np.asarray(sheet)[:32, 32:64], np.asarray(single))

@@ -133,8 +133,8 @@ def test_another_detector_s_pairs(result: Path, folder: Path, tmp_path: Path, ru
 
 
 @pytest.mark.long
-def test_a_closer_look(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
-    """The same copies at 64 pixels; a default side grows with it; what is added is compared alike, or refused."""
+def test_comparing_at_a_larger_side(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """At 64 pixels the same copies are found; the default side grows too; --append needs the same --compare-side."""
     options = (folder, "--encoder", result / "steps" / "encoder", "-j", 1)
     done = run_stage("dedup", *options, "--to", tmp_path / "closer", "--compare-side", 64)
     assert done.returncode == 0, done.stderr

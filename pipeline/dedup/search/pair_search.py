@@ -51,7 +51,7 @@ class PairSearchConfig(params.Section):
     )
     mirrored: bool = Field(description="whether mirrored pictures are copies too (near)")
     compare_side: pair_scorer_highres.Side = Field(
-        description="pixels a side at which pairs are compared, at most the pictures' own: 32, or a closer look (near)"
+        description="pixels per side, at most the pictures' own; above 32, likely pairs are compared again at it (near)"
     )
     max_candidates: int = Field(gt=0, description="pairs that are compared at most (near)")
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import CorruptData, MissingInput
+from pipeline.core.workspace import MARK
 from pipeline.dedup.decision import manifest, removal
 from pipeline.dedup.decision.verdicts import Verdict, write_verdicts
 from pipeline.dedup.encoder.encoder_input import to_32
@@ -183,7 +184,7 @@ def test_doing_it_again_gives_the_same_bytes(
     trio: Images,
     tmp_path: Path,
 ) -> None:
-    """No clock, no order of a dictionary, no path."""
+    """Six files and the mark hold no clock, no order of a dictionary and no path."""
     images = make_set(trio)
     folders = (images, hashed(images), paired(images))
     write_verdicts(tmp_path / "verdicts.csv", [])
@@ -191,7 +192,7 @@ def test_doing_it_again_gives_the_same_bytes(
     for name in ("one", "two"):
         removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert made[0] == made[1] and len(made[0]) == 6
+    assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 7
 
 
 def test_codes_of_another_set_stop_everything(

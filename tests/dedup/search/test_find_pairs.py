@@ -70,17 +70,17 @@ def test_copies_are_found_and_nothing_else(find: Callable[..., Any], copies: Ima
 
 
 def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
-    """Who encodes and compares does not show."""
+    """The number of processes changes no byte."""
     find(copies)
     find(copies, workers=2, to="again")
     for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_a_closer_look_finds_the_same_for_any_number_of_workers(
+def test_comparing_at_64_gives_the_same_for_any_number_of_workers(
     find: Callable[..., Any], copies: Images, tmp_path: Path
 ) -> None:
-    """At 64 pixels: copies and nothing else, other scores, another detector; who compares does not show."""
+    """At 64 pixels: the copies and nothing else, other scores, another detector; workers change no byte."""
     closely = NEAR.model_copy(update={"compare_side": 64})
     plain, _ = find(copies)
     summary, found = find(copies, closely, to="closely")

@@ -319,7 +319,9 @@ def test_larger_pictures_are_centre_cropped(
     large = make_imageset(np.pad(small, ((0, 0), (6, 6), (6, 6), (0, 0)), constant_values=255), name="large")
     for folder, images in (("small", drawn[0]), ("large", large)):
         train.train(images, drawn[1], tiny(epochs=1), name="set", seed=1, to=tmp_path / f"model-{folder}")
-    one, other = ((tmp_path / f"model-{folder}" / "generator.safetensors").read_bytes() for folder in ("small", "large"))
+    one, other = (
+        (tmp_path / f"model-{folder}" / "generator.safetensors").read_bytes() for folder in ("small", "large")
+    )
     assert one == other
 
 
