@@ -1,11 +1,11 @@
-"""The figures of the embedded miniature that README.md states, from what `dvc repro` made.
+"""Collect the figures of the embedded miniature for README.md from the results of `dvc repro`.
 
     make demo     # prints how long the installation and `dvc repro` took
     PYTHONPATH=. python benchmarks/miniature.py --install SECONDS --repro SECONDS [--to benchmarks/miniature.json]
 
-Run it in the project's folder with `profile: miniature`, after a `dvc repro` in which every stage ran. Counts come from
-the metrics of the stages; the seconds of each command from `.dcgan/timing.jsonl`, of which the last entries count, one
-for each of its stages in `dvc.lock`. A second `dvc repro`, which has nothing to do, is timed here.
+Run it in the project's folder with `profile: miniature`, after a `dvc repro` that ran every stage. Counts come from the
+metrics of the stages. Seconds come from `.dcgan/timing.jsonl`: for each command, the sum of its last entries, as many
+as it has stages in `dvc.lock`. A second `dvc repro`, which has nothing to do, is timed here.
 """
 
 import argparse
@@ -25,7 +25,7 @@ REPORTS = Path("reports/miniature")
 
 
 def of_set(name: str) -> dict[str, Any]:
-    """Counts of one set: pictures drawn, stored, removed and kept, and how many of the planted copies were found."""
+    """Return the counts of one set: pictures drawn, stored, removed and kept; planted copies, and those found."""
     metrics = files.read_json(REPORTS / "audit" / name / "metrics.json")
     recall, precision = metrics["planted"]["recall"].values(), metrics["planted"]["precision"]
     return {
@@ -42,7 +42,7 @@ def of_set(name: str) -> dict[str, Any]:
 
 
 def of_evaluation(folder: Path) -> dict[str, float]:
-    """Mean accuracies on few labels, 0..1: of the trained network, and the extremes of the untrained ones."""
+    """Return mean accuracies on few labels, 0..1: of the trained network, and the extremes of untrained ones."""
     networks = files.read_json(folder / "metrics.json")["networks"]
     means = {name: found["few"]["held_out"]["mean"] for name, found in networks.items()}
     trained = means.pop("trained")
@@ -50,7 +50,7 @@ def of_evaluation(folder: Path) -> dict[str, float]:
 
 
 def seconds_of_commands() -> dict[str, float]:
-    """Seconds of each command in the last run, over all its stages."""
+    """Return the seconds of each command in the last run, summed over its stages."""
     stages = Counter(stage.partition("@")[0].replace("_", "-") for stage in read_yaml(Path("dvc.lock"))["stages"])
     taken = defaultdict[str, list[float]](list)
     for line in Path(".dcgan/timing.jsonl").read_text().splitlines():
