@@ -92,7 +92,7 @@ def download_lsun(
         raise typer.BadParameter("--split test is of no category; --split train and --split val need --category")
 
     from pipeline.acquire.archives.acquire import acquire
-    from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
+    from pipeline.acquire.archives.lsun_category import acquire_from, named_section
     from pipeline.acquire.config import AcquireConfig
     from pipeline.core.params import load_section
 

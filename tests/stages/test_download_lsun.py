@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.acquire.archives import find_archive
-from pipeline.acquire.archives.lsun_archive import acquire_from, named_section
+from pipeline.acquire.archives.lsun_category import acquire_from, named_section
 from pipeline.acquire.download import checksums, download
 from pipeline.core import files
 from pipeline.core.errors import BadParameters
