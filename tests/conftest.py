@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
-LONG_TESTS_IN_A_SHORT_RUN = 3
+LONG_TESTS_IN_A_SHORT_RUN = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

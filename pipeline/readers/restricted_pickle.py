@@ -121,8 +121,9 @@ def read_plain(data: bytes, where: str) -> Any:
         noted = _Unpickler(io.BytesIO(data), encoding="latin1").load()
         return _Values(len(data)).plain(noted)
     except _Refused as refused:
+        what = " ".join(str(refused).split())  # a damaged name may hold line breaks
         raise CorruptData(
-            f"{where}: a pickle that asks for {refused}; only plain arrays, numbers and text are read, and nothing was "
+            f"{where}: a pickle that asks for {what}; only plain arrays, numbers and text are read, and nothing was "
             "run; get the file again from where it is published"
         ) from None
     except Exception as error:  # of a malformed pickle, nearly any

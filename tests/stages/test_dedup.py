@@ -64,7 +64,7 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
     assert sum(row["group"] is not None for row in rows) == 8
     assert (result / "kept.txt").read_text().splitlines() == [r["key"] for r in rows if r["status"] == "kept"]
     page = (result / "gallery.html").read_text()
-    assert "b/copy of 00.jpg" in page and "3 of 3 pairs of unequal pixels, those of the lowest score" in page
+    assert "b/copy of 00.jpg" in page and "The 3 pairs with the lowest scores (log odds) of 3 removed pairs" in page
     assert json.loads((result / "summary.json").read_text())
     skipped = pq.read_table(result / "steps" / "images" / "skipped.parquet").to_pylist()
     assert [row["key"] for row in skipped] == ["b/broken.png"]

@@ -187,7 +187,7 @@ def test_originals_are_exported_a_source_at_a_time(
             assert path.read_bytes() == source.read_bytes()
     assert written == (to / "kept.txt").read_text().splitlines()
     failed = run_stage("export", *options, "--raw", to / "steps" / "raw-images", "--part", 3, "--to", tmp_path / "none")
-    assert failed.returncode == 1 and "--part 3: --images has the parts 0 to 2" in failed.stderr
+    assert failed.returncode == 1 and "--part 3: --images has parts 0 to 2" in failed.stderr
     options = [*options, "--raw", to / "steps" / "raw-images", "--format", "stylegan"]
     done = run_stage("export", *options, "--to", tmp_path / "squares")
     assert done.returncode == 0 and f"{len(written)} pictures" in done.stderr, done.stderr

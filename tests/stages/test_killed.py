@@ -163,9 +163,9 @@ def kill_often(module: str, folder: Path, times: int) -> int:
 
 
 def test_killed_at_three_moments(tmp_path: Path, write_archives: Callable[[str], None]) -> None:
-    """A taste of the next test."""
-    write_archives("lsun")
-    kill_often("crop_scenes", tmp_path, 3)
+    """A short form of the next test."""
+    write_archives("imagenet")
+    kill_often("downsample_imagenet", tmp_path, 3)
 
 
 @pytest.mark.long
