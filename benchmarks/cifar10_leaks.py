@@ -47,7 +47,7 @@ def near_mode(test: Images, train: Images) -> tuple[Found, dict[str, Any]]:
         section = load_section(default_profile(), "dedup.imagenet.pairs", pair_search.PairSearchConfig)
         about = cross_set_matches.find_matches(*sets, folder / "encoder", section, workers=2, to=folder / "matches")
         rows = pq.read_table(folder / "matches" / "matches.parquet").to_pydict()
-    return set(zip(rows["left"], rows["right"], strict=True)), {name: about[name] for name in ("decoys", "nearly")}
+    return set(zip(rows["left"], rows["right"], strict=True)), {name: about[name] for name in ("decoys", "near_misses")}
 
 
 def with_phash(test: Images, train: Images) -> Found:

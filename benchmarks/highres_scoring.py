@@ -29,7 +29,7 @@ from pipeline.core import files
 from pipeline.core.params import default_profile, load_section
 from pipeline.dedup.encoder.codes import Encoder
 from pipeline.dedup.encoder.encoder_input import to_32
-from pipeline.dedup.index.views import encode_views, meets
+from pipeline.dedup.index.views import are_candidates, encode_views
 from pipeline.dedup.recall import transforms
 from pipeline.dedup.scoring import pair_scorer_highres
 from pipeline.dedup.search.pair_search import PairSearchConfig
@@ -62,7 +62,7 @@ def recall(sources: list[Images], originals: Images, encoder: Encoder, section: 
         rng = seeding.numpy_rng(SEED, "quality", name)
         made = [transforms.apply(name, source, rng) for source in sources]
         copies = squares(made, LARGE)
-        met = meets(views, encode_views(to_32(copies), encoder), section.radius)
+        met = are_candidates(views, encode_views(to_32(copies), encoder), section.radius)
         sides = np.minimum(own, [min(copy.shape[:2]) for copy in made])
         found = passing(originals, copies, sides, section)
         table[name] = {"met": int(met.sum()), **{side: int((met & passed).sum()) for side, passed in found.items()}}

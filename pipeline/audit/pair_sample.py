@@ -91,7 +91,7 @@ def sample_pairs(
     them is nearly as precise as one from a simple random sample.
 
     Args:
-        removals: one row for each picture that the detector removes before verdicts apply: `row` and `keeper` (int64,
+        removals: one row for each picture that the detector removes before verdicts apply: `row` and `representative` (int64,
             rows of `images`: the removed picture and its representative), `reason` (string, one of
             `manifest.REASONS`), `hamming` (int16). Pairs of equal bytes are left out; pairs with the same two contents
             count once.
@@ -115,7 +115,7 @@ def sample_pairs(
         raise BadParameters("--sample: only pictures of equal bytes were removed, so there is nothing to judge")
     count = min(count, len(population))
     strata = _strata(population, count)
-    rows, representatives = (population.column(column).to_numpy() for column in ("row", "keeper"))
+    rows, representatives = (population.column(column).to_numpy() for column in ("row", "representative"))
     placed: list[tuple[float, int, int, str, int]] = []
 
     def place(pairs: Sequence[tuple[int, int]], stratum: str, size: int) -> None:
@@ -142,7 +142,7 @@ def sample_pairs(
 def _population(removals: pa.Table, contents: Rows) -> pa.Table:
     """The removals of different contents, each pair of contents once, in row order."""
     found = removals.filter(pc.not_equal(removals.column("reason"), "same_bytes")).sort_by("row")
-    row, representative = (found.column(name).to_numpy() for name in ("row", "keeper"))
+    row, representative = (found.column(name).to_numpy() for name in ("row", "representative"))
     different = np.flatnonzero(contents[row] != contents[representative])
     ids = _pair_ids(contents, row[different], representative[different])
     return found.take(np.sort(different[np.unique(ids, return_index=True)[1]]))
@@ -210,7 +210,7 @@ def _controls(
 
     There are fewer than `wanted` if random trials find fewer.
     """
-    rows, representatives = (population.column(name).to_numpy() for name in ("row", "keeper"))
+    rows, representatives = (population.column(name).to_numpy() for name in ("row", "representative"))
     removed_pairs, taken = _pair_ids(contents, rows, representatives), set()
     found: list[tuple[int, int]] = []
     for _ in range(_TRIES * wanted):

@@ -21,7 +21,7 @@ from pipeline.imageset.format.image_set import ImageSet
 from pipeline.workflows.deduplicate import Options, check_paths, decide, images_of, prepare, show
 
 _SAME = "give the same options as then"
-_FREE = {"max_candidates", "nearly"}
+_FREE = {"max_candidates", "near_miss_margin"}
 """Parameters of the search that change what is listed, not what is found."""
 
 
@@ -60,9 +60,9 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         with resumable_steps(new):
             part = prepare(source, options.squares, new, name, workers)
             added = append(images, part, new / "images")
-            raw, standing = steps / "raw-images", steps / "dedup"
+            raw, prior_result = steps / "raw-images", steps / "dedup"
             summary = decide(
-                new / "images", encoder, raw, options, workers=workers, to=to, steps=new, standing=standing
+                new / "images", encoder, raw, options, workers=workers, to=to, steps=new, prior_result=prior_result
             )
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}

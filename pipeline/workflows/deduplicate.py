@@ -177,14 +177,22 @@ def check_paths(source: Path, options: Options) -> None:
 
 
 def decide(
-    images: Path, encoder: Path, raw: Path, options: Options, *, workers: int, to: Path, steps: Path, **standing: Path
+    images: Path,
+    encoder: Path,
+    raw: Path,
+    options: Options,
+    *,
+    workers: int,
+    to: Path,
+    steps: Path,
+    **prior_result: Path,
 ) -> dict[str, Any]:
     """Run all steps after the encoder, from codes to gallery, in the folder `steps`.
 
     Args:
         raw: the raw folder of the image set.
         to: folder of the result, which holds the verdicts.
-        standing: passed to `remove_duplicates`.
+        prior_result: passed to `remove_duplicates`.
     """
     verdicts = options.verdicts or to / "verdicts.csv"
     if options.verdicts is None and not verdicts.exists():
@@ -202,7 +210,7 @@ def decide(
         found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
         matches = steps / "matches" if options.drop_matches else None
     folders = (images, steps / "codes", steps / "pairs", verdicts)
-    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, **standing)
+    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, **prior_result)
     audit_duplicates(
         images,
         steps / "codes",

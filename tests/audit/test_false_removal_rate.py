@@ -239,7 +239,7 @@ def population(sizes: dict[int, int]) -> tuple[Any, pa.Table]:
     distances = pa.array(np.repeat(list(sizes), list(sizes.values())), pa.int16())
     reasons = pa.array(["near_code"] * count)
     table = pa.table(
-        {"row": rows, "keeper": pa.array(range(count, 2 * count)), "reason": reasons, "hamming": distances}
+        {"row": rows, "representative": pa.array(range(count, 2 * count)), "reason": reasons, "hamming": distances}
     )
     return images, table
 

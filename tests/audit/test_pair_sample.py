@@ -41,7 +41,7 @@ def index(contents: list[str], keys: list[str] | None = None) -> Any:
 
 def removed(rows: list[tuple[int, int, str, int]]) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-    names = {"row": pa.int64(), "keeper": pa.int64(), "reason": pa.string(), "hamming": pa.int16()}
+    names = {"row": pa.int64(), "representative": pa.int64(), "reason": pa.string(), "hamming": pa.int16()}
     return pa.table({name: pa.array(list(c), kind) for (name, kind), c in zip(names.items(), columns, strict=True)})
 
 
@@ -67,7 +67,7 @@ def test_a_sample_holds_removed_pairs(made: tuple[Any, pa.Table], count: int, co
     """Each pair once, none of equal bytes, stratum sizes add up, two of each stratum, controls were never removed."""
     images, table = made
     contents = images.index.column("sha256").to_pylist()
-    pairs = {frozenset((contents[row["row"]], contents[row["keeper"]])) for row in table.to_pylist()}
+    pairs = {frozenset((contents[row["row"]], contents[row["representative"]])) for row in table.to_pylist()}
     pairs = {pair for pair in pairs if len(pair) == 2}
     options = {"name": "one", "count": count, "controls": controls, "seed": seed}
     if not pairs:

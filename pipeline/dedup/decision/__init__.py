@@ -1,1 +1,1 @@
-"""Decide which picture of each group of duplicates is kept."""
+"""Decide which picture of each group of duplicates is kept, and write the result."""

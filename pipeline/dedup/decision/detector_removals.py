@@ -1,6 +1,7 @@
-"""What the detector alone removes, before verdicts act: what draws to be judged are made from.
+"""The table of detector removals: the pictures that the detector removes if no verdict applies.
 
-`detected.parquet` lies beside the manifest. This module loads no search, for a server reads it too.
+Samples of pairs to be judged are drawn from this table, `detected.parquet`, which is written beside the manifest. This
+module does not import the search, because the review server imports it.
 """
 
 from pathlib import Path
@@ -14,31 +15,31 @@ from pipeline.imageset.format.image_set import ImageSet
 
 REMOVALS = pa.schema(
     [
-        ("row", pa.int64()),  # of the removed picture, rising
-        ("keeper", pa.int64()),  # row of the one that stands for it
+        ("row", pa.int64()),  # of the removed picture, increasing
+        ("representative", pa.int64()),  # row of the kept picture of its group
         ("reason", pa.string()),
-        ("hamming", pa.int16()),  # bits in which the codes of the two differ
-        ("similarity", pa.float64()),  # normalised cross-correlation at 32×32, grey; null where one has no contrast
+        ("hamming", pa.int16()),  # number of bits in which the two codes differ
+        ("similarity", pa.float64()),  # cross-correlation, see `removal.similarity`; null if one has no contrast
     ]
 )
-"""A row for each picture that the detector alone removes within the set."""
+"""One row for each picture that the detector removes because of another picture of the set."""
 
 
 def read_detector_removals(folder: Path, images: ImageSet) -> pa.Table:
-    """What the detector alone removes, as `REMOVALS`.
+    """Read the detector removals, with the schema `REMOVALS`.
 
     Args:
-        folder: with the manifest.
-        images: the set that it is of.
+        folder: the folder of the manifest.
+        images: the image set of the manifest.
 
     Raises:
-        MissingInput: there is no such file in `folder`.
-        CorruptData: it is of other pictures, or not readable.
+        MissingInput: `folder` contains no such file.
+        CorruptData: the table has rows or columns that do not fit the image set, or is not readable.
     """
     path = folder / "detected.parquet"
     if not path.is_file():
         raise MissingInput(f"--dedup {path}: no such file; run remove-duplicates again")
     table = files.read_table(path, f"--dedup {path}", "run remove-duplicates again")
     if not table.schema.equals(REMOVALS) or (len(table) and pc.max(table.column("row")).as_py() >= len(images)):
-        raise CorruptData(f"--dedup {path}: not of this image set; run remove-duplicates again")
+        raise CorruptData(f"--dedup {path}: other columns, or rows of another image set; run remove-duplicates again")
     return table

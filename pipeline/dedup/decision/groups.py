@@ -1,4 +1,4 @@
-"""Groups of duplicates: who is kept, and who is removed for whom."""
+"""Groups of duplicates: each group has one kept picture, its representative, and the pictures removed for it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -8,11 +8,11 @@ import numpy.typing as npt
 from pipeline.imageset.format.image_set import Rows
 
 CannotLink = Mapping[int, Collection[int]]
-"""Contents that are never removed for each other; symmetric."""
+"""For each content, the contents that must not be in the same group; symmetric."""
 
 
 def buckets_of(ids: npt.NDArray[np.integer]) -> list[Rows]:
-    """Rows with equal ids, where there are at least two: rising rows, buckets in the order of their ids."""
+    """Rows with equal ids, for ids of at least two rows: increasing rows, buckets in the order of their ids."""
     order = np.argsort(ids, kind="stable").astype(np.int64)
     borders = np.concatenate([[0], np.flatnonzero(np.diff(ids[order])) + 1, [len(ids)]])
     several = np.flatnonzero(np.diff(borders) > 1)
@@ -21,57 +21,64 @@ def buckets_of(ids: npt.NDArray[np.integer]) -> list[Rows]:
 
 
 def find_representatives(
-    ranks: Rows, buckets: Iterable[Rows], contents: Rows, apart: CannotLink, settled: Rows | None = None
+    ranks: Rows, buckets: Iterable[Rows], contents: Rows, cannot_link: CannotLink, prior: Rows | None = None
 ) -> Rows:
-    """Decide for each picture which kept picture stands for it.
+    """Find the representative of each picture: the kept picture for which it is removed, or the picture itself.
 
-    Pictures are visited in rank order. One that is not yet removed is kept, and takes every picture that is not yet
-    assigned and shares a bucket with it, unless the two are judged apart. So each removed picture's keeper is kept and
-    shares a bucket with it (there are no chains), and doing it again on what was kept removes nothing.
+    Pictures are visited in rank order. A picture that is not yet removed is kept. It becomes the representative of all
+    pictures that share a bucket with it, except visited or removed pictures and those that `cannot_link` forbids. So
+    the representative of a removed picture is kept and shares a bucket with it (there are no chains), and a second run
+    on the kept pictures removes nothing.
 
-    The work is linear in the buckets' sizes, but for pairs judged apart inside large ones.
+    The time is linear in the total size of the buckets, except for forbidden pairs within large buckets.
 
     Args:
-        ranks: int64 (n,), place of each picture in the rank order, all different.
-        buckets: rows any two of which are verified duplicates of each other; a row may stand in several.
-        contents: int64 (n,), equal for equal contents; `apart` speaks of these.
-        apart: contents that are never removed for each other.
-        settled: int64 (n,), keepers that stand: such a row is never decided on again; -1 for rows that are not settled,
-            None for no settled row. A settled keeper is its own, and should rank before all rows that are not settled.
+        ranks: int64 (n,), position of each picture in the rank order, all different.
+        buckets: rows, any two of which are duplicates; a row may be in several buckets.
+        contents: int64 (n,), equal for equal contents; the numbers in `cannot_link`.
+        cannot_link: contents that must not be removed for each other.
+        prior: int64 (n,), representatives from an earlier result, which do not change; -1 for rows without an earlier
+            decision; None if no row has one. An earlier representative is its own representative, and should rank
+            before all rows without an earlier decision.
 
     Returns:
-        int64 (n,): the row of the keeper, a kept picture's being its own.
+        int64 (n,): the row of the representative, which is the row itself for kept pictures.
     """
-    keepers = np.arange(len(ranks))
-    if settled is not None:
-        keepers = np.where(settled >= 0, settled, keepers)
+    representatives = np.arange(len(ranks))
+    if prior is not None:
+        representatives = np.where(prior >= 0, prior, representatives)
     buckets = list(buckets)
     waiting = [bucket.tolist() for bucket in buckets]
-    at: dict[int, list[int]] = {}
+    buckets_with: dict[int, list[int]] = {}
     for number, bucket in enumerate(buckets):
         for row in bucket.tolist():
-            at.setdefault(row, []).append(number)
-    visited = {row for row in at if settled is not None and settled[row] >= 0}
-    for row in sorted(at, key=ranks.__getitem__):
+            buckets_with.setdefault(row, []).append(number)
+    visited = {row for row in buckets_with if prior is not None and prior[row] >= 0}
+    for row in sorted(buckets_with, key=ranks.__getitem__):
         visited.add(row)
-        if keepers[row] != row:
+        if representatives[row] != row:
             continue
-        foes = apart.get(int(contents[row]), ())
-        for number in at[row]:
-            waiting[number] = _take(waiting[number], row, keepers, visited, contents, foes)
-    return keepers
+        forbidden = cannot_link.get(int(contents[row]), ())
+        for number in buckets_with[row]:
+            waiting[number] = _assign(waiting[number], row, representatives, visited, contents, forbidden)
+    return representatives
 
 
-def _take(
-    candidates: Sequence[int], keeper: int, keepers: Rows, visited: set[int], contents: Rows, foes: Collection[int]
+def _assign(
+    candidates: Sequence[int],
+    representative: int,
+    representatives: Rows,
+    visited: set[int],
+    contents: Rows,
+    forbidden: Collection[int],
 ) -> list[int]:
-    """Remove for `keeper` whom it may take; those left over, who wait for another keeper."""
-    left = []
+    """Remove all allowed candidates for `representative`; return the forbidden ones, which may get another."""
+    remaining = []
     for row in candidates:
-        if row in visited or keepers[row] != row:
+        if row in visited or representatives[row] != row:
             continue
-        if foes and int(contents[row]) in foes:
-            left.append(row)
+        if forbidden and int(contents[row]) in forbidden:
+            remaining.append(row)
         else:
-            keepers[row] = keeper
-    return left
+            representatives[row] = representative
+    return remaining

@@ -1,4 +1,4 @@
-"""Which picture of a group stays: the first in rank order."""
+"""The keep policy: the picture of a group that comes first in the rank order is kept."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,22 +16,23 @@ _BLOCK = 4096
 
 
 def rank(images: ImageSet, keep: Sequence[KeepRule]) -> Rows:
-    """The place of each picture in the rank order.
+    """Compute the position of each picture in the rank order.
 
     Args:
-        keep: rules, each deciding where those before it leave a tie; the last tie is decided by the row, so by the key
-            within a part of the set.
+        images: the image set.
+        keep: rules. Each rule decides between pictures that are equal under all rules before it. The row decides last,
+            which is the order of keys within a part of the set.
 
     Returns:
-        int64 (n,), all different, 0 first.
+        int64 (n,), a permutation of 0..n-1; 0 is the first.
     """
-    order = np.lexsort([-_worth(images, rule) for rule in reversed(keep)])
+    order = np.lexsort([-_rule_values(images, rule) for rule in reversed(keep)])
     ranks = np.empty(len(images), np.int64)
     ranks[order] = np.arange(len(images))  # the sort is stable
     return ranks
 
 
-def _worth(images: ImageSet, rule: KeepRule) -> npt.NDArray[np.int64]:
+def _rule_values(images: ImageSet, rule: KeepRule) -> npt.NDArray[np.int64]:
     if rule == "largest":
         width, height = (np.asarray(images.index.column(f"source_{side}"), np.int64) for side in ("width", "height"))
         return width * height
@@ -41,15 +42,15 @@ def _worth(images: ImageSet, rule: KeepRule) -> npt.NDArray[np.int64]:
 
 
 def sharpness(images: Images) -> npt.NDArray[np.int64]:
-    """Energy of the Laplacian of the grey 32×32 picture: more for more detail.
+    """Energy of the Laplacian of the grey picture at 32×32; pictures with more detail have more.
 
-    At one size for all, so that what is compared is the same picture in two states and not two sizes of it.
+    All pictures are reduced to one size, so that the size does not decide.
 
     Args:
         images: uint8 (n, side, side, 3).
 
     Returns:
-        int64 (n,), in squares of thousandths of a level, summed.
+        int64 (n,), sum of squares, in units of (level / 1000)².
     """
     energy = np.empty(len(images), np.int64)
     _sharpness(to_32(images), energy)

@@ -1,10 +1,10 @@
-"""The result of deduplication: every picture accounted for.
+"""The files of a deduplication result.
 
-manifest.parquet   a row a picture, in row order; how it was made stands in the file's metadata
-detected.parquet   what the detector alone removes, before verdicts act: what draws to be judged are made from
-kept.npy           int64, the kept rows, rising: all that training reads
+manifest.parquet   one row for each picture, in row order; the file's metadata has the parameters and input digests
+detected.parquet   the removals without verdicts, from which samples to be judged are drawn; see `detector_removals`
+kept.npy           int64, the kept rows, increasing; the only file that training reads
 summary.json       counts
-removed.csv        for people: each removed picture with its keeper, the contents and labels of both, and the reason
+removed.csv        for people: each removed picture and its representative, with SHA-256, labels and the reason
 kept.txt           for people: the kept keys
 """
 
@@ -33,11 +33,12 @@ SCHEMA = pa.schema(
     [
         ("key", pa.string()),
         ("sha256", pa.string()),
-        ("status", pa.string()),  # kept, removed, or restored: kept, and removed were it not for a verdict
-        ("group", pa.int64()),  # 0, 1, … in the order of their keepers; null for a picture that has no duplicate
-        # Of a removed picture who stands for it, of a restored one who would; this and the next 3 are null for others.
+        ("status", pa.string()),  # kept, removed, or restored (kept because of a verdict)
+        ("group", pa.int64()),  # 0, 1, … in the order of the representatives; null for pictures without duplicates
+        # The representative of a removed picture, or of a restored one without the verdict. For other pictures, this
+        # column and the next 3 are null.
         ("kept_key", pa.string()),
-        # reason: the first of REASONS that holds; of in_other_set, kept_key is a key of that set
+        # reason: the first of REASONS that applies; for in_other_set, kept_key is a key of the other set
         *(REMOVALS.field(name) for name in ("reason", "hamming", "similarity")),
         ("code", pa.binary(16)),
     ]
@@ -55,36 +56,38 @@ def build(
     detected: pa.Table,
     others: Matches = NONE,
 ) -> pa.Table:
-    """The table of all pictures.
+    """Build the manifest of all pictures, with the schema `SCHEMA`.
 
     Args:
+        images: the image set.
         codes: uint8 (n, 16).
-        removals: who is removed for whom, as `detected.REMOVALS`.
-        detected: likewise, had nobody judged; who is in this and not in `removals` was restored.
-        others: rows that are removed because they stand in another set.
+        removals: the removed pictures, with the schema `REMOVALS`.
+        detected: the pictures that are removed without verdicts, with the same schema. A picture that is in this table
+            and not in `removals` was restored.
+        others: pictures that are removed because they are also in another set.
     """
     count = len(images)
-    rows, keepers = (np.asarray(removals.column(name)) for name in ("row", "keeper"))
-    leaders = np.unique(keepers)
-    back = detected.filter(pc.invert(pc.is_in(detected.column("row"), removals.column("row").combine_chunks())))
-    back = back.filter(pc.invert(pc.is_in(back.column("row"), pa.array(others.rows, pa.int64()))))
+    rows, representatives = (np.asarray(removals.column(name)) for name in ("row", "representative"))
+    group_representatives = np.unique(representatives)
+    restored = detected.filter(pc.invert(pc.is_in(detected.column("row"), removals.column("row").combine_chunks())))
+    restored = restored.filter(pc.invert(pc.is_in(restored.column("row"), pa.array(others.rows, pa.int64()))))
     status = np.full(count, "kept", dtype="<U8")
-    status[np.asarray(back.column("row"))] = "restored"
+    status[np.asarray(restored.column("row"))] = "restored"
     status[rows] = "removed"
     group, grouped = np.zeros(count, np.int64), np.zeros(count, bool)
-    for members, of in ((rows, keepers), (leaders, leaders)):
-        group[members] = np.searchsorted(leaders, of)
+    for members, of in ((rows, representatives), (group_representatives, group_representatives)):
+        group[members] = np.searchsorted(group_representatives, of)
         grouped[members] = True
 
-    told = pa.concat_tables([removals, back])
+    listed = pa.concat_tables([removals, restored])
     place = np.zeros(count, np.int64)
-    place[np.asarray(told.column("row"))] = np.arange(len(told))
-    untold = np.ones(count, bool)
-    untold[np.asarray(told.column("row"))] = False
+    place[np.asarray(listed.column("row"))] = np.arange(len(listed))
+    unlisted = np.ones(count, bool)
+    unlisted[np.asarray(listed.column("row"))] = False
 
-    def spread(values: pa.ChunkedArray) -> pa.Array:
-        """One value for each row that is told of, null for the others."""
-        return values.combine_chunks().take(pa.array(place, mask=untold))
+    def for_all_rows(values: pa.ChunkedArray) -> pa.Array:
+        """One value for each row of the manifest: null for rows that are not in `listed`."""
+        return values.combine_chunks().take(pa.array(place, mask=unlisted))
 
     keys = images.index.column("key").combine_chunks()
     columns = [
@@ -92,8 +95,8 @@ def build(
         images.index.column("sha256").combine_chunks(),
         pa.array(status.tolist()),
         pa.array(group, mask=~grouped),
-        keys.take(spread(told.column("keeper"))),
-        *(spread(told.column(name)) for name in ("reason", "hamming", "similarity")),
+        keys.take(for_all_rows(listed.column("representative"))),
+        *(for_all_rows(listed.column(name)) for name in ("reason", "hamming", "similarity")),
         pa.FixedSizeBinaryArray.from_buffers(SCHEMA.field("code").type, count, [None, pa.py_buffer(codes.tobytes())]),
     ]
     table = pa.Table.from_arrays(columns, schema=SCHEMA)
@@ -101,7 +104,7 @@ def build(
 
 
 def _with_others(table: pa.Table, others: Matches) -> pa.Table:
-    """The table with some rows removed for pictures of another set; `kept_key` is the other's."""
+    """Mark rows as removed for pictures of another set; `kept_key` is the key in that set."""
     mask = np.zeros(len(table), bool)
     mask[others.rows] = True
     values = {
@@ -120,9 +123,9 @@ def summarise(table: pa.Table) -> dict[str, Any]:
     """Counts of a manifest: pictures by status, removed by reason, groups, share removed (0..1, six decimals)."""
     statuses = Counter(table.column("status").to_pylist())
     removed = statuses["removed"]
-    gone = table.filter(pc.equal(table.column("status"), "removed"))
-    reasons = Counter(gone.column("reason").to_pylist())
-    sizes = gone.column("group").drop_null().value_counts()
+    removed_rows = table.filter(pc.equal(table.column("status"), "removed"))
+    reasons = Counter(removed_rows.column("reason").to_pylist())
+    sizes = removed_rows.column("group").drop_null().value_counts()
     largest = max((int(entry["counts"]) for entry in sizes.to_pylist()), default=0)
     return {
         "pictures": len(table),
@@ -136,8 +139,8 @@ def summarise(table: pa.Table) -> dict[str, Any]:
     }
 
 
-def unlike_labels(table: pa.Table, images: ImageSet) -> int:
-    """How many groups hold pictures of different labels."""
+def count_mixed_label_groups(table: pa.Table, images: ImageSet) -> int:
+    """Number of groups whose pictures have different labels."""
     labelled = pa.table({"group": table.column("group"), "label": images.index.column("label")})
     labels = (
         labelled.filter(pc.is_valid(labelled.column("group")))
@@ -155,11 +158,15 @@ def write(
     made_from: Mapping[str, Any],
     images: ImageSet,
 ) -> None:
-    """Write all files of the result into a folder.
+    """Write all files of the result to a folder.
 
     Args:
-        table: the manifest; `detected`: see `detected.REMOVALS`.
-        made_from: schema version, parameters, digests; goes as JSON under `dedup` into the manifest's metadata.
+        folder: an existing folder.
+        table: the manifest.
+        detected: the detector removals.
+        summary: the content of `summary.json`.
+        made_from: schema version, parameters and digests, which the manifest's metadata has as JSON under `dedup`.
+        images: the image set.
     """
     metadata = {"dedup": json.dumps(made_from, sort_keys=True)}
     pq.write_table(table.replace_schema_metadata(metadata), folder / "manifest.parquet", compression="zstd")
@@ -174,26 +181,32 @@ def write(
 
 
 def _removed_csv(table: pa.Table, removed: pa.Table) -> str:
-    """The removed rows of a manifest, with all that a verdict on each of them needs."""
-    # Of a picture that stands in another set, the keeper is not in this table.
-    keepers = table.take(pc.index_in(removed.column("kept_key"), value_set=table.column("key"))).to_pylist()
+    """The removed rows of a manifest as CSV, with the columns that verdicts need."""
+    # For a picture that is also in another set, the representative is not in this table.
+    representatives = table.take(pc.index_in(removed.column("kept_key"), value_set=table.column("key"))).to_pylist()
     lines = ["key,kept_key,sha256,kept_sha256,reason,hamming,similarity,label,kept_label"]
-    for row, keeper in zip(removed.to_pylist(), keepers, strict=True):
+    for row, representative in zip(removed.to_pylist(), representatives, strict=True):
         if row["reason"] == "in_other_set":
-            keeper = {"sha256": "", "label": ""}
-        alike = "" if row["similarity"] is None else _SIMILARITY_TEXT.format(row["similarity"])
-        values = [encode_key(row["key"]), encode_key(row["kept_key"]), row["sha256"], keeper["sha256"], row["reason"]]
-        labels = [encode_key(label or "") for label in (row["label"], keeper["label"])]
-        lines.append(",".join([*values, str(row["hamming"]), alike, *labels]))
+            representative = {"sha256": "", "label": ""}
+        similarity = "" if row["similarity"] is None else _SIMILARITY_TEXT.format(row["similarity"])
+        values = [
+            encode_key(row["key"]),
+            encode_key(row["kept_key"]),
+            row["sha256"],
+            representative["sha256"],
+            row["reason"],
+        ]
+        labels = [encode_key(label or "") for label in (row["label"], representative["label"])]
+        lines.append(",".join([*values, str(row["hamming"]), similarity, *labels]))
     return "\n".join(lines) + "\n"
 
 
 def read_any(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """A manifest, whatever its pictures, and what it was made from.
+    """Read a manifest of any image set, and the description in its metadata.
 
     Raises:
-        MissingInput: there is none in `folder`.
-        CorruptData: it is of another version, or not readable.
+        MissingInput: `folder` contains no manifest.
+        CorruptData: the manifest has another version, or is not readable.
     """
     path = folder / "manifest.parquet"
     if not path.is_file():
@@ -209,11 +222,11 @@ def read_any(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def read(folder: Path, images: ImageSet) -> tuple[pa.Table, dict[str, Any]]:
-    """The manifest of this very image set, and what it was made from.
+    """Read the manifest of this image set, and the description in its metadata.
 
     Raises:
-        MissingInput: there is none in `folder`.
-        CorruptData: it is of other pictures or of another version, or not readable.
+        MissingInput: `folder` contains no manifest.
+        CorruptData: the manifest belongs to another image set, has another version, or is not readable.
     """
     table, made_from = read_any(folder)
     if len(table) != len(images) or made_from.get("images") != images.digest:

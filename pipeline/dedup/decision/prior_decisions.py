@@ -1,4 +1,4 @@
-"""What an earlier removal decided of the pictures that a set had before others were added to it."""
+"""Prior decisions: the result of an earlier removal, for a set to which pictures were added since."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,49 +21,52 @@ NEW = -1
 
 @dataclass(frozen=True)
 class PriorDecisions:
-    """Decisions that stand.
+    """Decisions of an earlier result, which do not change.
 
     Attributes:
-        keepers: int64 (n,) for all rows of the set: the row of the keeper, a kept picture's being its own; `NEW` for
-            pictures that are still to be decided on.
-        alone: likewise, had nobody judged.
-        others: what was removed because it stands in another set; the contents of the others are not known any more.
-        digest: of the files that say so; None for no decision.
+        representatives: int64 (n,), for each row of the set the row of its representative (of a kept picture, its own
+            row), or `NEW` for pictures without an earlier decision.
+        detector_only: the same for the detector without verdicts.
+        others: pictures that were removed because they are also in another set; their `contents` are empty, because the
+            manifest does not contain them.
+        digest: of the files that were read; None if there is no earlier result.
     """
 
-    keepers: Rows
-    alone: Rows
+    representatives: Rows
+    detector_only: Rows
     others: Matches = NONE
     digest: str | None = None
 
     def with_matches(self, found: Matches) -> Matches:
-        """What was removed for another set, and of the new pictures those that are found in one."""
-        new = found.only(np.flatnonzero(self.keepers[found.rows] == NEW))
-        before = self.others
+        """The earlier removals because of another set, and the new matches of pictures without an earlier decision."""
+        new = found.take(np.flatnonzero(self.representatives[found.rows] == NEW))
+        earlier = self.others
         return Matches(
-            np.concatenate([before.rows, new.rows]),
-            before.keys + new.keys,
-            before.contents + new.contents,
-            before.hamming + new.hamming,
+            np.concatenate([earlier.rows, new.rows]),
+            earlier.keys + new.keys,
+            earlier.contents + new.contents,
+            earlier.hamming + new.hamming,
         )
 
 
 def no_prior_decisions(count: int) -> PriorDecisions:
-    """No earlier decision on any of `count` pictures."""
+    """The prior decisions of `count` new pictures: none."""
     new = np.full(count, NEW, np.int64)
     return PriorDecisions(new, new)
 
 
 def load_prior_decisions(folder: Path, images: ImageSet, mode: str) -> PriorDecisions:
-    """What stands in the folder of an earlier result, whose pictures are the first rows of `images`.
+    """Read an earlier result, whose pictures are the first rows of `images`.
 
     Args:
-        mode: how pairs are found now.
+        folder: the earlier result of `remove_duplicates`.
+        images: the set, with added pictures.
+        mode: the mode in which pairs are found now.
 
     Raises:
-        MissingInput: there is no result in `folder`.
-        CorruptData: it is of other pictures, or not readable.
-        BadParameters: it was made in another mode.
+        MissingInput: `folder` contains no result.
+        CorruptData: the result belongs to other pictures, or is not readable.
+        BadParameters: the result was made in another mode.
     """
     table, made_from = manifest.read_any(folder)
     count = len(table)
@@ -74,35 +77,35 @@ def load_prior_decisions(folder: Path, images: ImageSet, mode: str) -> PriorDeci
                 "on the result that they were added to"
             )
     if made_from["mode"] != mode:
-        raise BadParameters(f"--mode {mode}: the earlier result was made with {made_from['mode']}; use that")
+        raise BadParameters(f"--mode {mode}: the earlier result was made with {made_from['mode']}; use this mode")
     detected = read_detector_removals(folder, images)
     digest = files.digest([files.sha256_file(folder / f"{name}.parquet") for name in ("manifest", "detected")])
     is_removed = pc.equal(table.column("status"), "removed")
     in_other = pc.and_(is_removed, pc.equal(pc.fill_null(table.column("reason"), ""), "in_other_set"))
-    removed, elsewhere = (np.flatnonzero(np.asarray(mask)) for mask in (pc.and_not(is_removed, in_other), in_other))
-    for_whom = table.column("kept_key").take(pa.array(removed))
-    of = np.asarray(pc.index_in(for_whom, value_set=table.column("key")), np.int64)
-    gone = table.take(pa.array(elsewhere))
-    others = Matches(
-        elsewhere, gone.column("kept_key").to_pylist(), [""] * len(gone), gone.column("hamming").to_pylist()
-    )
-    alone = tuple(np.asarray(detected.column(name), np.int64) for name in ("row", "keeper"))
-    return PriorDecisions(_spread(len(images), count, removed, of), _spread(len(images), count, *alone), others, digest)
+    removed, matched = (np.flatnonzero(np.asarray(mask)) for mask in (pc.and_not(is_removed, in_other), in_other))
+    kept_keys = table.column("kept_key").take(pa.array(removed))
+    of = np.asarray(pc.index_in(kept_keys, value_set=table.column("key")), np.int64)
+    other_keys, hamming = (table.column(name).take(pa.array(matched)).to_pylist() for name in ("kept_key", "hamming"))
+    others = Matches(matched, other_keys, [""] * len(matched), hamming)
+    detector_removed, detector_of = (np.asarray(detected.column(name), np.int64) for name in ("row", "representative"))
+    decided = _for_all_rows(len(images), count, removed, of)
+    return PriorDecisions(decided, _for_all_rows(len(images), count, detector_removed, detector_of), others, digest)
 
 
-def _spread(total: int, count: int, rows: Rows, keepers: Rows) -> Rows:
-    settled = np.full(total, NEW, np.int64)
-    settled[:count] = np.arange(count)
-    settled[rows] = keepers
-    return settled
+def _for_all_rows(total: int, count: int, rows: Rows, representatives: Rows) -> Rows:
+    """Representatives of `total` rows, of which the first `count` have prior decisions: int64 (total,)."""
+    prior = np.full(total, NEW, np.int64)
+    prior[:count] = np.arange(count)
+    prior[rows] = representatives
+    return prior
 
 
-def release(settled: Rows, contents: Rows, apart: CannotLink) -> Rows:
-    """The decisions but those on pictures that people have judged apart from their keeper: they are as new."""
-    if not apart:
-        return settled
-    removed: Iterable[int] = np.flatnonzero((settled != NEW) & (settled != np.arange(len(settled)))).tolist()
-    free = [row for row in removed if int(contents[settled[row]]) in apart.get(int(contents[row]), ())]
-    settled = settled.copy()
-    settled[free] = NEW
-    return settled
+def release(prior: Rows, contents: Rows, cannot_link: CannotLink) -> Rows:
+    """Set pictures to `NEW` if a verdict says that they are not copies of their representative."""
+    if not cannot_link:
+        return prior
+    removed: Iterable[int] = np.flatnonzero((prior != NEW) & (prior != np.arange(len(prior)))).tolist()
+    released = [row for row in removed if int(contents[prior[row]]) in cannot_link.get(int(contents[row]), ())]
+    prior = prior.copy()
+    prior[released] = NEW
+    return prior

@@ -1,4 +1,4 @@
-"""Decide which pictures stay: one of each group of pictures that are equal, or that a search has found to be copies."""
+"""Decide which pictures are kept: one of each group of equal pictures or copies, after verdicts and the keep policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict, read_verdi
 from pipeline.dedup.encoder.codes import load_codes
 from pipeline.dedup.encoder.encoder_input import flatten, to_32
 from pipeline.dedup.pairs.classes_table import Classes, load_classes
-from pipeline.dedup.pairs.decoys import chance
+from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.matches_table import NONE, Matches, load_matches
-from pipeline.dedup.pairs.pairs_table import Found, load_pairs
+from pipeline.dedup.pairs.pairs_table import PairsTable, load_pairs
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
 _BLOCK = 4096
@@ -34,7 +34,7 @@ class RemovalConfig(params.Section):
 
     keep: list[KeepRule] = Field(
         min_length=1,
-        description="which of a group stays; first: in key order; largest: most source pixels; sharpest: most detail",
+        description="which of a group is kept; first: in key order; largest: most source pixels; sharpest: most detail",
     )
 
 
@@ -47,38 +47,42 @@ def remove_duplicates(
     to: Path,
     *,
     matches: Path | None = None,
-    standing: Path | None = None,
+    prior_result: Path | None = None,
 ) -> dict[str, Any]:
-    """Decide which pictures stay, and write it down; see `manifest` for the files. No picture is touched.
+    """Decide which pictures are kept, and write the result; see `manifest` for the files. No picture is changed.
 
-    Which pictures are duplicates stands in `pairs_folder`: those of one class of equal bytes or pixels, those of one
-    class of equal codes where the mode is `exact`, and the pairs. Here verdicts and the keep policy decide which of
-    them stay.
+    The duplicates are read from `pairs_folder`: pictures with equal bytes or pixels, pictures with equal codes if the
+    mode is `exact`, and the pairs. Verdicts and the keep policy decide which of them are kept.
 
     Args:
-        pairs_folder: what `pairs.find_pairs` wrote of the same pictures.
-        matches: what `matches.find_matches` wrote of them: what stands in the other set is removed; None for none.
-        standing: an earlier result of this function, of the pictures that the set began with: whom it kept stays, whom
-            it removed stays removed for the same picture, and only the others are decided on. Verdicts act all the
-            same: they bring pictures back. None for no earlier result.
+        images_folder: the image set.
+        codes_folder: written by `hash_images` for this set.
+        pairs_folder: written by `find_pairs` for this set.
+        verdicts_file: a CSV file; see `verdicts`.
+        parameters: the keep policy.
+        to: folder to write.
+        matches: written by `find_matches` for this set; pictures that have a match are removed. None for no matches.
+        prior_result: an earlier result of this function, for the first pictures of the set. Its kept pictures stay
+            kept, its removed pictures stay removed for the same representative, and only the other pictures are
+            decided. Verdicts can still restore pictures. None for no earlier result.
 
     Returns:
-        What stands in `summary.json`.
+        The content of `summary.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes, the pairs, the verdicts or the earlier result.
+        MissingInput, CorruptData: one of the inputs is missing or damaged, or they do not belong together.
         BadParameters: the earlier result was made in another mode.
     """
     images = ImageSet(images_folder)
     codes, _ = load_codes(codes_folder, images)
-    found, equal = load_pairs(pairs_folder, images), load_classes(pairs_folder, images)
-    people = read_verdicts(verdicts_file)
-    before = load_prior_decisions(standing, images, found.mode) if standing else no_prior_decisions(len(images))
-    others = before.with_matches(load_matches(matches, images) if matches else NONE)
+    pairs, classes = load_pairs(pairs_folder, images), load_classes(pairs_folder, images)
+    verdicts = read_verdicts(verdicts_file)
+    prior = load_prior_decisions(prior_result, images, pairs.mode) if prior_result else no_prior_decisions(len(images))
+    others = prior.with_matches(load_matches(matches, images) if matches else NONE)
     made_from = {
         "schema_version": manifest.SCHEMA_VERSION,
-        "detector": found.detector,
-        "mode": found.mode,
+        "detector": pairs.detector,
+        "mode": pairs.mode,
         "images": images.digest,
         "codes": files.sha256_file(codes_folder / "codes.npy"),
         "pairs": files.sha256_file(pairs_folder / "pairs.parquet"),
@@ -86,55 +90,56 @@ def remove_duplicates(
         "parameters": parameters.model_dump(),
         "verdicts": files.sha256_file(verdicts_file),
         "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
-        "standing": before.digest,
+        "prior_result": prior.digest,
     }
     with workspace(to, files.digest(made_from)) as work:
         if work is None:
             return dict(files.read_json(to / "summary.json"))
-        others = _without_judged(others, images, people)
-        decided = _decide(images, equal, found, others.rows, people, parameters, before)
-        removals = _tell(images, codes, equal, found, decided.keepers)
-        alone = removals if decided.alone is decided.keepers else _tell(images, codes, equal, found, decided.alone)
-        table = manifest.build(images, codes, removals, alone, others)
+        others = _apply_verdicts_to_matches(others, images, verdicts)
+        decided = _group_pictures(images, classes, pairs, others.rows, verdicts, parameters, prior)
+        removals = _removals_table(images, codes, classes, pairs, decided.representatives)
+        detected = removals
+        if decided.detector_only is not decided.representatives:
+            detected = _removals_table(images, codes, classes, pairs, decided.detector_only)
+        table = manifest.build(images, codes, removals, detected, others)
         summary = {
             **manifest.summarise(table),
-            "mode": found.mode,
-            "flat_pictures": int(equal.flat.sum()),
+            "mode": pairs.mode,
+            "flat_pictures": int(classes.flat.sum()),
             "zero_codes": int((~codes.any(axis=1)).sum()),
-            "unlike_labels": manifest.unlike_labels(table, images),
-            **_chance(found, images, people, removals.column("reason").to_pylist().count(found.reason)),
-            "verdicts_used": decided.used,
-            "verdicts_ignored": len(people) - decided.used,
+            "mixed_label_groups": manifest.count_mixed_label_groups(table, images),
+            **_decoy_estimates(pairs, images, verdicts, removals.column("reason").to_pylist().count(pairs.reason)),
+            "verdicts_used": decided.verdicts_used,
+            "verdicts_ignored": len(verdicts) - decided.verdicts_used,
         }
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
-        manifest.write(work.result, table, alone, summary, header, images)
+        manifest.write(work.result, table, detected, summary, header, images)
         work.publish()
     _warn(summary)
     return summary
 
 
-def _chance(found: Found, images: ImageSet, people: Sequence[Verdict], removed: int) -> dict[str, Any]:
-    """What the decoys say of the pairs before verdicts acted: how many of them chance explains, with 95 % intervals.
+def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Verdict], removed: int) -> dict[str, Any]:
+    """Estimate the false pairs and the false removals from the decoys, with 95 % intervals.
 
-    A decoy that people judged to be a mirrored copy is none.
+    The pairs are those before verdicts apply. Decoys that a verdict labels as mirrored copies are not counted.
 
     Args:
-        removed: pictures that were removed because of a pair.
+        removed: number of pictures that were removed because of a pair.
     """
-    if found.decoys is None:
+    if pairs.decoys is None:
         return {}
-    judged = {frozenset((v.sha256_a, v.sha256_b)) for v in people if v.label == "mirrored"}
-    contents = [images.index.column("sha256").take(rows).to_pylist() for rows in found.decoys]
+    judged = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label == "mirrored"}
+    contents = [images.index.column("sha256").take(rows).to_pylist() for rows in pairs.decoys]
     mirrored = sum(frozenset(pair) in judged for pair in zip(*contents, strict=True))
-    pairs = len(found.left)
-    figures = chance(len(contents[0]) - mirrored, pairs)
+    figures = estimate_false_pairs(len(contents[0]) - mirrored, len(pairs.left))
     removals = {
         name.replace("false_discovery_rate", "expected_false_removals"): round(removed * (share or 0.0), 4)
         for name, share in figures.items()
         if name.startswith("false_discovery_rate")
     }
     return {
-        "pairs": pairs,
+        "pairs": len(pairs.left),
         "decoys": len(contents[0]),
         "decoys_judged_mirrored": mirrored,
         **figures,
@@ -148,119 +153,140 @@ def _warn(summary: dict[str, Any]) -> None:
             progress.warn(
                 f"{summary[count]:,} of {summary['pictures']:,} pictures {what}: compared by bytes and pixels only"
             )
-    if summary["unlike_labels"]:
+    if summary["mixed_label_groups"]:
         progress.warn(
-            f"{summary['unlike_labels']:,} groups hold unlike labels: see label and kept_label in removed.csv"
+            f"{summary['mixed_label_groups']:,} groups have pictures with different labels: see label and "
+            "kept_label in removed.csv"
         )
 
 
 @dataclass(frozen=True)
 class _Decision:
-    """Who stands for each row; who would, had nobody judged; and how many verdicts are about pictures of the set."""
+    """Representatives of all rows.
 
-    keepers: Rows
-    alone: Rows
-    used: int
+    Attributes:
+        representatives: int64 (n,), after verdicts.
+        detector_only: int64 (n,), without verdicts.
+        verdicts_used: number of verdicts on pictures of the set.
+    """
+
+    representatives: Rows
+    detector_only: Rows
+    verdicts_used: int
 
 
-def _decide(
+def _group_pictures(
     images: ImageSet,
-    equal: Classes,
-    found: Found,
-    gone: Rows,
-    people: Sequence[Verdict],
+    classes: Classes,
+    pairs: PairsTable,
+    excluded: Rows,
+    verdicts: Sequence[Verdict],
     parameters: RemovalConfig,
-    before: PriorDecisions,
+    prior: PriorDecisions,
 ) -> _Decision:
-    """Group the pictures but those that are `gone`, and see what the verdicts changed."""
-    named = images.index.column("sha256").combine_chunks().dictionary_encode()  # verdicts name contents
+    """Find the representatives of all pictures except those that are `excluded`, with and without the verdicts."""
+    named = images.index.column("sha256").combine_chunks().dictionary_encode()  # verdicts refer to contents
     contents = np.asarray(named.indices, np.int64)
     content_of = {sha256: number for number, sha256 in enumerate(named.dictionary.to_pylist())}
-    buckets = _buckets(equal, found)
-    if len(gone):
-        buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, gone)]) > 1]
+    buckets = _buckets(classes, pairs)
+    if len(excluded):
+        buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, excluded)]) > 1]
 
     ranks = rank(images, parameters.keep)
 
     def are_any_of(sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
         return np.isin(contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])
 
-    def keepers(verdicts: Sequence[Verdict], stands: Rows) -> Rows:
-        apart = _apart(verdicts, content_of)
-        stands = release(stands, contents, apart)
-        # A picture is preferred also where the other of the two is gone: what was kept stays so in a set of its own.
+    def representatives(verdicts: Sequence[Verdict], decided: Rows) -> Rows:
+        cannot_link = _cannot_link(verdicts, content_of)
+        decided = release(decided, contents, cannot_link)
+        # Preferred even if the other picture of the verdict is not in the set: deduplicating the kept pictures again
+        # must change nothing.
         preferred = are_any_of(v.keep for v in verdicts)
         first = np.empty(len(images), np.int64)
-        first[np.lexsort((ranks, ~preferred, stands < 0))] = np.arange(len(images))
-        alone = find_representatives(first, buckets, contents, apart, stands)
-        # Who comes back takes nobody's place: else a picture near it, but near no keeper, would go instead.
-        back = are_any_of(v.sha256_a for v in verdicts if v.always_keep)
-        return np.where(back, np.arange(len(images)), alone)
+        first[np.lexsort((ranks, ~preferred, decided < 0))] = np.arange(len(images))
+        found = find_representatives(first, buckets, contents, cannot_link, decided)
+        # A restored picture is kept, but represents no other picture. Otherwise, a picture that is a copy of it and of
+        # no other kept picture would be removed in its place.
+        restored = are_any_of(v.sha256_a for v in verdicts if v.always_keep)
+        return np.where(restored, np.arange(len(images)), found)
 
-    final = keepers(people, before.keepers)
-    same = not people and before.alone is before.keepers
-    used = sum(v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of) for v in people)
-    return _Decision(final, final if same else keepers([], before.alone), used)
+    final = representatives(verdicts, prior.representatives)
+    same = not verdicts and prior.detector_only is prior.representatives
+    used = sum(v.sha256_a in content_of and (v.always_keep or v.sha256_b in content_of) for v in verdicts)
+    return _Decision(final, final if same else representatives([], prior.detector_only), used)
 
 
-def _tell(images: ImageSet, codes: npt.NDArray[np.uint8], equal: Classes, found: Found, keepers: Rows) -> pa.Table:
-    """Who is removed for whom, and why, as `REMOVALS`."""
-    removed = np.flatnonzero(keepers != np.arange(len(images)))
-    of = keepers[removed]
+def _removals_table(
+    images: ImageSet, codes: npt.NDArray[np.uint8], classes: Classes, pairs: PairsTable, representatives: Rows
+) -> pa.Table:
+    """The removed pictures with their representatives and reasons, with the schema `REMOVALS`."""
+    removed = np.flatnonzero(representatives != np.arange(len(images)))
+    of = representatives[removed]
     columns = [
         pa.array(removed, pa.int64()),
         pa.array(of, pa.int64()),
-        pa.array(equal.reasons(removed, of, otherwise=found.reason), pa.string()),
+        pa.array(classes.reasons(removed, of, otherwise=pairs.reason), pa.string()),
         pa.array(np.bitwise_count(codes[removed] ^ codes[of]).sum(axis=1), pa.int16()),
         pa.array(similarity(images, removed, of), pa.float64(), from_pandas=True),
     ]
     return pa.Table.from_arrays(columns, schema=REMOVALS)
 
 
-def _buckets(equal: Classes, found: Found) -> list[Rows]:
-    """Rows any two of which may be removed for each other; a row may stand in several."""
-    kinds = [equal.bytes, equal.pixels]
-    if found.mode == "exact" and equal.codes is not None:
-        kinds.append(equal.codes)
+def _buckets(classes: Classes, pairs: PairsTable) -> list[Rows]:
+    """Buckets of duplicates: rows, any two of which may be removed for each other; a row may be in several buckets."""
+    kinds = [classes.bytes, classes.pixels]
+    if pairs.mode == "exact" and classes.codes is not None:
+        kinds.append(classes.codes)
     buckets = [bucket for ids in kinds for bucket in buckets_of(ids)]
-    same_pixels = {int(bucket[0]): bucket for bucket in buckets_of(equal.pixels)}
-    # What was compared is pixels: a pair speaks for all pictures that have the same ones.
-    pairs = np.unique(np.sort(np.stack([equal.pixels[found.left], equal.pixels[found.right]], axis=1)), axis=0)
+    pixel_buckets = {int(bucket[0]): bucket for bucket in buckets_of(classes.pixels)}
+    # Pixels were compared, so a pair is valid for all pictures with the same pixels as one of its two.
+    class_pairs = np.unique(
+        np.sort(np.stack([classes.pixels[pairs.left], classes.pixels[pairs.right]], axis=1)), axis=0
+    )
     buckets += [
-        np.concatenate([same_pixels.get(first, np.array([first])) for first in pair])
-        for pair in pairs.tolist()
+        np.concatenate([pixel_buckets.get(first, np.array([first])) for first in pair])
+        for pair in class_pairs.tolist()
         if pair[0] != pair[1]
     ]
     return buckets
 
 
-def _without_judged(others: Matches, images: ImageSet, people: Sequence[Verdict]) -> Matches:
-    """The matches but those that people judged apart, or whose picture is always kept."""
+def _apply_verdicts_to_matches(others: Matches, images: ImageSet, verdicts: Sequence[Verdict]) -> Matches:
+    """The matches, except those that verdicts label as no duplicates and those of pictures that are always kept."""
     contents = images.index.column("sha256").take(others.rows).to_pylist()
-    always = {verdict.sha256_a for verdict in people if verdict.always_keep}
-    apart = {frozenset((v.sha256_a, v.sha256_b)) for v in people if v.label in NOT_DUPLICATES}
-    stays = [
-        content not in always and frozenset((content, other)) not in apart
+    always = {verdict.sha256_a for verdict in verdicts if verdict.always_keep}
+    not_duplicates = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label in NOT_DUPLICATES}
+    applies = [
+        content not in always and frozenset((content, other)) not in not_duplicates
         for content, other in zip(contents, others.contents, strict=True)
     ]
-    return others.only(np.flatnonzero(stays))
+    return others.take(np.flatnonzero(applies))
 
 
-def _apart(verdicts: Sequence[Verdict], content_of: Mapping[str, int]) -> CannotLink:
-    apart: dict[int, set[int]] = {}
+def _cannot_link(verdicts: Sequence[Verdict], content_of: Mapping[str, int]) -> CannotLink:
+    """The pairs of contents that verdicts label as no duplicates."""
+    cannot_link: dict[int, set[int]] = {}
     for verdict in verdicts:
         if verdict.label in NOT_DUPLICATES and {verdict.sha256_a, verdict.sha256_b} <= content_of.keys():
             a, b = content_of[verdict.sha256_a], content_of[verdict.sha256_b]
-            apart.setdefault(a, set()).add(b)
-            apart.setdefault(b, set()).add(a)
-    return apart
+            cannot_link.setdefault(a, set()).add(b)
+            cannot_link.setdefault(b, set()).add(a)
+    return cannot_link
 
 
 def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.float64]:
-    """Normalised cross-correlation of pairs of 32×32 grey pictures, -1..1 to four decimals; NaN where one is even.
+    """Normalised cross-correlation of pairs of grey pictures at 32×32.
 
-    The sums are whole numbers, and square root, product and quotient are correctly rounded everywhere, so the result is
-    the same on every processor.
+    The sums are integers, and every processor rounds square root, product and quotient correctly, so the result is
+    equal on every machine.
+
+    Args:
+        images: the image set.
+        rows, others: int64 (n,), the rows of the pairs.
+
+    Returns:
+        float64 (n,), -1..1 to four decimals; NaN if one picture has a constant luma.
     """
     found = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK):
@@ -268,8 +294,8 @@ def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.flo
         a, b = (_grey(images.read(chosen[block])) for chosen in (rows, others))
         pixels = a.shape[1]
         together = pixels * (a * b).sum(axis=1) - a.sum(axis=1) * b.sum(axis=1)
-        a_alone, b_alone = (pixels * (x * x).sum(axis=1) - x.sum(axis=1) ** 2 for x in (a, b))
-        scale = np.sqrt(a_alone.astype(np.float64)) * np.sqrt(b_alone.astype(np.float64))
+        a_variance, b_variance = (pixels * (x * x).sum(axis=1) - x.sum(axis=1) ** 2 for x in (a, b))
+        scale = np.sqrt(a_variance.astype(np.float64)) * np.sqrt(b_variance.astype(np.float64))
         found[block] = np.divide(together, scale, out=np.full(len(a), np.nan), where=scale > 0)
     return found.round(4)
 

@@ -1,4 +1,4 @@
-"""Bring removed pictures back, by verdicts that stay: each says that a picture is always kept."""
+"""Restore removed pictures: write a verdict for each, which says that the picture is always kept."""
 
 import difflib
 from collections.abc import Sequence
@@ -19,47 +19,48 @@ def restore(
     groups: Sequence[int] = (),
     everything: bool = False,
 ) -> dict[str, int]:
-    """Add a verdict for each removed picture that is named; the next removal keeps it, to the byte.
+    """Add a verdict for each selected removed picture, so that the next removal keeps it.
 
-    Nothing is removed or changed here but the file of verdicts, which is written anew, sorted, with all it had.
+    Only the file of verdicts is changed: it is written again, sorted, with the existing verdicts.
 
     Args:
         dedup: folder with `manifest.parquet`.
-        verdicts: the file; made, if there is none.
-        keys: of pictures.
-        groups: numbers of groups, all of whose removed pictures are meant.
-        everything: whether all removed pictures are meant.
+        verdicts: the file; it is created if it does not exist.
+        keys: selects these pictures.
+        groups: selects all removed pictures of these groups.
+        everything: selects all removed pictures.
 
     Returns:
-        `restored`: verdicts added; `not_removed`: named pictures that stand already; `before`: verdicts there were.
+        `restored`: number of added verdicts; `not_removed`: number of selected keys that are not removed; `before`:
+        number of verdicts before the call.
 
     Raises:
         MissingInput: there is no manifest.
-        CorruptData: it, or the file of verdicts, is not readable.
-        BadParameters: no picture is named, or one that is not in the set.
+        CorruptData: the manifest or the file of verdicts is not readable.
+        BadParameters: no picture is selected, or a key or group does not exist.
     """
     dedup, verdicts = Path(dedup), Path(verdicts)
     if not (keys or groups or everything):
-        raise BadParameters("--key, --group, --all: expected at least one of them, to say which pictures come back")
+        raise BadParameters("--key, --group, --all: expected at least one of them, to select the pictures to restore")
     rows = _read(dedup).to_pylist()
     by_key = {row["key"]: row for row in rows}
     for key in keys:
         if key not in by_key:
-            near = ", ".join(map(repr, difflib.get_close_matches(key, by_key, 3))) or "none alike"
-            raise BadParameters(f"--key {key!r}: no such picture in {dedup}; alike: {near}")
-    known = {row["group"] for row in rows}
+            similar = ", ".join(map(repr, difflib.get_close_matches(key, by_key, 3))) or "none"
+            raise BadParameters(f"--key {key!r}: no such picture in {dedup}; similar keys: {similar}")
+    existing = {row["group"] for row in rows}
     for group in groups:
-        if group not in known:
+        if group not in existing:
             raise BadParameters(f"--group {group}: no such group in {dedup}; see `group` in its manifest.parquet")
-    named = set(keys)
+    selected = set(keys)
     removed = [
         row
         for row in rows
-        if row["status"] == "removed" and (everything or row["key"] in named or row["group"] in groups)
+        if row["status"] == "removed" and (everything or row["key"] in selected or row["group"] in groups)
     ]
     always = [Verdict(row["sha256"], "", row["key"], "", "", "", "", "") for row in removed]
-    stands = sum(by_key[key]["status"] != "removed" for key in named)
-    counts = {"restored": len(removed), "not_removed": stands, "before": 0}
+    not_removed = sum(by_key[key]["status"] != "removed" for key in selected)
+    counts = {"restored": len(removed), "not_removed": not_removed, "before": 0}
 
     def add(before: list[Verdict]) -> list[Verdict]:
         counts["before"] = len(before)

@@ -1,9 +1,9 @@
-"""People's verdicts on pairs of pictures, in a CSV file that is kept in git.
+"""Verdicts of people on pairs of pictures, in a CSV file that is versioned in git.
 
     sha256_a,sha256_b,key_a,key_b,label,keep,rater,sample
 
-A verdict is about contents (SHA-256 of the source bytes), not about names, and its two sides have no order; the keys
-are there for people. A row without `sha256_b` means that a picture is always kept.
+A verdict refers to contents (SHA-256 of the source bytes), not to keys; the keys are for readers. The order of the two
+pictures has no meaning. A row without `sha256_b` means that the picture is always kept.
 """
 
 import re
@@ -23,7 +23,7 @@ LABELS = {
     "similar": "another shot of the same subject",
     "different": "nothing to do with each other",
 }
-"""The words of a verdict, from closest to farthest."""
+"""Labels of a verdict with their meanings, from most to least similar."""
 
 NOT_DUPLICATES = frozenset({"mirrored", "similar", "different"})
 """Labels that forbid removing one picture of the pair for the other."""
@@ -31,15 +31,15 @@ NOT_DUPLICATES = frozenset({"mirrored", "similar", "different"})
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row.
+    """One row of the file.
 
     Attributes:
-        sha256_a, sha256_b: 64 hex characters; `sha256_b` and `label` are empty for "always keep a".
-        key_a, key_b: names, as they stand in an index.
+        sha256_a, sha256_b: 64 hex characters; `sha256_b` and `label` are empty if picture a is always kept.
+        key_a, key_b: keys, as in the index of the image set.
         label: one of `LABELS`.
-        keep: empty, or the one of the two contents that ranks first in its group.
-        rater: who judged.
-        sample: the draw that the pair was part of, or empty.
+        keep: empty, or the SHA-256 of the picture that ranks first in its group.
+        rater: name of the person.
+        sample: the sample to which the pair belongs, or empty.
     """
 
     sha256_a: str
@@ -53,7 +53,7 @@ class Verdict:
 
     @property
     def always_keep(self) -> bool:
-        """Whether the row is about one picture."""
+        """Whether the row says that picture a is always kept."""
         return not self.sha256_b
 
 
@@ -64,19 +64,19 @@ def read_verdicts(path: Path) -> list[Verdict]:
     """Read and check verdicts.
 
     Raises:
-        MissingInput: there is no such file. (An empty one has the header alone.)
-        CorruptData: a row is not a verdict; the message gives its line.
+        MissingInput: the file does not exist. (A file without verdicts has the header.)
+        CorruptData: a row is not a verdict; the message contains the line number.
     """
     try:
-        return read_rows(path, HEADER, _parse, option="--verdicts", remedy="mend or drop the line")
+        return read_rows(path, HEADER, _parse, option="--verdicts", remedy="correct or delete the line")
     except FileNotFoundError:
         raise MissingInput(
-            f"--verdicts {path}: no such file; make one with this line alone: {','.join(HEADER)}"
+            f"--verdicts {path}: no such file; create it with this line only: {','.join(HEADER)}"
         ) from None
 
 
 def _parse(row: list[str]) -> Verdict:
-    """One row as a verdict; `ValueError` says what is wrong."""
+    """Convert a row to a verdict. Raises ValueError if it is not valid."""
     verdict = Verdict(row[0], row[1], decode_key(row[2]), decode_key(row[3]), row[4], row[5], *map(decode_key, row[6:]))
     pair = {verdict.sha256_a} if verdict.always_keep else {verdict.sha256_a, verdict.sha256_b}
     for sha256 in sorted(pair):
@@ -93,24 +93,24 @@ def _parse(row: list[str]) -> Verdict:
 
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
-    """Write verdicts atomically, each once, sorted; the same verdicts in any order give the same bytes."""
+    """Write verdicts atomically, without repetitions, sorted; so their order does not change the bytes."""
     lines = {
         ",".join(encode_key(value) for value in astuple(verdict)) for verdict in verdicts
-    }  # only keys and names hold what needs encoding, and the rest is unchanged by it
+    }  # the encoding changes only keys and names
     files.write_text(path, "\n".join([",".join(HEADER), *sorted(lines)]) + "\n")
 
 
 def edit_verdicts(path: Path, change: Callable[[list[Verdict]], Iterable[Verdict]]) -> None:
-    """Replace all verdicts by what `change` makes of them, while no other process or thread edits them.
+    """Replace all verdicts by the result of `change`, under a lock against other processes and threads.
 
     When this returns, the verdicts are on the disk.
 
     Args:
-        path: the file; made, if there is none.
-        change: what it raises ends the edit, and leaves the file as it was.
+        path: the file; it is created if it does not exist.
+        change: gets the existing verdicts and returns the new ones. If it raises, the file does not change.
 
     Raises:
-        CorruptData: the file is not one of verdicts.
+        CorruptData: the file is not a file of verdicts.
     """
     with files.locked_for_editing(path) as there:
         write_verdicts(there, change(read_verdicts(there) if there.exists() else []))

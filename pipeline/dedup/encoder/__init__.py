@@ -1,1 +1,1 @@
-"""The denoising autoencoder and the 128-bit codes that it gives."""
+"""The denoising autoencoder and the 128-bit codes that its encoder computes."""

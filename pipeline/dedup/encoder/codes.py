@@ -1,7 +1,7 @@
-"""128-bit codes in exact integer arithmetic: the same bytes on any processor, thread count and batch.
+"""128-bit codes in exact integer arithmetic: the bytes are equal on any processor, for any thread count and batch size.
 
-A unit's bit is set when its int8 weights times the input's bytes exceed its int32 threshold. The largest sum,
-3072·255·127, is far below 2**31, so nothing overflows and nothing is rounded.
+A unit's bit is set when the product of its int8 weights and the input's bytes exceeds its int32 threshold. The largest
+sum, 3072·255·127, is far below 2**31, so there is neither overflow nor rounding.
 """
 
 import math
@@ -38,9 +38,9 @@ class Encoder:
     """A quantised code layer.
 
     Attributes:
-        weight: int8 (128, 3072) in -127..127; inputs are channels first.
+        weight: int8 (128, 3072) in -127..127, for inputs with channels first.
         threshold: int32 (128,).
-        kind: what it is given; see `encoder_input`.
+        kind: the kind of input; see `encoder_input`.
     """
 
     weight: npt.NDArray[np.int8]
@@ -58,8 +58,8 @@ def load_encoder(path: Path) -> Encoder:
     """Read `encoder.safetensors`.
 
     Raises:
-        MissingInput: there is no such file.
-        CorruptData: it does not hold an encoder.
+        MissingInput: the file does not exist.
+        CorruptData: the file does not contain an encoder.
     """
     if not path.is_file():
         raise MissingInput(f"--encoder {path}: no such file; run train-autoencoder first")
@@ -68,7 +68,7 @@ def load_encoder(path: Path) -> Encoder:
             kind = str((file.metadata() or {}).get("input"))
             encoder = Encoder(file.get_tensor("weight"), file.get_tensor("threshold"), _KINDS[kind])
     except (SafetensorError, KeyError) as error:
-        raise CorruptData(f"--encoder {path}: not a whole encoder ({error}); run train-autoencoder again") from None
+        raise CorruptData(f"--encoder {path}: not a complete encoder ({error}); run train-autoencoder again") from None
     for name, tensor, dtype, shape in (
         ("weight", encoder.weight, np.int8, (BITS, INPUTS)),
         ("threshold", encoder.threshold, np.int32, (BITS,)),
@@ -82,30 +82,30 @@ def load_encoder(path: Path) -> Encoder:
 
 
 def encode(images: Images, encoder: Encoder) -> Codes:
-    """Codes of pictures; row by row independent of what else is in the batch.
+    """Codes of pictures. The code of a picture does not depend on the other pictures of the batch.
 
     Args:
         images: uint8 (n, side, side, 3).
 
     Returns:
-        uint8 (n, 16); bit i of the code, the highest bit of a byte first, is unit i.
+        uint8 (n, 16). Bit i of a code belongs to unit i; the highest bit of a byte comes first.
     """
     return encode_input(encoder_input(images, encoder.kind), encoder)
 
 
 def encoder_input(images: Images, kind: Kind) -> Bytes:
-    """Whole pictures uint8 (n, side, side, 3) as an encoder's input, uint8 (n, 3072), channels first.
+    """Convert pictures uint8 (n, side, side, 3) to the encoder's input, uint8 (n, 3072), channels first.
 
     Args:
-        kind: `pixels`, the paper's: the picture as it is; `normalised`: without a frame (see `bars.strip_frame`), at a
-            standard contrast (see `inputs.normalise`).
+        kind: `pixels`: the unchanged picture, as in the paper; `normalised`: the picture without a frame (see
+            `letterbox.strip_frame`), at a standard contrast (see `encoder_input.normalise`).
     """
     small = to_32(images)
     return normalise(strip_frame(small)) if kind == "normalised" else flatten(small)
 
 
 def encode_input(values: Bytes, encoder: Encoder) -> Codes:
-    """Codes of inputs that are made already: uint8 (n, 3072) to uint8 (n, 16)."""
+    """Codes of inputs that `encoder_input` made: uint8 (n, 3072) to uint8 (n, 16)."""
     return np.packbits(sums(values, encoder.weight) > encoder.threshold, axis=1, bitorder="big")
 
 
@@ -118,10 +118,10 @@ def sums(values: Bytes, weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
 
 @entry_point("(uint8[:,::1], int8[:,::1], int32[:,::1])")
 def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int32]) -> None:
-    """Two rows and four units at a time, so that each byte that was read is used more than once.
+    """Process two rows and four units at a time, so that each byte that is read is used more than once.
 
-    Every operation is cast to int32, in which the compiler finds the processor's products of 8 and 16 bits: faster than
-    a float32 matrix product by a third.
+    Every operation is cast to int32, so that the compiler can use the processor's 8-bit and 16-bit products. This is a
+    third faster than a float32 matrix product.
     """
     last = len(values) - 1
     for i in range(0, len(values), 2):
@@ -145,16 +145,16 @@ def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int
 
 
 def hash_images(images_folder: Path, encoder_folder: Path, to: Path, *, workers: int = 1) -> dict[str, Any]:
-    """Write `codes.npy`, uint8 (n, 16) in row order, and `codes.json`, what the codes are of and how good their bits.
+    """Write `codes.npy`, uint8 (n, 16) in row order, and `codes.json`: the digests of the inputs and bit statistics.
 
     Args:
         workers: threads.
 
     Returns:
-        What stands in `codes.json`.
+        The content of `codes.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set or the encoder.
+        MissingInput, CorruptData: the image set or the encoder is missing or damaged.
     """
     images = ImageSet(images_folder)
     encoder = load_encoder(encoder_folder / "encoder.safetensors")
@@ -185,16 +185,17 @@ def hash_images(images_folder: Path, encoder_folder: Path, to: Path, *, workers:
 
 
 def bit_statistics(codes: Codes) -> dict[str, Any]:
-    """How well the bits divide the pictures.
+    """Measure how well the bits divide the pictures.
 
     Returns:
-        active_share: per bit, the share of pictures that set it, 0..1, to six decimals.
-        entropy: per bit, in bits, 0 (the same for every picture) to 1 (set for half of them).
-        dead_bits: numbers of the bits that no picture sets.
-        constant_bits: numbers of the bits that are the same for every picture, dead ones included.
-        effective_bits: sum of the entropies: an upper bound of what a code tells, for bits may tell the same.
-        distinct_codes: how many different codes there are.
-        zero_codes: pictures whose code has no bit set.
+        active_share: for each bit, the share of codes in which it is set, 0..1, to six decimals.
+        entropy: for each bit, its entropy in bits: 0 if it is constant, 1 if it is set in half of the codes.
+        dead_bits: numbers of the bits that are set in no code.
+        constant_bits: numbers of the bits that are equal in all codes, including the dead ones.
+        effective_bits: sum of the entropies, an upper bound of the information in a code, since bits can depend on
+            each other.
+        distinct_codes: number of different codes.
+        zero_codes: number of codes without a set bit.
     """
     count = len(codes)
     set_by = np.zeros(BITS, np.int64)
@@ -214,24 +215,24 @@ def bit_statistics(codes: Codes) -> dict[str, Any]:
 
 
 def binary_entropy(share: float) -> float:
-    """Entropy of one bit that is set with this share, in bits."""
+    """Entropy, in bits, of one bit that is set with probability `share`."""
     return -math.fsum(p * math.log2(p) for p in (share, 1 - share) if p > 0)
 
 
 def as_items(codes: Bytes) -> npt.NDArray[np.void]:
-    """Rows of bytes, uint8 (n, k), as n items that compare as a whole."""
+    """View rows of bytes, uint8 (n, k), as n items, each of which compares as a unit."""
     return np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel()
 
 
 def load_codes(folder: Path, images: ImageSet) -> tuple[Codes, dict[str, Any]]:
-    """Read what `hash_images` wrote for this very image set.
+    """Read the codes that `hash_images` wrote for this image set.
 
     Returns:
         The codes, uint8 (n, 16), and their description.
 
     Raises:
-        MissingInput: there are no codes in `folder`.
-        CorruptData: they are of other pictures, or their parts do not belong together.
+        MissingInput: `folder` contains no codes.
+        CorruptData: the codes belong to another image set, or the files do not belong together.
     """
     path = folder / "codes.npy"
     again = "run hash-images again"

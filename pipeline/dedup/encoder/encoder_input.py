@@ -1,6 +1,7 @@
-"""What the encoder and the comparer look at: a picture at 32×32, its parts, and at a standard contrast.
+"""Inputs of the encoder and the pair scorer: pictures at 32×32, parts of them, and pictures at a standard contrast.
 
-All of it is whole numbers, or single operations that every processor rounds alike: the same bytes everywhere.
+All computations use integers or single float operations that every processor rounds equally, so the bytes are equal on
+every machine.
 """
 
 import numpy as np
@@ -15,29 +16,32 @@ INPUTS = 3 * SIDE * SIDE
 
 Bytes = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-"""top, left, height, width in pixels of a 32×32 picture; it may reach beyond the picture, whose edge is repeated."""
+"""top, left, height, width in pixels of a 32×32 picture. Outside the picture, its edge pixels are repeated."""
 
 _LEAST_DEVIATION = 8
 _LEVELS_PER_DEVIATION = 40
 _CHROMA = 0.4
-"""Colour says less than light: copies lose it more often."""
+"""Weight of the colour differences. It is below 1, because copies lose colour more often than luma."""
 
 
 def to_32(images: Images) -> Images:
-    """Whole pictures uint8 (n, stored, stored, 3) at 32×32, uint8 (n, 32, 32, 3); see `area_average`."""
+    """Reduce pictures uint8 (n, side, side, 3) to uint8 (n, 32, 32, 3); see `area_average`."""
     return area_average(images, SIDE)
 
 
 def flatten(pictures: Images) -> Bytes:
-    """uint8 (n, 32, 32, 3) as uint8 (n, 3072), channels first."""
+    """Reshape uint8 (n, 32, 32, 3) to uint8 (n, 3072), channels first."""
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).reshape(len(pictures), INPUTS)
 
 
 def cut(pictures: Images, box: Box) -> Images:
-    """A part of each picture, scaled to 32×32 by linear interpolation.
+    """Scale a part of each picture to 32×32 by linear interpolation.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
+
+    Returns:
+        uint8 (n, 32, 32, 3).
     """
     out = np.empty(pictures.shape, np.uint8)
     _cut_all(np.ascontiguousarray(pictures), *box, out)
@@ -52,14 +56,17 @@ def _cut_all(pictures: Images, top: int, left: int, height: int, width: int, out
 
 @compiled
 def resample(picture: Images, top: int, left: int, height: int, width: int, out: Images) -> None:
-    """A part of one picture, scaled to 32×32 by linear interpolation in units of 1/64 pixel, halves rounded up.
+    """Scale a part of one picture to 32×32 by linear interpolation in units of 1/64 pixel; halves are rounded up.
 
     Args:
         picture: uint8 (32, 32, 3), contiguous.
         top, left, height, width: a `Box`.
-        out: uint8 (32, 32, 3), written; another array than `picture`.
+        out: uint8 (32, 32, 3), receives the result; must not be `picture`.
     """
-    lines, between = picture.reshape(32, 96), np.empty(96, np.int32)  # lines first: their bytes lie side by side
+    lines, between = (
+        picture.reshape(32, 96),
+        np.empty(96, np.int32),
+    )  # vertically first: a line is contiguous
     x0, fx = np.empty(32, np.int64), np.empty(32, np.int32)
     for j in range(32):
         x = min(max((2 * j + 1) * width + 64 * left - 32, 0), 31 * 64)
@@ -79,7 +86,7 @@ def resample(picture: Images, top: int, left: int, height: int, width: int, out:
 
 
 def blur(pictures: Images) -> Images:
-    """Means over squares of 4×4 pixels, and linear interpolation between their centres.
+    """Average squares of 4×4 pixels and interpolate linearly between their centres.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
@@ -111,16 +118,16 @@ def _blur_all(pictures: Images, out: Images) -> None:
 
 
 def normalise(pictures: Images) -> Bytes:
-    """Light and colour at a standard contrast, for the encoder.
+    """Scale luma and colour to a standard contrast, for the encoder.
 
-    Luma less its mean, and the two colour differences (ITU-R BT.601) at a lower weight, are divided by the standard
-    deviation of the luma (at least 8 levels, so that noise is not blown up).
+    The luma minus its mean, and the two colour differences (ITU-R BT.601) at a lower weight, are divided by the
+    standard deviation of the luma. The divisor is at least 8 levels, so that noise is not amplified.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
 
     Returns:
-        uint8 (n, 3072), channels first; 128 is zero, 40 levels one standard deviation.
+        uint8 (n, 3072), channels first; 128 represents zero, and 40 levels are one standard deviation.
     """
     out = np.empty((len(pictures), INPUTS), np.uint8)
     _normalise(np.ascontiguousarray(pictures), out)
@@ -129,7 +136,7 @@ def normalise(pictures: Images) -> Bytes:
 
 @entry_point("(uint8[:,:,:,::1], uint8[:,::1])")
 def _normalise(pictures: Images, out: Bytes) -> None:
-    planes = np.empty((3, 1024), np.int32)  # light less its mean, blue and red less light: in 1/1,024,000 of a level
+    planes = np.empty((3, 1024), np.int32)  # luma - mean, blue - luma, red - luma, in 1/1,024,000 of a level
     for i in range(len(pictures)):
         rgb = pictures[i].reshape(1024, 3)
         total = squares = np.int64(0)
@@ -141,7 +148,7 @@ def _normalise(pictures: Images, out: Bytes) -> None:
             planes[0, j] = np.int32(1024 * luma)
             planes[1, j] = np.int32(1024 * (1000 * b - luma))
             planes[2, j] = np.int32(1024 * (1000 * r - luma))
-        # 1024² times the variance: below 2**63, and exact.
+        # The radicand is 1024² times the variance; it is exact and below 2**63.
         deviation = np.sqrt(np.float64(1024 * squares - total * total))
         unit = _LEVELS_PER_DEVIATION / max(deviation, 1000.0 * 1024 * _LEAST_DEVIATION)
         scales = (unit, unit * _CHROMA * 0.564, unit * _CHROMA * 0.713)

@@ -1,4 +1,4 @@
-"""Train the autoencoder on a set; small as it is, on the processor at any scale."""
+"""Train the autoencoder on an image set. The network is small, so it is always trained on the CPU."""
 
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from pipeline.training import checkpoint, loop
 _BLOCK = 1024
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Pictures as they are and corrupted, float32 (n, 3072) in [-1, 1]; which units stay, float32 (n, 128) of 0 and 1."""
+"""Clean inputs and corrupted inputs, each float32 (n, 3072) in [-1, 1]; dropout mask, float32 (n, 128) of 0 and 1."""
 
 
 class AutoencoderTrainer:
-    """The network and its optimiser, as `loop.train` wants them.
+    """The network and its optimiser, with the methods that `loop.train` calls.
 
     Args:
-        seed: names every draw.
+        images: the training set.
+        parameters: of the autoencoder and its training.
+        seed: seeds every random generator.
     """
 
     def __init__(self, images: ImageSet, parameters: AutoencoderConfig, seed: int) -> None:
@@ -42,34 +44,34 @@ class AutoencoderTrainer:
         self.optimizer = torch.optim.Adam(self.weights.values(), parameters.learning_rate)
 
     def batch(self, rows: Rows, step: int) -> Batch:
-        """Clean and corrupted pictures, and the units of the code that stay."""
+        """Clean inputs, corrupted inputs and the dropout mask of one training step."""
         clean = scale(encoder_input(self.images.read(rows), self.parameters.input))
-        chance = seeding.torch_generator(self.seed, "noise", step)
-        corrupted = clean * torch.empty_like(clean).bernoulli_(1 - self.parameters.corruption, generator=chance)
-        stay = torch.empty(len(rows), BITS).bernoulli_(1 - self.parameters.dropout, generator=chance)
-        return clean, corrupted, stay
+        generator = seeding.torch_generator(self.seed, "noise", step)
+        corrupted = clean * torch.empty_like(clean).bernoulli_(1 - self.parameters.corruption, generator=generator)
+        mask = torch.empty(len(rows), BITS).bernoulli_(1 - self.parameters.dropout, generator=generator)
+        return clean, corrupted, mask
 
     def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        """One step of Adam on the mean squared error between the clean pictures and what is made of corrupted ones."""
-        clean, corrupted, stay = batch
-        code = self.pre_activation(corrupted).relu() * stay / (1 - self.parameters.dropout)
-        made = torch.nn.functional.linear(code, self.weights["decoder.weight"], self.weights["decoder.bias"])
-        loss = torch.nn.functional.mse_loss(made, clean)
+        """One step of Adam on the mean squared error between clean inputs and reconstructions of the corrupted ones."""
+        clean, corrupted, mask = batch
+        code = self.pre_activation(corrupted).relu() * mask / (1 - self.parameters.dropout)
+        reconstruction = torch.nn.functional.linear(code, self.weights["decoder.weight"], self.weights["decoder.bias"])
+        loss = torch.nn.functional.mse_loss(reconstruction, clean)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return {"loss": loss.detach()}
 
     def pre_activation(self, pictures: torch.Tensor) -> torch.Tensor:
-        """What the code layer's ReLU is given: float32 (n, 3072) in [-1, 1] to float32 (n, 128)."""
+        """Compute the input of the code layer's ReLU: float32 (n, 3072) in [-1, 1] to float32 (n, 128)."""
         return torch.nn.functional.linear(pictures, self.weights["encoder.weight"], self.weights["encoder.bias"])
 
     def tensors(self) -> checkpoint.Tensors:
-        """Weights, and Adam's moments and step counts."""
+        """Weights, and the moments and step counts of Adam."""
         return {**self.weights, **checkpoint.prefixed("adam", checkpoint.optimizer_tensors(self.optimizer))}
 
     def load_tensors(self, tensors: checkpoint.Tensors) -> None:
-        """Put back what `tensors` gave."""
+        """Restore the state that `tensors` returned."""
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(tensors[name])
@@ -77,14 +79,14 @@ class AutoencoderTrainer:
 
 
 def scale(values: Bytes) -> torch.Tensor:
-    """`encoder_input`, uint8 (n, 3072), as the network takes it: float32 (n, 3072) in [-1, 1]."""
+    """Scale the output of `encoder_input`, uint8 (n, 3072), to the network's input, float32 (n, 3072) in [-1, 1]."""
     return torch.from_numpy(values).float() / 127.5 - 1
 
 
-def compare(trainer: AutoencoderTrainer, encoder: Encoder, values: Bytes) -> float:
-    """How many bits of the whole-number encoder are those of the float network: a share, 0..1, to six decimals."""
+def bit_agreement(trainer: AutoencoderTrainer, encoder: Encoder, values: Bytes) -> float:
+    """Share of bits in which the quantised encoder and the float network agree, 0..1, to six decimals."""
     agree = 0
-    for start in range(0, len(values), _BLOCK):  # a float takes four times the room of a byte
+    for start in range(0, len(values), _BLOCK):  # in blocks, because a float takes four times the memory of a byte
         block = values[start : start + _BLOCK]
         with torch.no_grad():
             expected = (trainer.pre_activation(scale(block)) > 0).numpy()
@@ -93,8 +95,8 @@ def compare(trainer: AutoencoderTrainer, encoder: Encoder, values: Bytes) -> flo
     return round(agree / (len(values) * codes.BITS), 6)
 
 
-_READ = 512
-_COMPARED = 16_384  # pictures, evenly spaced, that bits are balanced on, and floats compared with whole numbers
+_READ_BLOCK = 512
+_SAMPLE = 16_384  # evenly spaced pictures that give the medians of the bits and the agreement with the float network
 
 
 def train_autoencoder(
@@ -102,20 +104,20 @@ def train_autoencoder(
 ) -> dict[str, Any]:
     """Train on all pictures of a set and write the encoder.
 
-    Writes `encoder.safetensors` (int8 and int32, all that hashing needs), `autoencoder.safetensors` (the network in
-    floats), `history.tsv` and `autoencoder.json`. The same inputs, parameters, seed, torch build and instruction set
-    give the same bytes, also when the run was interrupted.
+    Writes `encoder.safetensors` (int8 and int32, the only file that hashing needs), `autoencoder.safetensors` (the
+    float network), `history.tsv` and `autoencoder.json`. Equal inputs, parameters, seed, torch build and instruction
+    set give equal bytes, even if the run was interrupted.
 
     Args:
-        name: of the set; with the seed it names every draw.
+        name: name of the set; the seed of the training is derived from it and the root seed.
         seed: root seed.
 
     Returns:
-        What stands in `autoencoder.json`.
+        The content of `autoencoder.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set.
-        BadParameters: fewer pictures than a batch.
+        MissingInput, CorruptData: the image set is missing or damaged.
+        BadParameters: the set has fewer pictures than a batch.
         TrainingDiverged: the loss is not finite.
     """
     images = ImageSet(images_folder)
@@ -125,9 +127,9 @@ def train_autoencoder(
         "parameters": parameters.model_dump(),
         "seed": seed,
         "set": name,
-        "torch": str(torch.__version__),  # else who unpickles it imports torch
+        "torch": str(torch.__version__),  # a plain string: unpickling a TorchVersion would import torch
     }
-    # A checkpoint is only continued by the same code on the same instruction set.
+    # A checkpoint is continued only by the same code on the same instruction set.
     work_digest = files.digest(
         {
             **made_from,
@@ -151,10 +153,10 @@ def train_autoencoder(
         )
         weights = {name: weight.detach() for name, weight in trainer.weights.items()}
         encoder = quantise(weights["encoder.weight"].numpy(), weights["encoder.bias"].numpy(), parameters.input)
-        compared = _evenly_spaced(images, parameters.input)
-        agreement = compare(trainer, encoder, compared)
+        sample = _evenly_spaced(images, parameters.input)
+        agreement = bit_agreement(trainer, encoder, sample)
         if parameters.bits == "balanced":
-            encoder = balance(encoder, compared)
+            encoder = balance(encoder, sample)
         codes.save_encoder(work.result / "encoder.safetensors", encoder)
         checkpoint.save(work.result / "autoencoder.safetensors", weights)
         files.write_text(work.result / "history.tsv", loop.history_tsv(history))
@@ -163,9 +165,9 @@ def train_autoencoder(
             "pictures": len(images),
             "steps": int(history[-1]["step"]),
             "final_loss": round(history[-1]["loss"], 6),
-            "compared": len(compared),
+            "compared": len(sample),
             "agreement": agreement,
-            **codes.bit_statistics(codes.encode_input(compared, encoder)),
+            **codes.bit_statistics(codes.encode_input(sample, encoder)),
         }
         files.write_json(work.result / "autoencoder.json", summary)
         work.publish()
@@ -173,7 +175,7 @@ def train_autoencoder(
 
 
 def _evenly_spaced(images: ImageSet, kind: Kind) -> Bytes:
-    """What is encoded of pictures that are evenly spaced over a set: uint8 (n, 3072)."""
-    rows = np.arange(0, len(images), -(-len(images) // _COMPARED))
-    parts = np.split(rows, range(_READ, len(rows), _READ))
+    """Encoder inputs of pictures that are evenly spaced over a set: uint8 (n, 3072)."""
+    rows = np.arange(0, len(images), -(-len(images) // _SAMPLE))
+    parts = np.split(rows, range(_READ_BLOCK, len(rows), _READ_BLOCK))
     return np.concatenate([encoder_input(images.read(part), kind) for part in parts])

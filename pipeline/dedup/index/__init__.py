@@ -1,1 +1,1 @@
-"""Find candidate pairs: exact matches, views of each picture, and a Hamming index of their codes."""
+"""The index that finds equal pictures and pairs of pictures with similar codes."""

@@ -1,15 +1,18 @@
-"""Which bits of 128-bit codes a multi-index search looks codes up by, and with how many flips.
+"""Choose the bands of a multi-index search: the bits by which 128-bit codes are looked up, and the allowed flips.
 
-Give bands of bits that do not overlap the allowances f1, f2, …: if the sum of (f + 1) is the radius + 1, any two codes
-within the radius differ in at most f bits of at least one band; else they would differ in f + 1 bits of each, which is
-more than the radius. Norouzi, Punjani and Fleet (2012) split evenly: of m bands, with radius = m · f + a, the first
-a + 1 have the allowance f and the others f - 1 (with -1, they are not looked at). The pigeonhole asks neither that
-bands cover all bits nor that they are equally wide.
+The bands are disjoint sets of bits, and band i has an allowance fi of differing bits. If the sum of all fi + 1 is the
+radius + 1, any two codes within the radius differ in at most fi bits of at least one band i. Otherwise, they would
+differ in at least fi + 1 bits of every band, which is more than the radius in total (pigeonhole principle). Norouzi,
+Punjani and Fleet (2012) split evenly: for m bands and radius = m · f + a, the first a + 1 bands have the allowance f,
+and the others f - 1 (bands with the allowance -1 are not searched). The bands need not cover all bits, nor have equal
+widths.
 
-Bits of real codes are unequal and depend on each other, and the bits of a band should not. They are dealt one by one to
-the band with the most candidates, the bit that tells it most: a bit that is set with share p agrees in two codes with
-probability p² + (1 - p)², and with correlation ρ to another bit the two agree about 1 + ρ² times as often as they would
-independently. Of the splits so made, the cheapest by the candidates that a sample has. Any choice finds the same pairs.
+The bits of real codes carry different amounts of information and depend on each other. A band needs bits that carry
+much information and are nearly independent. A bit that is set with probability p is equal in two codes with probability
+p² + (1 - p)². Two bits with correlation ρ are both equal about 1 + ρ² times as often as independent bits. The bits are
+assigned one by one: the band with the most expected candidates gets the bit that adds most information to it. This is
+done for several numbers of bands, and the plan with the lowest cost on a sample is chosen. Every plan finds the same
+pairs.
 """
 
 import functools
@@ -25,23 +28,23 @@ from pipeline.core.jit import compiled, entry_point
 
 BITS = 128
 WIDEST = 24
-"""Bits of a band: its table of buckets has 4 · 2**24 bytes."""
+"""Maximum number of bits in a band: its table of buckets then has 4 · 2**24 bytes."""
 
 _MOST_FLIPS = 4
 _SAMPLE = 512
 _PER_CODE, _PER_BUCKET, _PER_LOOKUP, _PER_CANDIDATE = 40.0, 3.0, 7.0, 0.9
-"""Nanoseconds, measured: to sort a code into a band, for a bucket to exist, for a code to be looked up in a bucket, for
-two codes to be compared."""
+"""Measured times in nanoseconds: to sort a code into a band, to create a bucket, to look up a code in a bucket, and to
+compare two codes."""
 
 Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Band:
-    """Some bits, and in how many of them two codes may differ.
+    """A set of bits, and the number of them in which two codes may differ.
 
     Attributes:
-        bits: int64 (width,), numbers in 0..127 of bits of a code as two words: bit number % 64 of word number // 64.
+        bits: int64 (width,), numbers of bits, 0..127. Number i is bit i % 64 of word i // 64 of a code.
         flips: 0 or more.
     """
 
@@ -50,27 +53,27 @@ class Band:
 
 
 def choose(a: Words, b: Words, radius: int) -> list[Band]:
-    """Bands that are quick for comparing the codes a with the codes b, both uint64 (n, 2) with n > 0."""
-    some_a, some_b = _sample(a, 0), _sample(b, 1)
-    plans = splits(np.concatenate([some_a, some_b]), max(len(a), len(b)), radius)
-    return min(plans, key=lambda plan: _nanoseconds(plan, a, b, some_a, some_b))
+    """Choose the bands that compare the codes a with the codes b at the lowest cost; each uint64 (n, 2), n > 0."""
+    sample_a, sample_b = _sample(a, 0), _sample(b, 1)
+    plans = splits(np.concatenate([sample_a, sample_b]), max(len(a), len(b)), radius)
+    return min(plans, key=lambda plan: _nanoseconds(plan, a, b, sample_a, sample_b))
 
 
 def splits(sample: Words, count: int, radius: int) -> list[list[Band]]:
-    """What there is to choose from for so many codes; bits are dealt by the sample, uint64 (n, 2)."""
+    """All plans that `choose` compares, for `count` codes; the sample, uint64 (n, 2), gives bit statistics."""
     bits = sample[:, :, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
-    told, overlap = _told(bits.reshape(-1, BITS).astype(np.float64))
-    plans = [[Band(np.empty(0, np.int64), radius)]]  # no bit, one bucket: every pair is compared
+    information, overlap = _bit_information(bits.reshape(-1, BITS).astype(np.float64))
+    plans = [[Band(np.empty(0, np.int64), radius)]]  # a band without bits has one bucket: every pair is compared
     for number in range(1, radius + 2):
         flips, more = divmod(radius, number)
         if flips <= _MOST_FLIPS:
             allowances = [flips] * (more + 1) + [flips - 1] * (number - more - 1 if flips else 0)
-            plans.append(_deal(told, overlap, allowances, math.log2(count) + 1))
+            plans.append(_assign_bits(information, overlap, allowances, math.log2(count) + 1))
     return plans
 
 
 def word_masks(bands: Sequence[Band]) -> Words:
-    """The bits of each band as two words, uint64 (bands, 2)."""
+    """The bits of each band as a mask of two words, uint64 (bands, 2)."""
     masks = np.zeros((len(bands), 2), np.uint64)
     for mask, band in zip(masks, bands, strict=True):
         for bit in band.bits.tolist():
@@ -80,23 +83,23 @@ def word_masks(bands: Sequence[Band]) -> Words:
 
 @functools.lru_cache(64)
 def _patterns(width: int, flips: int) -> npt.NDArray[np.uint32]:
-    chosen = (itertools.combinations(range(width), number) for number in range(min(flips, width) + 1))
-    return np.array([sum(1 << bit for bit in bits) for bits in itertools.chain(*chosen)], np.uint32)
+    subsets = (itertools.combinations(range(width), number) for number in range(min(flips, width) + 1))
+    return np.array([sum(1 << bit for bit in bits) for bits in itertools.chain(*subsets)], np.uint32)
 
 
 def patterns(band: Band) -> npt.NDArray[np.uint32]:
-    """Every choice of at most `flips` of the band's bits, as a number whose bit i is the band's i-th; read only."""
+    """Every set of at most `flips` bits of the band, as a number whose bit i is the i-th bit of the band; read-only."""
     return _patterns(len(band.bits), band.flips)
 
 
 def _sample(words: Words, offset: int) -> Words:
-    """At most so many codes, evenly spaced, and others for another offset if there are others."""
+    """At most `_SAMPLE` evenly spaced codes; another offset gives other codes if there are enough."""
     step = -(-len(words) // _SAMPLE)
     return np.ascontiguousarray(words[min(offset, step - 1) :: step])
 
 
-def _told(bits: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """What each bit tells, in bits, float64 (128,), and what two bits tell alike, float64 (128, 128)."""
+def _bit_information(bits: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Information of each bit, float64 (128,), and information that two bits share, float64 (128, 128), in bits."""
     centred = bits - bits.mean(axis=0)
     variance = (centred**2).mean(axis=0)
     scale = np.sqrt(np.where(variance > 0, variance, 1))
@@ -104,55 +107,57 @@ def _told(bits: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.N
     return -np.log2(1 - 2 * variance), np.log2(1 + correlation**2)
 
 
-def _deal(
-    told: npt.NDArray[np.float64], overlap: npt.NDArray[np.float64], allowances: list[int], enough: float
+def _assign_bits(
+    information: npt.NDArray[np.float64], overlap: npt.NDArray[np.float64], allowances: list[int], enough: float
 ) -> list[Band]:
-    """Deal the bits to bands with these allowances; a band has enough when it tells so many bits."""
-    dealt: list[list[int]] = [[] for _ in allowances]
-    tells = [0.0] * len(allowances)
-    left = [told.copy() for _ in allowances]  # what each bit would tell the band
-    hungry = set(range(len(allowances)))
-    while hungry:
-        band = max(hungry, key=lambda k: (_ways_in_bits(len(dealt[k]), allowances[k]) - tells[k], -k))
-        bit = int(left[band].argmax())
-        if left[band][bit] < 0.01 or tells[band] >= enough or len(dealt[band]) == WIDEST:
-            hungry.remove(band)
+    """Assign bits to bands with these allowances. A band is full when it has `enough` bits of information."""
+    assigned: list[list[int]] = [[] for _ in allowances]
+    band_information = [0.0] * len(allowances)
+    gains = [information.copy() for _ in allowances]  # information that each bit would add to the band
+    open_bands = set(range(len(allowances)))
+    while open_bands:
+        band = max(
+            open_bands, key=lambda k: (_log2_pattern_count(len(assigned[k]), allowances[k]) - band_information[k], -k)
+        )
+        bit = int(gains[band].argmax())
+        if gains[band][bit] < 0.01 or band_information[band] >= enough or len(assigned[band]) == WIDEST:
+            open_bands.remove(band)
             continue
-        tells[band] += float(left[band][bit])
-        dealt[band].append(bit)
-        left[band] -= overlap[bit]
-        for other in left:
+        band_information[band] += float(gains[band][bit])
+        assigned[band].append(bit)
+        gains[band] -= overlap[bit]
+        for other in gains:
             other[bit] = -np.inf
-    return [Band(np.array(bits, np.int64), flips) for bits, flips in zip(dealt, allowances, strict=True)]
+    return [Band(np.array(bits, np.int64), flips) for bits, flips in zip(assigned, allowances, strict=True)]
 
 
-def _nanoseconds(plan: Sequence[Band], a: Words, b: Words, some_a: Words, some_b: Words) -> float:
-    """About how long a search takes, by the share of the sample's pairs that are candidates."""
+def _nanoseconds(plan: Sequence[Band], a: Words, b: Words, sample_a: Words, sample_b: Words) -> float:
+    """Estimate the time of a search from the share of candidates among the pairs of the samples."""
     flips = np.array([band.flips for band in plan], np.int64)
-    shares = _close(some_a, some_b, word_masks(plan), flips) / (len(some_a) * len(some_b))
+    shares = _count_candidates(sample_a, sample_b, word_masks(plan), flips) / (len(sample_a) * len(sample_b))
     total = 0.0
     for band, share in zip(plan, shares.tolist(), strict=True):
         width = len(band.bits)
-        candidates = max(share, _ways(width, band.flips) / 2**width) * len(a) * len(b)
+        candidates = max(share, _pattern_count(width, band.flips) / 2**width) * len(a) * len(b)
         total += _PER_CODE * (len(a) + len(b)) + _PER_BUCKET * 2**width
-        total += _PER_LOOKUP * _ways(width, band.flips) * len(a) + _PER_CANDIDATE * candidates
+        total += _PER_LOOKUP * _pattern_count(width, band.flips) * len(a) + _PER_CANDIDATE * candidates
     return total
 
 
 @functools.cache
-def _ways(width: int, flips: int) -> int:
-    """How many patterns there are."""
+def _pattern_count(width: int, flips: int) -> int:
+    """Number of patterns that `_patterns` gives."""
     return sum(math.comb(width, number) for number in range(min(flips, width) + 1))
 
 
 @functools.cache
-def _ways_in_bits(width: int, flips: int) -> float:
-    return math.log2(_ways(width, flips))
+def _log2_pattern_count(width: int, flips: int) -> float:
+    return math.log2(_pattern_count(width, flips))
 
 
 @compiled
 def ones(word: np.uint64) -> np.uint64:
-    """How many bits are set: LLVM knows this pattern, and makes it one instruction where the processor has it."""
+    """Number of set bits. LLVM compiles this pattern to one instruction if the processor has it."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -160,8 +165,8 @@ def ones(word: np.uint64) -> np.uint64:
 
 
 @entry_point("(uint64[:,::1], uint64[:,::1], uint64[:,::1], int64[::1])")
-def _close(a: Words, b: Words, masks: Words, flips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """How many pairs of a and b are within each band's allowance."""
+def _count_candidates(a: Words, b: Words, masks: Words, flips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Count, for each band, the pairs of a and b that differ in at most its allowance of bits."""
     counts = np.zeros(len(masks), np.int64)
     for k in range(len(masks)):
         high, low, most, count = masks[k, 0], masks[k, 1], np.uint64(flips[k]), np.int64(0)

@@ -1,4 +1,4 @@
-"""Exact matches: which pictures have equal source bytes, equal stored pixels or equal codes."""
+"""Exact matches: pictures with equal source bytes, equal stored pixels or equal codes."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ _BLOCK = 1024
 
 Flags = npt.NDArray[np.bool_]
 Predicate = Callable[[Images], Flags]
-"""From pictures uint8 (n, 32, 32, 3) to bool (n,)."""
+"""Function from pictures uint8 (n, 32, 32, 3) to bool (n,)."""
 
 
 def apply_predicates(images: ImageSet, pixels: Rows, *predicates: Predicate, workers: int) -> list[Flags]:
-    """Apply some predicates to each picture at 32×32, in one pass that reads one picture of each pixel class.
+    """Apply predicates to all pictures at 32×32, in one pass that reads one picture of each pixel class.
 
     Args:
         pixels: int64 (n,), ids of equal stored pictures; see `classes_table.class_ids`.
@@ -29,52 +29,52 @@ def apply_predicates(images: ImageSet, pixels: Rows, *predicates: Predicate, wor
         bool (n,) for each predicate.
     """
     distinct = np.flatnonzero(pixels == np.arange(len(pixels)))
-    answers = [np.zeros(len(pixels), bool) for _ in predicates]
+    flags = [np.zeros(len(pixels), bool) for _ in predicates]
 
-    def look(rows: Rows) -> int:
+    def evaluate(rows: Rows) -> int:
         small = to_32(images.read(rows))
-        for answer, predicate in zip(answers, predicates, strict=True):
-            answer[rows] = predicate(small)
+        for flag, predicate in zip(flags, predicates, strict=True):
+            flag[rows] = predicate(small)
         return len(rows)
 
     parts = np.split(distinct, range(_BLOCK, len(distinct), _BLOCK))
     with progress.bar("look at pictures", len(distinct)) as advance:
-        for done in engine.map_threads(look, parts, workers=workers):
+        for done in engine.map_threads(evaluate, parts, workers=workers):
             advance(done)
-    return [answer[pixels] for answer in answers]
+    return [flag[pixels] for flag in flags]
 
 
 def is_flat(small: Images) -> Flags:
-    """Which pictures, uint8 (n, 32, 32, 3), have a single colour: bool (n,)."""
+    """Tell which pictures, uint8 (n, 32, 32, 3), have a single colour: bool (n,)."""
     colours = small.reshape(len(small), -1, 3)
     flat: Flags = (colours == colours[:, :1]).all(axis=(1, 2))
     return flat
 
 
 def find_classes(images: ImageSet, pixels: Rows, flat: Flags, codes: Codes | None) -> Classes:
-    """The classes of equal pictures; memory grows by about a hundred bytes a picture.
+    """Find the classes of equal pictures. It takes about a hundred bytes of memory for each picture.
 
     Args:
         pixels: int64 (n,), ids of equal stored pictures.
         flat: bool (n,), pictures of a single colour.
-        codes: uint8 (n, 16); None where codes are not compared.
+        codes: uint8 (n, 16); None if codes are not compared.
     """
     return Classes(_byte_classes(images), pixels, None if codes is None else _code_classes(codes, flat), flat)
 
 
 def _byte_classes(images: ImageSet) -> Rows:
-    """Ids of equal source bytes and equal boxes."""
+    """Ids of pictures with equal source bytes and equal boxes."""
     contents = images.index.column("sha256").combine_chunks().dictionary_encode().indices
     boxes = images.index.column("box").combine_chunks()
-    values = np.full((len(images), 5), -1, np.int64)  # a picture without a box has none of these coordinates
+    values = np.full((len(images), 5), -1, np.int64)  # -1 if the picture has no box
     values[:, 0] = np.asarray(contents)
     values[np.asarray(boxes.is_valid()), 1:] = np.asarray(boxes.flatten()).reshape(-1, 4)
     return class_ids(values)
 
 
 def _code_classes(codes: Codes, flat: Flags) -> Rows:
-    """Ids of equal codes; a picture of a single colour, or whose code has no bit set, is alone in its class."""
+    """Ids of equal codes. Pictures of a single colour, and codes without a set bit, are equal to no other."""
     ids = np.arange(len(codes))
-    telling = np.flatnonzero(~flat & codes.any(axis=1))
-    ids[telling] = telling[digest_ids(codes[telling])]
+    informative = np.flatnonzero(~flat & codes.any(axis=1))
+    ids[informative] = informative[digest_ids(codes[informative])]
     return ids

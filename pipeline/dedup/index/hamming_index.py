@@ -1,11 +1,11 @@
-"""Every pair of 128-bit codes within a Hamming distance: exactly, each once, in order.
+"""Multi-index Hamming search: every pair of 128-bit codes within a distance, exactly, each once, in order.
 
-Codes are looked up band by band (see `bands.py`). For a band, they are sorted by its bits, so that the codes that share
-a bucket lie side by side; then for each pattern of flips, the buckets v and v ^ pattern are compared, v rising: memory
-is read in streams. A pair is taken from the first band that finds it, which the pair itself tells, so no pair found
-needs to be remembered for that. A bucket with many codes costs time, not memory: beside the codes, one sorted copy of
-them and a table of buckets there are only the pairs found, 8 bytes each, which are sorted at the end. The result is the
-same to the byte for any number of threads and any choice of bands.
+The search processes one band at a time (see `bands.py`). It sorts the codes by the bits of the band, so that the codes
+of a bucket are adjacent. For each pattern of flipped bits, it compares the buckets v and v ^ pattern, for increasing v,
+so that memory is read sequentially. A pair is reported by the first band that finds it. Whether an earlier band finds a
+pair can be computed from its two codes, so pairs need not be remembered for this. A bucket with many codes costs time
+but no memory. The memory contains the codes, a sorted copy, a table of buckets, and the pairs, 8 bytes each, which are
+sorted at the end. The result is equal to the byte for any number of threads and any choice of bands.
 """
 
 import functools
@@ -26,20 +26,20 @@ from pipeline.imageset.format.image_set import Rows
 LARGEST_RADIUS = 15
 MOST_CODES = 1 << 30
 MOST_PAIRS = 1 << 26
-"""Half a gigabyte of pairs."""
+"""These pairs take half a gigabyte."""
 
-_TASK = 1 << 14  # codes of a task: so many lie in a processor's second cache
-_SPACE = 1 << 16  # pairs for which a task has space of its own
-_TILE = 1 << 10  # codes that stay in the first cache while a bucket is compared with them
+_TASK = 1 << 14  # codes per task: they fit into the second-level cache
+_BUFFER = 1 << 16  # pairs for which a task has its own buffer
+_TILE = 1 << 10  # codes that stay in the first-level cache while a bucket is compared with them
 
 
 @dataclass(frozen=True)
 class CodePairs:
-    """Some pairs, in the order of left, then right.
+    """Pairs of codes, ordered by left, then right.
 
     Attributes:
-        left, right: int64 (n,), numbers of codes.
-        distance: uint8 (n,), in 0..15.
+        left, right: int64 (n,), numbers of the codes.
+        distance: uint8 (n,), Hamming distance, 0..15.
     """
 
     left: Rows
@@ -51,18 +51,18 @@ class CodePairs:
 
 
 def distinct(codes: Codes) -> tuple[Codes, Rows]:
-    """The different codes, and which of them each code is.
+    """Return the different codes, and for each code its number among them; like `numpy.unique` with inverse.
 
     Args:
         codes: uint8 (n, 16).
 
     Returns:
-        uint8 (m, 16), in the order of their bytes, and int64 (n,) into it.
+        uint8 (m, 16), in byte order, and int64 (n,), indices into it.
 
     Raises:
-        BadParameters: the codes are of another type or shape.
+        BadParameters: the codes have another dtype or shape.
     """
-    words = _words("codes", codes).byteswap() if np.little_endian else _words("codes", codes)
+    words = _as_words("codes", codes).byteswap() if np.little_endian else _as_words("codes", codes)
     order = np.lexsort((words[:, 1], words[:, 0]))
     words = words[order]
     new = np.ones(len(codes), bool)
@@ -75,43 +75,44 @@ def distinct(codes: Codes) -> tuple[Codes, Rows]:
 def pairs_within(
     unique: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS, workers: int = 1
 ) -> Iterator[CodePairs]:
-    """Every pair of these codes within a distance, with left < right.
+    """Find every pair of codes within a distance, with left < right.
 
     Args:
-        unique: uint8 (n, 16). Equal codes are pairs too, so many equal ones are very many pairs: see `distinct`.
-        radius: largest distance, in 0..15.
-        block_pairs: most pairs of a block.
-        max_pairs: most pairs that there may be; while searching, up to 8 bytes of memory for each.
+        unique: uint8 (n, 16). Equal codes are pairs too, so n equal codes give n (n - 1) / 2 pairs: see `distinct`.
+        radius: largest distance, 0..15.
+        block_pairs: maximum number of pairs in a block.
+        max_pairs: maximum number of pairs; the search takes up to 8 bytes of memory for each.
         workers: threads.
 
     Returns:
-        Blocks that are not empty, in the order of left, then right; all but the last have `block_pairs` pairs.
+        Nonempty blocks, ordered by left, then right; all blocks except the last have `block_pairs` pairs.
 
     Raises:
-        BadParameters: an argument is out of its range; or, from the iterator before its first block, there are more
+        BadParameters: an argument is out of range. The iterator raises it before the first block if there are more
             pairs than `max_pairs`.
     """
-    words = _words("unique", unique)
-    return _search(words, words, True, *_checked(radius, block_pairs, max_pairs), workers)
+    words = _as_words("unique", unique)
+    return _search(words, words, True, *_check_limits(radius, block_pairs, max_pairs), workers)
 
 
 def pairs_between(
     a: Codes, b: Codes, radius: int, *, block_pairs: int = 1 << 20, max_pairs: int = MOST_PAIRS, workers: int = 1
 ) -> Iterator[CodePairs]:
-    """Every pair of a code of a, on the left, and a code of b, on the right, within a distance.
+    """Find every pair of a code of a (left) and a code of b (right) within a distance.
 
-    Memory grows with a and b: a very long `a` may be given in parts, at the price of sorting b for each.
+    Memory is proportional to the number of codes. A very long `a` can be processed in parts, but then b is sorted again
+    for each part.
 
     Args:
-        a, b: uint8 (n, 16), in any order, with repetitions or not.
+        a, b: uint8 (n, 16) and uint8 (m, 16), in any order, with or without repetitions.
         radius, block_pairs, max_pairs, workers: as in `pairs_within`; a pair of equal codes has distance 0.
 
     Returns, raises: as `pairs_within`.
     """
-    return _search(_words("a", a), _words("b", b), False, *_checked(radius, block_pairs, max_pairs), workers)
+    return _search(_as_words("a", a), _as_words("b", b), False, *_check_limits(radius, block_pairs, max_pairs), workers)
 
 
-def _words(name: str, codes: Codes) -> Words:
+def _as_words(name: str, codes: Codes) -> Words:
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != BITS // 8 or len(codes) > MOST_CODES:
         found = f"{codes.dtype} {codes.shape}"
         raise BadParameters(
@@ -120,9 +121,11 @@ def _words(name: str, codes: Codes) -> Words:
     return np.require(codes, requirements=["C", "A"]).view(np.uint64)
 
 
-def _checked(radius: int, block_pairs: int, max_pairs: int) -> tuple[int, int, int]:
+def _check_limits(radius: int, block_pairs: int, max_pairs: int) -> tuple[int, int, int]:
     if not 0 <= radius <= LARGEST_RADIUS:
-        raise BadParameters(f"radius: {radius}, expected 0 to {LARGEST_RADIUS}; beyond it codes tell little")
+        raise BadParameters(
+            f"radius: {radius}, expected 0 to {LARGEST_RADIUS}; at larger distances codes say little about copies"
+        )
     if block_pairs < 1 or max_pairs < 0:
         raise BadParameters(f"block_pairs {block_pairs}, max_pairs {max_pairs}: expected at least 1 and 0")
     return radius, block_pairs, max_pairs
@@ -133,7 +136,7 @@ def _search(
 ) -> Iterator[CodePairs]:
     if not len(a) or not len(b):
         return
-    found = np.empty(max_pairs, np.uint64)  # takes memory only where it is written to
+    found = np.empty(max_pairs, np.uint64)  # only the written part takes memory
     count = _collect(a, b, within, radius, found, workers)
     found = found[:count]
     found.sort()
@@ -144,40 +147,40 @@ def _search(
 
 
 def _collect(a: Words, b: Words, within: bool, radius: int, found: Words, workers: int) -> int:
-    """Write every pair into `found`, in any order, and return how many there are."""
+    """Write every pair into `found`, in any order, and return the number of pairs."""
     bands = choose(a, b, radius)
     masks, flips = word_masks(bands), np.array([band.flips for band in bands], np.int64)
     count, lock = 0, threading.Lock()
 
     def compare(number: int, lefts: Sorted, rights: Sorted, start: int) -> None:
         nonlocal count
-        what = (lefts, rights, start, min(start + _TASK, len(a)), within)
-        how = (patterns(bands[number]), masks[: number + 1], flips, radius)
-        space = np.empty(_SPACE, np.uint64)
-        new = _compare(*what, *how, space, len(found))
+        stop = min(start + _TASK, len(a))
+        band = (patterns(bands[number]), masks[: number + 1], flips, radius)
+        buffer = np.empty(_BUFFER, np.uint64)
+        new = _compare(lefts, rights, start, stop, within, *band, buffer, len(found))
         with lock:
             at, count = count, count + new
         if count > len(found):
             raise BadParameters(
-                f"radius {radius}: at least {count:,} pairs of codes are so near, expected at most {len(found):,} "
-                "(max_pairs); take a smaller radius, or allow more pairs, each of which takes 8 bytes of memory"
+                f"radius {radius}: at least {count:,} pairs of codes are that close, expected at most "
+                f"{len(found):,} (max_pairs); choose a smaller radius, or allow more pairs (8 bytes of memory each)"
             )
-        if new <= len(space):
-            found[at : at + new] = space[:new]
+        if new <= len(buffer):
+            found[at : at + new] = buffer[:new]
         else:
-            _compare(*what, *how, found[at : at + new], new)
+            _compare(lefts, rights, start, stop, within, *band, found[at : at + new], new)
 
     for number, band in enumerate(bands):
-        sort = functools.partial(_sorted, bits=band.bits)
-        made = list(engine.map_threads(sort, [a] if within else [a, b], workers=workers))
-        tasks = functools.partial(compare, number, made[0], made[-1])
-        for _ in engine.map_threads(tasks, range(0, len(a), _TASK), workers=workers):
+        sort_codes = functools.partial(_sorted, bits=band.bits)
+        ordered = list(engine.map_threads(sort_codes, [a] if within else [a, b], workers=workers))
+        compare_part = functools.partial(compare, number, ordered[0], ordered[-1])
+        for _ in engine.map_threads(compare_part, range(0, len(a), _TASK), workers=workers):
             pass
     return count
 
 
 Sorted = tuple[Words, npt.NDArray[np.uint32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
-"""Codes, their keys and their numbers, all in the order of the keys; and where in them each key's bucket begins."""
+"""Codes, their keys and their numbers, all in the order of the keys; and the offset at which each bucket begins."""
 
 
 @entry_point("(uint64[:,::1], int64[::1])")
@@ -224,10 +227,10 @@ def _compare(
     out: Words,
     most: int,
 ) -> int:
-    """Compare the left codes from start to stop with all right codes in the buckets that flips lead to.
+    """Compare the left codes from start to stop with all right codes whose keys differ by one of the patterns.
 
-    The last of the masks is this band's. Pairs are written while there is space in `out`, and counted to the end, or
-    until there are more than `most`.
+    The last mask belongs to the current band, the others to earlier bands. Pairs are written while there is space in
+    `out`. All pairs are counted, until there are more than `most`.
     """
     a, keys, rows_a, _ = lefts
     b, _, rows_b, offsets = rights

@@ -1,8 +1,9 @@
-"""Where copies are looked for: in codes of the whole picture, of it without bars, of parts, of it moved and enlarged.
+"""Views: versions of a picture, each of which has a code, so that changed copies are found (multi-probe search).
 
-A frame is cut off first. One code of what is left finds a copy that was saved again or scaled, one of it blurred also
-what remains at a quarter of its size. A bar of any kind is gone without bars. A mark changes one part of a picture and
-leaves the opposite one alone; a crop or a shift is undone by the view that repeats it.
+A frame is cut off first. The code of the unframed picture finds copies that were saved again or scaled; the code of the
+blurred view also finds copies that were reduced to a quarter of the size. The view without bars ignores added bars. The
+views of parts find copies with a mark, because a mark changes one part of a picture but not the opposite part. The
+moved and enlarged views find shifted and cropped copies, because they repeat the change.
 """
 
 from collections.abc import Callable
@@ -16,14 +17,14 @@ from pipeline.dedup.encoder.letterbox import strip_bars, strip_frame
 from pipeline.imageset.format.image_set import Images
 
 View = Callable[[Images], Images]
-"""From pictures uint8 (n, 32, 32, 3) to what is encoded of them, likewise."""
+"""Function from pictures uint8 (n, 32, 32, 3) to the pictures that are encoded, with the same dtype and shape."""
 
 
 def _part(top: int, left: int, height: int, width: int) -> View:
     return lambda unframed: cut(unframed, (top, left, height, width))
 
 
-_OF_THE_UNFRAMED: dict[str, View] = {
+_UNFRAMED_VIEWS: dict[str, View] = {
     "without a frame": lambda unframed: unframed,
     "without bars": strip_bars,
     "blurred": blur,
@@ -38,46 +39,47 @@ _OF_THE_UNFRAMED: dict[str, View] = {
     "enlarged by 1/7": _part(2, 2, 28, 28),
     "enlarged by 1/15": _part(1, 1, 30, 30),
 }
-VIEWS = (*_OF_THE_UNFRAMED, "with a frame")
-"""What is encoded of each picture."""
+VIEWS = (*_UNFRAMED_VIEWS, "with a frame")
+"""Names of the views that are encoded of each picture."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One search: two pictures meet when their codes of these views differ in few bits.
+class ViewPair:
+    """Two views whose codes are compared: a pair of pictures is a candidate if the codes differ in few bits.
 
     Attributes:
-        left, right: numbers in `VIEWS`.
-        nearer: bits that the radius is less than that of the whole pictures'. A part holds less than the whole, and a
-            picture has more views than one: without it chance would meet there more often.
+        left, right: numbers of the views in `VIEWS`.
+        radius_offset: number of bits that is subtracted from the radius of whole pictures. A part contains less
+            information than the whole picture, and each picture has several views, so with the full radius more
+            candidates would be pairs of unrelated pictures.
     """
 
     left: int
     right: int
-    nearer: int
+    radius_offset: int
 
 
-def _probes() -> tuple[Probe, ...]:
-    made = []
+def _view_pairs() -> tuple[ViewPair, ...]:
+    pairs = []
     for number, name in enumerate(VIEWS):
         if name == "without a frame":
-            made.append(Probe(number, number, 0))
-        elif name == "without bars":  # of both, or of one: a bar that only the original shows clearly, say
-            made += [Probe(number, number, 0), Probe(number, 0, 0), Probe(0, number, 0)]
-        elif name == "with a frame":  # which only one of the two shows: strangers may both have one
-            made += [Probe(number, 0, 0), Probe(0, number, 0)]
+            pairs.append(ViewPair(number, number, 0))
+        elif name == "without bars":  # of one or both: a bar may be clear in the original only
+            pairs += [ViewPair(number, number, 0), ViewPair(number, 0, 0), ViewPair(0, number, 0)]
+        elif name == "with a frame":  # in one of the two only: unrelated pictures may have equal frames
+            pairs += [ViewPair(number, 0, 0), ViewPair(0, number, 0)]
         elif name.startswith(("moved", "enlarged")):
-            made += [Probe(number, 0, 3), Probe(0, number, 3)]
+            pairs += [ViewPair(number, 0, 3), ViewPair(0, number, 3)]
         else:
-            made.append(Probe(number, number, 5))
-    return tuple(made)
+            pairs.append(ViewPair(number, number, 5))
+    return tuple(pairs)
 
 
-PROBES = _probes()
+VIEW_PAIRS = _view_pairs()
 
 
 def encode_views(pictures: Images, encoder: Encoder) -> Codes:
-    """Codes of all views.
+    """Compute the codes of all views.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
@@ -87,7 +89,7 @@ def encode_views(pictures: Images, encoder: Encoder) -> Codes:
     """
     codes = np.empty((len(VIEWS), len(pictures), BITS // 8), np.uint8)
     unframed = strip_frame(pictures)
-    for number, view in enumerate(_OF_THE_UNFRAMED.values()):
+    for number, view in enumerate(_UNFRAMED_VIEWS.values()):
         codes[number] = encode_input(normalise(view(unframed)), encoder)
     framed = (unframed != pictures).any(axis=(1, 2, 3))
     codes[-1] = codes[0]
@@ -95,18 +97,18 @@ def encode_views(pictures: Images, encoder: Encoder) -> Codes:
     return codes
 
 
-def meets(left: Codes, right: Codes, radius: int) -> np.ndarray:
-    """Whether aligned pictures meet in one of the searches.
+def are_candidates(left: Codes, right: Codes, radius: int) -> np.ndarray:
+    """Tell for each i whether left picture i and right picture i are a candidate pair.
 
     Args:
         left, right: uint8 (views, n, 16).
-        radius: Hamming radius of the whole pictures' codes.
+        radius: Hamming radius for the codes of whole pictures.
 
     Returns:
         bool (n,).
     """
-    met = np.zeros(left.shape[1], bool)
-    for probe in PROBES:
-        distance = np.bitwise_count(left[probe.left] ^ right[probe.right]).sum(axis=1, dtype=np.int64)
-        met |= distance <= radius - probe.nearer
-    return met
+    near = np.zeros(left.shape[1], bool)
+    for pair in VIEW_PAIRS:
+        distance = np.bitwise_count(left[pair.left] ^ right[pair.right]).sum(axis=1, dtype=np.int64)
+        near |= distance <= radius - pair.radius_offset
+    return near

@@ -1,1 +1,1 @@
-"""The tables of pairs that a search writes and removal reads."""
+"""The tables of classes, pairs and matches that a search writes and removal reads."""

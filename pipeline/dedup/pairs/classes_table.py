@@ -1,7 +1,7 @@
-"""The table of classes: which pictures of a set are equal, by source bytes, by stored pixels and by codes.
+"""The table of classes: which pictures of a set have equal source bytes, equal stored pixels or equal codes.
 
-classes.parquet has a row for each picture, in row order. Equal pictures have equal ids, so that many equal pictures
-take no more space than many different ones; an id is the first row of its class.
+classes.parquet has one row for each picture, in row order. Pictures of a class have equal ids, and the id is the first
+row of the class. So the size of the table does not depend on how many pictures are equal.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("bytes", pa.int64()),
         ("pixels", pa.int64()),
-        ("codes", pa.int64()),  # null where no codes were compared
+        ("codes", pa.int64()),  # null if codes were not compared
         ("flat", pa.bool_()),
     ]
 )
@@ -30,14 +30,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Classes:
-    """Ids of equal pictures, and which pictures have a single colour.
+    """Class ids of all pictures, and the pictures of a single colour.
 
     Attributes:
-        bytes: int64 (n,), equal for equal source bytes that were cut from the same box.
-        pixels: int64 (n,), equal for equal stored pictures.
-        codes: int64 (n,), equal for equal codes. A picture of a single colour, and one whose code has no bit set, is
-            alone in its class, because such a code says too little. None where no codes were compared.
-        flat: bool (n,), pictures of a single colour.
+        bytes: int64 (n,), equal for pictures with equal source bytes and equal boxes in the source.
+        pixels: int64 (n,), equal for pictures with equal stored pixels.
+        codes: int64 (n,), equal for equal codes. A picture of a single colour, or with a code without set bits, has a
+            class of its own, because such a code does not identify a picture. None if codes were not compared.
+        flat: bool (n,), whether a picture has a single colour.
     """
 
     bytes: Rows
@@ -45,11 +45,13 @@ class Classes:
     codes: Rows | None
     flat: npt.NDArray[np.bool_]
 
-    def reasons(self, rows: Rows, keepers: Rows, otherwise: str) -> list[str]:
-        """The strongest kind of equality of source or pixels between each row and its keeper, or another reason."""
-        same_bytes, same_pixels = (ids[rows] == ids[keepers] for ids in (self.bytes, self.pixels))
-        words: list[str] = np.where(same_bytes, "same_bytes", np.where(same_pixels, "same_pixels", otherwise)).tolist()
-        return words
+    def reasons(self, rows: Rows, representatives: Rows, otherwise: str) -> list[str]:
+        """For each row `same_bytes` or `same_pixels` if it equals its representative in this way, else `otherwise`."""
+        same_bytes, same_pixels = (ids[rows] == ids[representatives] for ids in (self.bytes, self.pixels))
+        reasons: list[str] = np.where(
+            same_bytes, "same_bytes", np.where(same_pixels, "same_pixels", otherwise)
+        ).tolist()
+        return reasons
 
     def table(self) -> pa.Table:
         """The content of `classes.parquet`."""
@@ -59,13 +61,13 @@ class Classes:
 
 
 def class_ids(values: npt.NDArray[Any]) -> Rows:
-    """Ids of equal rows.
+    """Class ids of equal rows of an array.
 
     Args:
-        values: whole numbers, (n, k).
+        values: integers, (n, k).
 
     Returns:
-        int64 (n,): for each row the first row that is equal to it.
+        int64 (n,): for each row the number of the first row that is equal to it.
     """
     order = np.lexsort(values.T[::-1])  # stable, so the first row of a class comes first
     in_order = values[order]
@@ -77,19 +79,19 @@ def class_ids(values: npt.NDArray[Any]) -> Rows:
 
 
 def digest_ids(digests: npt.NDArray[np.uint8]) -> Rows:
-    """Ids of equal digests or codes, uint8 (n, 16): see `class_ids`."""
+    """Class ids of equal digests or codes, uint8 (n, 16); see `class_ids`."""
     return class_ids(np.ascontiguousarray(digests).view(np.uint64))
 
 
 def load_classes(folder: Path, images: ImageSet) -> Classes:
-    """Read the classes of this very image set.
+    """Read the classes of this image set.
 
     Args:
-        folder: what `find-pairs` wrote.
+        folder: written by `find-pairs`.
 
     Raises:
-        MissingInput: there is no result of `find-pairs` in `folder`.
-        CorruptData: it is of other pictures, of another version, or not readable.
+        MissingInput: `folder` contains no result of `find-pairs`.
+        CorruptData: the result belongs to another image set, has another version, or is not readable.
     """
     again = "run find-pairs again"
     mode = read_description(folder, images)["mode"]
@@ -106,7 +108,9 @@ def load_classes(folder: Path, images: ImageSet) -> Classes:
         )
     known = [name for name in ("bytes", "pixels", "codes") if not table.column(name).null_count]
     ids = {name: np.asarray(table.column(name), np.int64) for name in known}
-    sound = all(((one >= 0) & (one <= rows)).all() and (one[one] == one).all() for one in ids.values())
-    if not sound or (mode == "exact" and "codes" not in ids):
-        raise CorruptData(f"--pairs {path}: ids that are not the first row of a class; {again}")
+    valid = all(
+        ((column >= 0) & (column <= rows)).all() and (column[column] == column).all() for column in ids.values()
+    )
+    if not valid or (mode == "exact" and "codes" not in ids):
+        raise CorruptData(f"--pairs {path}: an id is not the first row of its class; {again}")
     return Classes(ids["bytes"], ids["pixels"], ids.get("codes"), np.asarray(table.column("flat")))

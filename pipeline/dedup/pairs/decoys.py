@@ -1,15 +1,22 @@
-"""Decoys."""
+"""Estimates of false pairs from decoys: pairs of which one picture was mirrored, see `pair_search`."""
 
 from typing import Any
 
 from pipeline.intervals import poisson_interval
 
 
-def chance(decoys: int, pairs: int) -> dict[str, float | None]:
-    """How many pairs chance explains, and what share of them that is: as many as there are decoys, with 95 % intervals.
+def estimate_false_pairs(decoys: int, pairs: int) -> dict[str, float | None]:
+    """Estimate how many pairs are false, and their share, with exact 95 % Poisson intervals.
+
+    The expected number of false pairs is the number of decoys that were accepted.
+
+    Args:
+        decoys: accepted decoys.
+        pairs: accepted pairs.
 
     Returns:
-        `expected_false` and `false_discovery_rate` (null without pairs), and both with `_low` and `_high`.
+        `expected_false` and `false_discovery_rate` (0..1; None without pairs), and both with the suffixes `_low` and
+        `_high` for the ends of the intervals.
     """
     bounds = {"": float(decoys)} | dict(zip(("_low", "_high"), poisson_interval(decoys), strict=True))
     shares = {end: min(1.0, round(bound / pairs, 6)) if pairs else None for end, bound in bounds.items()}
@@ -25,6 +32,6 @@ FIGURES = (
 )
 
 
-def decoy_figures(about: dict[str, Any]) -> dict[str, Any]:
-    """Of `pairs.json`, what the decoys say; empty where there were none."""
-    return {name: about[name] for name in FIGURES if name in about}
+def decoy_figures(description: dict[str, Any]) -> dict[str, Any]:
+    """The decoy figures in the content of `pairs.json`; empty if the search used no decoys."""
+    return {name: description[name] for name in FIGURES if name in description}

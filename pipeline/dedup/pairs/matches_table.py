@@ -1,4 +1,4 @@
-"""Matches between two sets."""
+"""The table of matches: pictures of a set that are copies of pictures of another set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,13 @@ MATCHES = pa.schema([*SCHEMA, *((name, pa.string()) for name in ("reason", "othe
 
 @dataclass(frozen=True)
 class Matches:
-    """What of a set stands in another, the best match of each picture.
+    """Pictures of a set that are also in another set, with the best match of each.
 
     Attributes:
-        rows: of the set, int64 (n,), rising.
-        keys, contents: of the other's pictures, and SHA-256 of their bytes.
-        hamming: bits in which the codes of the two differ.
+        rows: rows of the set, int64 (n,), increasing.
+        keys: keys of the matching pictures of the other set.
+        contents: SHA-256 of the source bytes of the matching pictures.
+        hamming: number of bits in which the two codes differ.
     """
 
     rows: Rows
@@ -33,28 +34,32 @@ class Matches:
     contents: list[str]
     hamming: list[int]
 
-    def only(self, places: Rows) -> "Matches":
-        """Some of them, by their places."""
-        chosen = places.tolist()
+    def take(self, positions: Rows) -> "Matches":
+        """The matches at these positions."""
+        chosen = positions.tolist()
         lists = ([values[n] for n in chosen] for values in (self.keys, self.contents, self.hamming))
-        return Matches(self.rows[places], *lists)
+        return Matches(self.rows[positions], *lists)
 
 
 NONE = Matches(np.empty(0, np.int64), [], [], [])
 
 
 def load_matches(folder: Path, images: ImageSet) -> Matches:
-    """The best match of each picture of this very set.
+    """Read the matches of this image set, and select the best match of each picture.
 
     Raises:
-        MissingInput: there are no matches in `folder`.
-        CorruptData: they are of another set.
+        MissingInput: `folder` contains no matches.
+        CorruptData: the matches belong to another image set, or are not readable.
     """
     if not (folder / "matches.json").is_file():
-        raise MissingInput(f"--matches {folder}: no matches here")
+        raise MissingInput(
+            f"--matches {folder}: no matches.json here; compare the two sets first (dcgan dedup --against)"
+        )
     if files.read_json(folder / "matches.json").get("images") != images.digest:
-        raise CorruptData(f"--matches {folder}: of another image set than {images.folder}; look for matches again")
-    table = files.read_table(folder / "matches.parquet", f"--matches {folder}", "look for matches again")
+        raise CorruptData(
+            f"--matches {folder}: matches of another image set than {images.folder}; compare the sets again"
+        )
+    table = files.read_table(folder / "matches.parquet", f"--matches {folder}", "compare the sets again")
     strength = {"same_bytes": 0, "same_pixels": 1, "same_code": 2, "near_code": 2}
     best: dict[int, dict[str, Any]] = {}
     for row in table.to_pylist():

@@ -1,4 +1,4 @@
-"""The table of pairs."""
+"""The table of pairs, and its description in `pairs.json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,28 +14,30 @@ from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
 SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.int16()), ("score", pa.float64())])
-"""Of pairs: rows, left < right; bits in which the codes of the wholes differ; score (see `closer`)."""
+"""left, right: rows of a pair, left < right; hamming: bits in which the codes of the whole pictures differ; score: see
+`pair_scorer_highres`."""
 
 
 SCHEMA_VERSION = 2
-"""Of `pairs.json`, for all files of the folder."""
+"""Version of all files of the folder, written to `pairs.json`."""
 
 
 Mode = Literal["exact", "near", "given"]
 
 
 REASONS: dict[str, str] = {"exact": "same_code", "near": "near_code", "given": "given_pair"}
+"""Reason in the manifest for pictures that are removed because of a pair, by mode."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """Pairs of copies.
+class PairsTable:
+    """Pairs of copies in an image set.
 
     Attributes:
         mode: `exact`, `near` or `given`.
-        detector: digest of how they were found.
+        detector: digest of the detector that found the pairs.
         left, right: rows, int64 (n,), left < right.
-        decoys: the pairs that passed though one was mirrored, likewise; None where none were looked for.
+        decoys: left and right rows of the accepted decoys, int64 (m,) each; None if the search used no decoys.
     """
 
     mode: Mode
@@ -46,50 +48,50 @@ class Found:
 
     @property
     def reason(self) -> str:
-        """Why pictures of unequal pixels are removed."""
+        """The reason for which pictures of different pixels are removed; see `REASONS`."""
         return REASONS[self.mode]
 
 
 def write_tables(folder: Path, tables: Mapping[str, pa.Table], summary: Mapping[str, Any]) -> None:
-    """Write all files of the result into a folder."""
+    """Write all files of the result to a folder: each table as parquet, and the summary as `pairs.json`."""
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     files.write_json(folder / "pairs.json", summary)
 
 
-def load_pairs(folder: Path, images: ImageSet) -> Found:
-    """Read the pairs of this very image set.
+def load_pairs(folder: Path, images: ImageSet) -> PairsTable:
+    """Read the pairs of this image set.
 
     Raises:
-        MissingInput: there are none in `folder`.
-        CorruptData: they are of other pictures, of another version, or not readable.
+        MissingInput: `folder` contains no pairs.
+        CorruptData: the pairs belong to another image set, have another version, or are not readable.
     """
-    about = read_description(folder, images)
+    description = read_description(folder, images)
     left, right = _read_rows(folder / "pairs.parquet", len(images))
-    decoys = _read_rows(folder / "decoys.parquet", len(images)) if about["mode"] == "near" else None
-    return Found(about["mode"], about["detector"], left, right, decoys)
+    decoys = _read_rows(folder / "decoys.parquet", len(images)) if description["mode"] == "near" else None
+    return PairsTable(description["mode"], description["detector"], left, right, decoys)
 
 
 def read_description(folder: Path, images: ImageSet) -> dict[str, Any]:
-    """The content of `pairs.json`, of pairs of this very image set.
+    """Read `pairs.json` of this image set.
 
     Raises:
-        MissingInput: there are no pairs in `folder`.
-        CorruptData: they are of other pictures or of another version.
+        MissingInput: `folder` contains no pairs.
+        CorruptData: the pairs belong to another image set or have another version.
     """
     again = "run find-pairs again"
     path = folder / "pairs.parquet"
     if not path.is_file():
         raise MissingInput(f"--pairs {path}: no such file; run find-pairs first")
-    about = files.read_json(folder / "pairs.json")
-    version = about.get("schema_version") if isinstance(about, dict) else None
+    description = files.read_json(folder / "pairs.json")
+    version = description.get("schema_version") if isinstance(description, dict) else None
     if version != SCHEMA_VERSION:
         raise CorruptData(
             f"--pairs {folder / 'pairs.json'}: schema version {version}, expected {SCHEMA_VERSION}; {again}"
         )
-    if about.get("images") != images.digest:
+    if description.get("images") != images.digest:
         raise CorruptData(f"--pairs {path}: pairs of another image set than {images.folder}; {again}")
-    return dict(about)
+    return dict(description)
 
 
 def _read_rows(path: Path, count: int) -> tuple[Rows, Rows]:

@@ -14,7 +14,7 @@ from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import Encoder, encode, load_encoder
 from pipeline.dedup.encoder.encoder_input import to_32
-from pipeline.dedup.index.views import encode_views, meets
+from pipeline.dedup.index.views import are_candidates, encode_views
 from pipeline.dedup.pairs import decoys, pairs_table
 from pipeline.dedup.recall import transforms
 from pipeline.dedup.scoring import pair_scorer_highres
@@ -79,7 +79,7 @@ def detected(
         same |= (encode(originals, encoder) == encode(copies, encoder)).all(axis=1)
         return same
     small, others = to_32(originals), to_32(copies)
-    candidates = meets(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
+    candidates = are_candidates(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
     detailed = np.ones(len(originals), bool) if detailed is None else detailed
     scores = pair_scorer_highres.score(originals, copies, parameters.compare_side, parameters.score, detailed)
     near: npt.NDArray[np.bool_] = candidates & (scores >= parameters.score)

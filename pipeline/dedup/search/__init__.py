@@ -1,1 +1,1 @@
-"""Search a set, or two sets, for pairs of copies."""
+"""Search for pairs of copies in one image set, or between two image sets."""

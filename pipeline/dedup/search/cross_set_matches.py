@@ -1,10 +1,10 @@
-"""Pictures of a set that stand in another one as well: leaks of a training set into a test set, say.
+"""Find pictures of a set that are also in another set, for example test pictures that leaked into a training set.
 
-matches.parquet   left (row of the set), right (row of the other), hamming, score (null for equal ones), reason, key and
-                  content of the other; ordered by left, right
-matches.csv       for people: key, other_key, both contents, reason, hamming, score
-misses.parquet, decoys.parquet    see `pairs`; left is a row of the set, right one of the other
-matches.json      how they were found, how many, and how many of them chance explains
+matches.parquet   left (row of the set), right (row of the other set), hamming, score (null for equal pictures), reason,
+                  key and SHA-256 of the other picture; ordered by left, right
+matches.csv       the same for people: key, other_key, both SHA-256, reason, hamming, score
+misses.parquet, decoys.parquet    as in `find_pairs`; left is a row of the set, right a row of the other set
+matches.json      parameters, counts, and the number of false matches that the decoys estimate
 """
 
 from pathlib import Path
@@ -35,13 +35,22 @@ def find_matches(
     workers: int,
     to: Path,
 ) -> dict[str, Any]:
-    """Find all pairs of copies across two sets: of equal bytes, of equal pixels, and as `parameters.mode` says.
+    """Find all pairs of copies across two sets: equal bytes, equal pixels, and the copies that `parameters.mode` finds.
+
+    Args:
+        images_folder: the set.
+        other_folder: the other set.
+        encoder_folder: written by `train_autoencoder`.
+        parameters: of the search.
+        workers: processes or threads.
+        to: folder to write.
 
     Returns:
-        What stands in `matches.json`; `matched` counts pictures of the set, `other_matched` those of the other.
+        The content of `matches.json`; `matched` counts the pictures of the set that have a match, `other_matched` those
+        of the other set.
 
     Raises:
-        MissingInput, CorruptData, BadParameters: as `pairs.find_pairs`.
+        MissingInput, CorruptData, BadParameters: as in `find_pairs.find_pairs`.
     """
     images, other = ImageSet(images_folder), ImageSet(other_folder)
     encoder_file = encoder_folder / "encoder.safetensors"
@@ -66,19 +75,19 @@ def find_matches(
             tables = search.run()
             figures, misses, decoys = search.summarise(tables), tables["misses"], tables["decoys"]
             digests = [[bytes(row) for row in side] for side in search.digests]
-            alike = [_rows_by(side) for side in digests]
+            rows_by_pixels = [_rows_by(side) for side in digests]
             for row in tables["pairs"].to_pylist():
-                # Of the same pixels one was searched for, and it speaks for all.
-                for left in alike[0][digests[0][row["left"]]]:
-                    for right in alike[1][digests[1][row["right"]]]:
+                # The search used one picture of each pixel class; the pair is valid for the whole classes.
+                for left in rows_by_pixels[0][digests[0][row["left"]]]:
+                    for right in rows_by_pixels[1][digests[1][row["right"]]]:
                         best[left, right] = ("near_code", row["hamming"], row["score"])
             kinds = [("same_bytes", contents), ("same_pixels", digests)]
         else:
             digests = [[bytes(row) for row in one.stored_digests()] for one in (images, other)]
             codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
             kinds = [("same_bytes", contents), ("same_pixels", digests), ("same_code", codes)]
-        for reason, sides in reversed(kinds):  # the strongest last
-            for pair in _equal(*sides):
+        for reason, sides in reversed(kinds):  # the strongest reason is written last
+            for pair in _equal_pairs(*sides):
                 best[pair] = (reason, *best.get(pair, ("", 0, None))[1:])
         pairs = sorted(best)
         lefts, rights = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
@@ -96,8 +105,8 @@ def find_matches(
             "other_matched": len(np.unique(rights)),
         }
         pq.write_table(table, work.result / "matches.parquet", compression="zstd")
-        for title, nearly in (("misses", misses), ("decoys", decoys)):
-            pq.write_table(nearly, work.result / f"{title}.parquet", compression="zstd")
+        for title, part in (("misses", misses), ("decoys", decoys)):
+            pq.write_table(part, work.result / f"{title}.parquet", compression="zstd")
         files.write_text(work.result / "matches.csv", _csv(table, images.keys, contents[0]))
         files.write_json(work.result / "matches.json", summary)
         work.publish()
@@ -111,7 +120,7 @@ def _rows_by(values: list[Any]) -> dict[Any, list[int]]:
     return rows
 
 
-def _equal(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
+def _equal_pairs(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
     rows = _rows_by(right)
     return [(a, b) for a, value in enumerate(left) for b in rows.get(value, ())]
 

@@ -1,4 +1,4 @@
-"""Pairs that another detector found, or that embeddings of the pictures give, in the place of the search."""
+"""Pairs from another detector, or from embeddings of the pictures, which replace the search."""
 
 import csv
 import math
@@ -23,22 +23,22 @@ from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_table
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
 COLUMNS = (("key_a", "key_b"), ("key", "kept_key"), ("left", "right"), ("from", "to"), ("filename", "duplicate"))
-"""Names of the two columns of keys that are understood; else the first two columns are taken."""
+"""Recognised names of the two key columns. If a file has none of them, its first two columns are used."""
 
 _BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class ExternalPairs:
-    """Where pairs come from: exactly one of the two.
+    """The source of external pairs: exactly one of `pairs` and `embeddings`.
 
     Attributes:
-        pairs: a CSV or parquet file with two columns of keys, and a column `score` or `similarity` if there is one.
-        embeddings: a `.npy` file, a row of numbers for each picture, in key order.
-        cosine: least cosine of the angle between embeddings of copies, -1..1.
+        pairs: a CSV or parquet file with two columns of keys, and optionally a column `score` or `similarity`.
+        embeddings: a `.npy` file, one row of numbers for each picture, in key order.
+        cosine: minimum cosine similarity of the embeddings of copies, -1..1.
 
     Raises:
-        BadParameters: not exactly one of pairs and embeddings is given.
+        BadParameters: both or neither of pairs and embeddings are given.
     """
 
     pairs: Path | None = None
@@ -51,7 +51,7 @@ class ExternalPairs:
 
     @property
     def path(self) -> Path:
-        """Whichever of the two files it is."""
+        """The file that is given."""
         path = self.pairs or self.embeddings
         assert path is not None
         return path
@@ -60,22 +60,26 @@ class ExternalPairs:
 def load_external_pairs(
     images_folder: Path, given: ExternalPairs, *, to: Path, max_pairs: int = MOST_PAIRS, workers: int = 1
 ) -> dict[str, Any]:
-    """Write given pairs, and the classes of equal pictures, as `find_pairs.find_pairs` writes those that it finds.
+    """Write external pairs, and the classes of equal pictures, in the format of `find_pairs.find_pairs`.
 
-    Pairs of keys that are not in the set, and of a picture with itself, are counted and left out. Codes are not
+    Pairs with a key that is not in the set, and pairs of a picture with itself, are counted and left out. Codes are not
     compared.
 
     Args:
-        max_pairs: pairs that embeddings may give at most.
-        workers: threads that look at pictures.
+        images_folder: the image set.
+        given: the file of pairs or embeddings.
+        to: folder to write.
+        max_pairs: maximum number of pairs from embeddings.
+        workers: threads that read pictures.
 
     Returns:
-        What stands in `pairs.json`.
+        The content of `pairs.json`.
 
     Raises:
-        MissingInput: there is no such file.
-        CorruptData: it is not such a file, a score is not a number, or its rows are not as many as the pictures.
-        BadParameters: embeddings give more than `max_pairs` pairs.
+        MissingInput: the file does not exist.
+        CorruptData: the file has another format, a score is not a number, or the embeddings have another number of rows
+            than the set has pictures.
+        BadParameters: the embeddings give more than `max_pairs` pairs.
     """
     images = ImageSet(images_folder)
     path = given.path
@@ -95,9 +99,9 @@ def load_external_pairs(
         if work is None:
             return dict(files.read_json(to / "pairs.json"))
         if given.pairs:
-            table, ignored = _named(given.pairs, images)
+            table, ignored = _pairs_of_keys(given.pairs, images)
         else:
-            table, ignored = _alike(path, given.cosine, len(images), max_pairs), 0
+            table, ignored = _pairs_of_embeddings(path, given.cosine, len(images), max_pairs), 0
         summary = {**made_from, "pictures": len(images), "pairs": len(table), "ignored": ignored}
         pixels = digest_ids(images.stored_digests())
         (flat,) = apply_predicates(images, pixels, is_flat, workers=workers)
@@ -108,13 +112,13 @@ def load_external_pairs(
     return summary
 
 
-def _named(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
-    """Pairs of keys as rows, each pair once with its highest score; and how many were left out."""
+def _pairs_of_keys(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
+    """Convert pairs of keys to pairs of rows, each once with its highest score; also return how many were left out."""
     row_of = {key: row for row, key in enumerate(images.keys)}
     best: dict[tuple[int, int], float] = {}
     ignored = 0
     for key_a, key_b, score in _rows_parquet(path) if path.suffix == ".parquet" else _rows_csv(path):
-        # Keys as this project writes them are percent-encoded, those of other programs are not.
+        # This project writes percent-encoded keys, other programs do not.
         a, b = (row_of.get(key, row_of.get(decode_key(key))) for key in (key_a, key_b))
         if a is None or b is None or a == b:
             ignored += 1
@@ -122,13 +126,13 @@ def _named(path: Path, images: ImageSet) -> tuple[pa.Table, int]:
         pair = (min(a, b), max(a, b))
         best[pair] = max(score, best.get(pair, score))
     if ignored:
-        progress.warn(f"{path}: {ignored:,} pairs are of keys that are not in the set, or of a picture with itself")
+        progress.warn(f"{path}: {ignored:,} pairs are ignored: a key is not in the set, or both keys are equal")
     pairs = sorted(best)
     left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     return _table(left, right, np.array([best[pair] for pair in pairs])), ignored
 
 
-_EXPECTED = "expected two keys in each row and, where there is a column of scores, a number as score"
+_EXPECTED = "expected two keys in each row and, if there is a column of scores, a number as score"
 
 
 def _rows_csv(path: Path) -> Iterator[tuple[str, str, float]]:
@@ -159,7 +163,7 @@ def _rows_parquet(path: Path) -> Iterator[tuple[str, str, float]]:
 
 
 def _score(value: Any) -> float:
-    """A score as a finite number; `ValueError` says what else it is."""
+    """Convert a score to a finite number. Raises ValueError for anything else."""
     try:
         score = float(value)
     except (TypeError, ValueError):
@@ -177,8 +181,8 @@ def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
     return header.index(names[0]), header.index(names[1]), header.index(score) if score else None
 
 
-def _alike(path: Path, cosine: float, count: int, max_pairs: int) -> pa.Table:
-    """Pairs of embeddings at an angle whose cosine is at least this, by all products, a block at a time."""
+def _pairs_of_embeddings(path: Path, cosine: float, count: int, max_pairs: int) -> pa.Table:
+    """Find all pairs of embeddings whose cosine similarity is at least `cosine`, block by block."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -196,15 +200,15 @@ def _alike(path: Path, cosine: float, count: int, max_pairs: int) -> pa.Table:
     with progress.bar("compare embeddings", count) as advance:
         for start in range(0, count, _BLOCK):
             products = unit[start : start + _BLOCK] @ unit.T
-            alike = np.triu(products >= cosine, start + 1)  # left before right
-            total += int(np.count_nonzero(alike))
+            similar = np.triu(products >= cosine, start + 1)  # left before right
+            total += int(np.count_nonzero(similar))
             if total > max_pairs:
                 raise BadParameters(
                     f"--embeddings {path}: at least {total:,} pairs have a cosine of {cosine} or more, expected at "
                     f"most {max_pairs:,}; choose a higher --cosine, or a higher max_candidates (dedup.SET.pairs of the "
                     "profile)"
                 )
-            left, right = np.nonzero(alike)
+            left, right = np.nonzero(similar)
             found.append((left + start, right, products[left, right].astype(np.float64).round(6)))
             advance(min(_BLOCK, count - start))
     return _table(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

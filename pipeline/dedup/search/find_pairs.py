@@ -1,10 +1,10 @@
-"""Which pictures are copies of which, as it is written down for `removal`.
+"""Find the copies in an image set, and write them for `removal`.
 
-classes.parquet  a row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
-pairs.parquet    left, right (rows, left < right), hamming (of the pictures' codes), score; ordered by left, right
-misses.parquet   the pairs that nearly passed, likewise
-decoys.parquet   pairs that passed though left was mirrored, likewise: mirrored copies, and chance
-pairs.json       how they were found, how many, and how many of them chance explains
+classes.parquet  one row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
+pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right
+misses.parquet   near misses: pairs whose score is less than `near_miss_margin` below the threshold; same columns
+decoys.parquet   accepted pairs of which the left picture was mirrored; same columns
+pairs.json       parameters, counts, and the number of false pairs that the decoys estimate
 """
 
 from pathlib import Path
@@ -33,22 +33,26 @@ def find_pairs(
     workers: int,
     to: Path,
 ) -> dict[str, Any]:
-    """Find all pairs of copies in a set. Verdicts have no say here, so that judging does not search again.
+    """Find all pairs of copies in a set. Verdicts are not used here, so that new verdicts need no new search.
 
-    Pictures of equal source bytes, stored pixels or codes are no pairs: they have the same id in `classes.parquet`. In
-    mode `exact` these classes are all that is found.
-
-    In mode `near`, of pictures with the same pixels one is searched for; those of a single colour are not.
+    Pictures with equal source bytes, stored pixels or codes are not listed as pairs: they have equal ids in
+    `classes.parquet`. Mode `exact` finds only these classes. Mode `near` searches with one picture of each pixel class,
+    and not with pictures of a single colour.
 
     Args:
-        workers: processes, or threads, that look at pictures, encode and compare.
+        images_folder: the image set.
+        codes_folder: written by `hash_images` for this set.
+        encoder_folder: written by `train_autoencoder`.
+        parameters: of the search.
+        workers: processes or threads that read, encode and compare pictures.
+        to: folder to write.
 
     Returns:
-        What stands in `pairs.json`.
+        The content of `pairs.json`.
 
     Raises:
-        MissingInput, CorruptData: of the image set, the codes or the encoder.
-        BadParameters: there are more candidates than `max_candidates`, the encoder is of another kind of input, or
+        MissingInput, CorruptData: the image set, the codes or the encoder are missing or damaged.
+        BadParameters: there are more candidates than `max_candidates`, the encoder has another kind of input, or the
             pictures are smaller than `compare_side`.
     """
     images = ImageSet(images_folder)
@@ -86,29 +90,30 @@ def find_pairs(
 
 
 def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
-    """Digest of all that decides what is found.
+    """Digest of everything that decides which pairs are accepted.
 
     Args:
+        parameters: of the search.
         encoder: SHA-256 of the encoder's file.
     """
     decides: dict[str, Any] = {"mode": parameters.mode, "encoder": encoder}
     if parameters.mode == "near":
-        unlike = {"max_candidates", "nearly"}  # they decide what is looked at, not what is found
+        excluded = {"max_candidates", "near_miss_margin"}  # they do not change which pairs are accepted
         if parameters.compare_side == SIDE:
-            # There was this one alone once: draws that were judged then stay of this detector.
-            unlike.add("compare_side")
+            # Older versions had no other side: samples that were judged then still belong to this detector.
+            excluded.add("compare_side")
         else:
             decides["closer"] = pair_scorer_highres.digest()
-        decides |= {"parameters": parameters.model_dump(exclude=unlike), "comparer": pair_scorer.digest()}
+        decides |= {"parameters": parameters.model_dump(exclude=excluded), "comparer": pair_scorer.digest()}
     return files.digest(decides)
 
 
-def summary_sentence(about: dict[str, Any]) -> str:
-    """`pairs.json` in a sentence."""
-    if about["mode"] == "exact":
-        return "copies are pictures of equal codes: nothing to search for"
-    high = about["expected_false_high"]
+def summary_sentence(description: dict[str, Any]) -> str:
+    """Summarise the content of `pairs.json` in one sentence."""
+    if description["mode"] == "exact":
+        return "mode exact: copies are pictures with equal codes, no search needed"
+    high = description["expected_false_high"]
     return (
-        f"{about['pairs']:,} pairs of copies among {about['pictures']:,} pictures; chance, or mirrored copies, explain "
-        f"{about['decoys']:,} (at most {high:,.1f}): look at decoys"
+        f"{description['pairs']:,} pairs of copies among {description['pictures']:,} pictures; expected false "
+        f"pairs (from decoys): {description['decoys']:,} (at most {high:,.1f} with 95 % confidence)"
     )

@@ -1,8 +1,9 @@
-"""The search for copies in a set: candidates by codes, checked on pixels; and decoys, by which the search is judged.
+"""The search for copies: candidate pairs by codes, accepted by a score of their pixels; decoys estimate the errors.
 
-A decoy is a pair of which the left picture is mirrored: codes and pixels of two strangers agree as often as before, but
-no copy can be among them, unless it is mirrored itself. Each pair of pictures is a decoy once, as it is a candidate
-once, so that as many strangers pass as decoys do.
+A decoy is a pair of which the left picture is mirrored. Mirroring does not change how often the codes and pixels of two
+unrelated pictures agree, but a decoy is no copy, except where one picture is a mirrored copy of the other. Each pair of
+pictures is searched once as a pair and once as a decoy, so the number of accepted decoys estimates the number of
+accepted pairs of unrelated pictures.
 """
 
 from collections.abc import Sequence
@@ -27,40 +28,42 @@ from pipeline.dedup.index.exact_match import apply_predicates, is_flat
 from pipeline.dedup.index.hamming_index import pairs_within
 from pipeline.dedup.index.views import VIEWS, encode_views
 from pipeline.dedup.pairs.classes_table import digest_ids
-from pipeline.dedup.pairs.decoys import chance
+from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.prepare.resize import area_average
 
 _LSUN_BEDROOMS = 3_033_042
-_ENCODED = 2048
-_COMPARED = 1024
+_ENCODE_BLOCK = 2048
+_COMPARE_BLOCK = 1024
 
 
 class PairSearchConfig(params.Section):
     """Section `dedup.SET.pairs`."""
 
     mode: Literal["exact", "near"] = Field(
-        description="what is a copy; exact: equal codes, the paper's way; near: alike codes, and pixels that agree"
+        description="what is a copy; exact: equal codes, as in the paper; near: similar codes and similar pixels"
     )
-    radius: int = Field(ge=0, le=15, description="bits in which codes of pictures that are compared may differ (near)")
-    score: float = Field(allow_inf_nan=False, description="least score of a pair that counts as copies (near)")
-    nearly: float = Field(
-        ge=0, allow_inf_nan=False, description="how much below it pairs are kept for looking at (near)"
+    radius: int = Field(
+        ge=0, le=15, description="maximum number of different bits in the codes of a candidate pair (near)"
     )
-    mirrored: bool = Field(description="whether mirrored pictures are copies too (near)")
+    score: float = Field(allow_inf_nan=False, description="minimum score of a pair of copies (near)")
+    near_miss_margin: float = Field(
+        ge=0, allow_inf_nan=False, description="pairs at most this far below the score are listed as near misses (near)"
+    )
+    mirrored: bool = Field(description="whether mirrored copies are copies (near)")
     compare_side: pair_scorer_highres.Side = Field(
         description="pixels per side, at most the pictures' own; above 32, likely pairs are compared again at it (near)"
     )
-    max_candidates: int = Field(gt=0, description="pairs that are compared at most (near)")
+    max_candidates: int = Field(gt=0, description="maximum number of candidate pairs (near)")
 
 
 def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
-    """Refuse pictures that are too small to be compared as the parameters say.
+    """Check that the pictures are large enough to be compared at `compare_side`.
 
     Raises:
-        BadParameters: they are smaller than `compare_side`.
+        BadParameters: the pictures are smaller than `compare_side`.
     """
     side, wanted = images.side, parameters.compare_side
     if parameters.mode == "near" and side < wanted:
@@ -71,28 +74,32 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
 
 
 def compile_ahead(parameters: PairSearchConfig) -> None:
-    """Compile what a search calls; see `jit.compile_ahead`."""
-    closer = [pair_scorer_highres.score] if parameters.compare_side > SIDE else []
-    jit.compile_ahead(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, *closer)
+    """Compile the functions that a search calls; see `jit.compile_ahead`."""
+    highres = [pair_scorer_highres.score] if parameters.compare_side > SIDE else []
+    jit.compile_ahead(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, *highres)
 
 
 class PairSearch:
-    """One search among the pictures of a set, or between those of two.
+    """One search within a set, or between two sets. The lists have one element for each set.
 
     Args:
         left: the set.
         right: the other set; None for pairs within `left`.
-        encoder_file: of normalised input.
-        workers: processes, or threads.
+        encoder_file: an encoder for normalised input.
+        parameters: of the search.
+        workers: processes or threads.
 
     Attributes:
-        digests: of the stored pictures of each set that is searched, uint8 (n, 16).
-        pixels: ids of equal stored pictures of each, int64 (n,).
-        flat: which pictures of each have a single colour, bool (n,).
-        rows: of each, one row for each different picture that has enough detail to be recognised: int64, rising.
+        digests: digests of the stored pictures, uint8 (n, 16).
+        pixels: ids of equal stored pictures, int64 (n,).
+        flat: whether a picture has a single colour, bool (n,).
+        rows: the rows that are searched, int64, increasing: one of each pixel class, if it has enough detail to be
+            recognised.
+        without_detail: number of pixel classes of `left` that are not searched.
+        candidates: number of candidate pairs and decoys, after `run`.
 
     Raises:
-        BadParameters: the encoder is of another kind of input, or pictures are smaller than `compare_side`.
+        BadParameters: the encoder has another kind of input, or pictures are smaller than `compare_side`.
     """
 
     def __init__(
@@ -106,7 +113,7 @@ class PairSearch:
         kind = load_encoder(encoder_file).kind
         if kind != "normalised":
             raise BadParameters(
-                f"--encoder {encoder_file}: learned from {kind}, but mode near needs one of normalised input; "
+                f"--encoder {encoder_file}: its input is {kind}, but mode near needs normalised input; "
                 "set autoencoder.input to normalised, or mode to exact"
             )
         searched = (left,) if self.within else self.sets
@@ -116,23 +123,23 @@ class PairSearch:
         self.pixels = [digest_ids(digests) for digests in self.digests]
         self.flat: list[npt.NDArray[np.bool_]] = []
         self.rows: list[Rows] = []
-        self.without_content = 0
+        self.without_detail = 0
         for images, pixels in zip(searched, self.pixels, strict=True):
             flat, detailed = apply_predicates(images, pixels, is_flat, _has_detail, workers=workers)
             distinct = pixels == np.arange(len(pixels))
             self.flat.append(flat)
             self.rows.append(np.flatnonzero(distinct & detailed))
-            self.without_content += int((distinct & ~detailed).sum()) if images is left else 0
+            self.without_detail += int((distinct & ~detailed).sum()) if images is left else 0
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
-        """The pairs, the near misses and the decoys."""
+        """Search, and return the tables `pairs`, `misses` and `decoys`."""
         compile_ahead(self.parameters)
-        # A mirrored picture is a copy where that is asked for: there, one upside down is none.
+        # If mirrored copies count as copies, decoys are turned upside down instead.
         decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
-        turns: list[Turn] = ["as it is", "mirrored"] if self.parameters.mirrored else ["as it is"]
+        turns: list[Turn] = ["unchanged", "mirrored"] if self.parameters.mirrored else ["unchanged"]
         wanted: list[tuple[int, Turn]] = [(0, turn) for turn in (*turns, decoy)]
-        left = self._encode(wanted if self.within else [*wanted, (1, "as it is")])
+        left = self._encode(wanted if self.within else [*wanted, (1, "unchanged")])
         right = left[0 if self.within else -1]
         *found, decoys = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
         pairs = pa.concat_tables(found).sort_by(
@@ -147,12 +154,12 @@ class PairSearch:
         }
 
     def _encode(self, wanted: Sequence[tuple[int, "Turn"]]) -> list[Codes]:
-        """Codes of all views of sides that are turned in some way."""
+        """Codes of all views, for each wanted (number of the set, turn)."""
         parts, places = [], []
         for number, (side, turn) in enumerate(wanted):
             rows = self.rows[side]
-            for start in range(0, len(rows), _ENCODED):
-                parts.append((self.sets[side].folder, turn, rows[start : start + _ENCODED]))
+            for start in range(0, len(rows), _ENCODE_BLOCK):
+                parts.append((self.sets[side].folder, turn, rows[start : start + _ENCODE_BLOCK]))
                 places.append((number, start))
         codes = [np.empty((len(VIEWS), len(self.rows[side]), BITS // 8), np.uint8) for side, _ in wanted]
         encode_part = partial(_encode_rows, self.encoder_file)
@@ -164,13 +171,13 @@ class PairSearch:
         return codes
 
     def _compare(self, lefts: Sequence[tuple["Turn", Codes]], right: Codes) -> list[pa.Table]:
-        """For each way in which the left ones are turned, the pairs that pass or nearly pass; decoys come last."""
+        """Accepted pairs and near misses, one table for each turn of the left pictures; the last one has the decoys."""
         side = self.parameters.compare_side
         detailed = [
             pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(one), side)
             for one in (self.sets[:1] if self.within else self.sets)
         ]
-        met, parts = [], []
+        candidates, parts = [], []
         for number, (turn, left) in enumerate(lefts):
             kind = "decoys" if number == len(lefts) - 1 else "pairs"
             a, b = find_candidates(
@@ -184,38 +191,38 @@ class PairSearch:
             )
             self.candidates[kind] += len(a)
             rows = (self.rows[0][a], self.rows[-1][b])
-            met.append((rows, np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)))
-            both = detailed[0][rows[0]] & detailed[-1][rows[1]]
-            pieces = [slice(start, start + _COMPARED) for start in range(0, len(a), _COMPARED)]
-            parts += [(turn, rows[0][piece], rows[1][piece], both[piece]) for piece in pieces]
+            candidates.append((rows, np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)))
+            both_detailed = detailed[0][rows[0]] & detailed[-1][rows[1]]
+            pieces = [slice(start, start + _COMPARE_BLOCK) for start in range(0, len(a), _COMPARE_BLOCK)]
+            parts += [(turn, rows[0][piece], rows[1][piece], both_detailed[piece]) for piece in pieces]
         compare = partial(_score_rows, self.sets[0].folder, self.sets[1].folder, self.parameters)
         scores = [np.empty(0)]
         with progress.bar("compare", sum(len(part[1]) for part in parts), "pairs") as advance:
             for part in engine.map_chunks(compare, parts, workers=self.workers):
                 scores.append(part)
                 advance(len(part))
-        ends = np.cumsum([len(hamming) for _, hamming in met])
+        ends = np.cumsum([len(hamming) for _, hamming in candidates])
         tables = []
-        for (rows, hamming), score in zip(met, np.split(np.concatenate(scores), ends[:-1]), strict=True):
-            shown = score >= self.parameters.score - self.parameters.nearly
-            tables.append(pa.table([rows[0][shown], rows[1][shown], hamming[shown], score[shown]], schema=SCHEMA))
+        for (rows, hamming), score in zip(candidates, np.split(np.concatenate(scores), ends[:-1]), strict=True):
+            listed = score >= self.parameters.score - self.parameters.near_miss_margin
+            tables.append(pa.table([rows[0][listed], rows[1][listed], hamming[listed], score[listed]], schema=SCHEMA))
         return tables
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
-        """Counts, and what chance explains: each pair of pictures is a decoy once, as it is a candidate once."""
+        """Counts, and the number of false pairs that the decoys estimate."""
         pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
         count = len(self.rows[0])
         compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])
         bedrooms = _LSUN_BEDROOMS * (_LSUN_BEDROOMS - 1) // 2
         return {
             "searched": count,
-            "without_content": self.without_content,
+            "without_detail": self.without_detail,
             "candidates": self.candidates["pairs"],
             "decoy_candidates": self.candidates["decoys"],
             "pairs": pairs,
-            "nearly": len(tables["misses"]),
+            "near_misses": len(tables["misses"]),
             "decoys": decoys,
-            **chance(decoys, pairs),
+            **estimate_false_pairs(decoys, pairs),
             "false_match_rate": decoys / compared if compared else None,
             "expected_false_at_3033042": round(decoys * bedrooms / compared, 1) if compared else None,
         }
@@ -226,18 +233,18 @@ def _has_detail(small: Images) -> npt.NDArray[np.bool_]:
 
 
 def _first_of_each(pairs: pa.Table) -> pa.Table:
-    """Of rows with the same left and right, side by side, the first."""
+    """Keep the first of adjacent rows with equal left and right."""
     left, right = (np.asarray(pairs.column(name)) for name in ("left", "right"))
     new = np.ones(len(pairs), bool)
     new[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
     return pairs.filter(pa.array(new)).combine_chunks()
 
 
-Turn = Literal["as it is", "mirrored", "upside down"]
+Turn = Literal["unchanged", "mirrored", "upside down"]
 
 
 def turned(images: Images, turn: Turn) -> Images:
-    """Pictures uint8 (n, H, W, 3) as they are, or turned over."""
+    """Pictures uint8 (n, H, W, 3), unchanged, mirrored or upside down; a view of the same memory."""
     if turn == "mirrored":
         return images[:, :, ::-1]
     return images[:, ::-1] if turn == "upside down" else images

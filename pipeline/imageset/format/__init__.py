@@ -1,1 +1,1 @@
-"""The image set on disk, and the list of its rows that are kept."""
+"""The image set on disk, and the list of its kept rows."""

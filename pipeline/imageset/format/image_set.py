@@ -1,13 +1,14 @@
-"""The one on-disk format for pictures: an image set.
+"""The image set: the on-disk format for pictures.
 
     images-00000.npy …   uint8 (n, H, W, 3) RGB, at most 65,536 pictures each
-    index.parquet        a row a picture, in key order (byte order of UTF-8), or in that of its parts: see `appending`
-    skipped.parquet      a row for each source that gave no picture, with the cause
-    imageset.json        schema version, counts, shape, SHA-256 per shard, pictures of each part if there are several
+    index.parquet        one row per picture, in key order (byte order of UTF-8) within each part; see `append`
+    skipped.parquet      one row for each source that gave no picture, with the reason
+    imageset.json        schema version, counts, shape, SHA-256 of each shard, pictures per part if there are several
 
-Sets of schema version 1 are read as well: their index has neither `stored_digest` nor `source_digest`.
+Sets of schema version 1 can be read too; their index has neither `stored_digest` nor `source_digest`.
 
-Flat `.npy` because a 64×64 picture in LMDB costs a third more and needs locks; and it can be mapped into memory.
+The shards are `.npy` files, because they can be mapped into memory. A 64×64 picture in LMDB takes a third more space and
+needs locks.
 """
 
 import hashlib
@@ -43,10 +44,10 @@ INDEX_SCHEMA = pa.schema(
         ("box", pa.list_(pa.int32(), 4)),
         ("label", pa.string()),
         ("stored_digest", pa.binary(DIGEST_BYTES)),  # of the stored square; see `pixel_digests`
-        ("source_digest", pa.binary(DIGEST_BYTES)),  # of the whole decoded source; null where it is not known
+        ("source_digest", pa.binary(DIGEST_BYTES)),  # of the whole decoded source; null if not known
     ]
 )
-"""Of `index.parquet`."""
+"""Columns of `index.parquet`."""
 
 _VERSION_1 = pa.schema([field for field in INDEX_SCHEMA if not field.name.endswith("_digest")])
 _INDEX_SCHEMAS = {1: _VERSION_1, SCHEMA_VERSION: INDEX_SCHEMA}
@@ -57,15 +58,15 @@ SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "rea
 
 @dataclass(frozen=True)
 class Picture:
-    """What the index says of a picture, but for its place.
+    """The entry of a picture in the index, except its position.
 
     Attributes:
-        key: unique UTF-8 text.
-        source_width, source_height: pixels of the source as shown (after EXIF orientation).
-        source_bytes: length of the encoded source.
-        sha256: of the encoded source, 64 hex characters.
-        box: x0, y0, x1, y1 in source pixels, for faces.
-        label: class name, where the data set has one.
+        key: UTF-8 text, unique in the set.
+        source_width, source_height: size of the source in pixels, after EXIF orientation.
+        source_bytes: length of the encoded source file.
+        sha256: of the encoded source file, 64 hex characters.
+        box: x0, y0, x1, y1 in source pixels; for faces only.
+        label: class name, if the data set has classes.
     """
 
     key: str
@@ -82,10 +83,10 @@ class Skipped:
     """A source that gave no picture.
 
     Attributes:
-        key: as it would stand in the index; a face that is left out is keyed like one that is kept.
-        kind: `bad` (could not be read) or `filtered` (left out on purpose); only `bad` counts against `max_bad`.
-        reason: a short fixed word, such as `not_an_image`.
-        detail: what exactly was found.
+        key: the key that the picture would have in the index; faces that are left out have keys like other faces.
+        kind: `bad` (not readable) or `filtered` (left out on purpose); only `bad` sources count for `max_bad`.
+        reason: a fixed word, such as `not_an_image`.
+        detail: a description of what was found.
     """
 
     key: str
@@ -95,7 +96,7 @@ class Skipped:
 
 
 def pixel_digests(images: Images) -> npt.NDArray[np.uint8]:
-    """Digests that are equal where pictures are: the first 16 bytes of the SHA-256 of each picture's pixels.
+    """Compute digests of pictures: the first 16 bytes of the SHA-256 of the pixels.
 
     Args:
         images: uint8 (n, H, W, 3).
@@ -108,7 +109,7 @@ def pixel_digests(images: Images) -> npt.NDArray[np.uint8]:
 
 
 def digest_array(digests: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
-    """Digests, uint8 (n, 16), as a column of the index."""
+    """Convert digests, uint8 (n, 16), to a column of the index."""
     buffers = [None, pa.py_buffer(digests.tobytes())]
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(digests), buffers)
 
@@ -125,10 +126,10 @@ def write_chunk(
 
     Args:
         images: uint8 (n, H, W, 3), row-aligned with `pictures`.
-        sources: how many source pictures the chunk is made of; a photo gives as many pictures as it has faces.
+        sources: number of source pictures of the chunk; a photo can give several pictures, one for each face.
     """
     files.write_array(folder / f"{number:06d}.npy", images)
-    # The list comes last: its presence says that the chunk is complete.
+    # The list is written last: its presence marks a complete chunk.
     digests = pixel_digests(images).tobytes().hex()
     record = {
         "sources": sources,
@@ -140,20 +141,20 @@ def write_chunk(
 
 
 def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, max_bad: float) -> dict[str, int]:
-    """Join finished chunks, in order, to an image set in the folder `to`.
+    """Join finished chunks, in order, into an image set in the folder `to`.
 
     Args:
-        chunks_folder: where `write_chunk` wrote chunks 0..chunk_count-1.
+        chunks_folder: folder of the chunks 0..chunk_count-1 that `write_chunk` wrote.
         side: height and width of the pictures.
-        max_bad: largest share of sources that may be bad, 0..1.
+        max_bad: maximum share of bad sources, 0..1.
 
     Returns:
         Counts: `sources`, `pictures`, `bad`, `filtered`.
 
     Raises:
-        PipelineError: more than `max_bad` of the sources could not be read, or none could.
+        PipelineError: the share of bad sources exceeds `max_bad`, or no picture was made.
     """
-    # A dictionary a picture takes several times what a row of a table does: only one chunk has them at a time.
+    # A dictionary takes several times the memory of a table row, so only one chunk has dictionaries at a time.
     index_parts: list[pa.Table] = []
     skipped_parts, sizes = [SKIPPED_SCHEMA.empty_table()], list[int]()
     sources = used = total = 0
@@ -175,20 +176,20 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
             skipped_parts.append(pa.Table.from_pylist(record["skipped"], SKIPPED_SCHEMA))
             sizes.append(len(pictures))
             total += len(pictures)
-            # A photo's faces are pictures of their own, keyed photo#000 and so on, all in one chunk: count photos.
+            # Faces have the keys photo#000, photo#001, …, and all faces of a photo are in one chunk. Count photos.
             used += len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures})
             sources += record["sources"]
             index_parts = _write_index(index, index_parts, last=number == chunk_count - 1)
     skipped = pa.concat_tables(skipped_parts).combine_chunks().sort_by([("key", "ascending"), ("reason", "ascending")])
     bad = skipped.filter(pc.equal(skipped.column("kind"), "bad"))
     if sources == 0:
-        raise PipelineError("no source pictures were found; look into the folder or archive that was given")
+        raise PipelineError("no source pictures were found; check the folder or archive that was given")
     if not total or len(bad) / sources > max_bad:
         shown = bad if len(bad) else skipped
         first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in shown.slice(0, 3).to_pylist())
         raise PipelineError(
             f"{len(bad)} of {sources} sources could not be read and {total} pictures were made; at most "
-            f"{max_bad:.2%} may be bad (max_bad). The first: {first}"
+            f"{max_bad:.2%} may be bad (max_bad). First ones: {first}"
         )
     blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r") for n, size in enumerate(sizes) if size)
     shards = write_shards(blocks, total, to, side=side)
@@ -199,14 +200,17 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
 
 
 def write_description(to: Path, counts: dict[str, int], shards: dict[str, str], side: int, **parts: list[int]) -> None:
-    """Write `imageset.json`, last of all; `parts` is there for a set of several."""
+    """Write `imageset.json`, the last file of a set. `parts` gives the pictures per part, if there are several."""
     index = files.sha256_file(to / "index.parquet")
     description = {"counts": counts, "shape": [side, side, 3], "shards": shards, "index_sha256": index, **parts}
     files.write_json(to / "imageset.json", {"schema_version": SCHEMA_VERSION, **description})
 
 
 def _write_index(index: pq.ParquetWriter, parts: list[pa.Table], *, last: bool) -> list[pa.Table]:
-    """Write the rows of whole shards, at last all, in a row group each, so that no chunk shows; also what is left."""
+    """Write the rows of complete shards (if `last`, all rows), one row group each, and return the remaining rows.
+
+    So the bytes of the file do not depend on the chunks.
+    """
     count = sum(map(len, parts))
     count -= 0 if last else count % SHARD_PICTURES
     if not count:
@@ -217,13 +221,13 @@ def _write_index(index: pq.ParquetWriter, parts: list[pa.Table], *, last: bool) 
 
 
 def write_shards(blocks: Iterator[Images], total: int, to: Path, *, side: int, first: int = 0) -> dict[str, str]:
-    """Write blocks of pictures, `total` in all, to shards numbered from `first`; also their SHA-256 by name."""
+    """Write blocks with `total` pictures to shards numbered from `first`; return the SHA-256 of each file name."""
     shards: dict[str, str] = {}
     rest = np.empty((0, side, side, 3), np.uint8)
     for start in range(0, total, SHARD_PICTURES):
         path = to / f"images-{first + start // SHARD_PICTURES:05d}.npy"
         count = min(SHARD_PICTURES, total - start)
-        # Written, not mapped: on a full disk a write is an error, a mapped page the end of the process (SIGBUS).
+        # Not memory-mapped: on a full disk, a write raises an error, but a mapped page kills the process (SIGBUS).
         with path.open("wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
             np.lib.format.write_array_header_1_0(file, header)
@@ -238,7 +242,7 @@ def write_shards(blocks: Iterator[Images], total: int, to: Path, *, side: int, f
 
 
 def _shard_lengths(path: Path, description: Any) -> list[int]:
-    """How many pictures each shard has. Refuses an `imageset.json` that nothing here can have written."""
+    """Number of pictures in each shard. Raises CorruptData for a description that is not valid."""
     version = description.get("schema_version") if isinstance(description, dict) else None
     if version not in _INDEX_SCHEMAS:
         known = " or ".join(map(str, _INDEX_SCHEMAS))
@@ -257,22 +261,22 @@ def _shard_lengths(path: Path, description: Any) -> list[int]:
                 lengths = [min(SHARD_PICTURES, n - start) for n in parts for start in range(0, n, SHARD_PICTURES)]
                 if len(shards) == len(lengths):
                     return lengths
-    raise CorruptData(f"{path}: counts, shape or shards are not those of an image set; make the set again")
+    raise CorruptData(f"{path}: counts, shape or shards are not valid; make the set again")
 
 
 class ImageSet:
-    """Read-only view of an image set folder: a sequence of pictures.
+    """An image set folder as a read-only sequence of pictures.
 
-    `images[7]` is one picture, uint8 (side, side, 3) RGB; `images[:100]`, `images[[3, 1]]` and `images[mask]` are
-    copies of several, uint8 (n, side, side, 3). Files are read when pictures are asked for.
+    `images[7]` is one picture, uint8 (side, side, 3) RGB. `images[:100]`, `images[[3, 1]]` and `images[mask]` are copies
+    of several pictures, uint8 (n, side, side, 3). Files are read on access.
 
     Args:
         folder: the image set.
-        side: centre-crop to this many pixels when reading; None for the side stored.
+        side: pictures are centre-cropped to this side when read; None for the stored side.
 
     Raises:
-        MissingInput: `folder` holds no image set.
-        CorruptData: its parts do not belong together, or come from another version.
+        MissingInput: `folder` contains no image set.
+        CorruptData: the files do not belong together, or have another version.
     """
 
     def __init__(self, folder: str | Path, side: int | None = None) -> None:
@@ -290,7 +294,9 @@ class ImageSet:
         self.shards: dict[str, str] = dict(sorted(description["shards"].items()))
         self.digest = files.digest(description)
         if self.side > self.stored_side:
-            raise CorruptData(f"{folder}: pictures are {self.stored_side} pixels wide, {self.side} were asked for")
+            raise CorruptData(
+                f"{folder}: pictures have {self.stored_side} pixels per side, expected at least {self.side}"
+            )
 
     def __len__(self) -> int:
         return self.counts["pictures"]
@@ -308,7 +314,7 @@ class ImageSet:
 
     @cached_property
     def index(self) -> pa.Table:
-        """The index, in row order; see `INDEX_SCHEMA`. In a set of schema version 1 both digests are null."""
+        """The index, in row order; see `INDEX_SCHEMA`. In a set of schema version 1, both digests are null."""
         table = self._table("index.parquet", _INDEX_SCHEMAS[self.schema_version])
         for field in list(INDEX_SCHEMA)[len(table.column_names) :]:
             table = table.append_column(field, pa.nulls(len(table), field.type))
@@ -322,9 +328,9 @@ class ImageSet:
         return [str(key) for key in self.index.column("key").to_pylist()]
 
     def stored_digests(self, rows: Rows | None = None) -> npt.NDArray[np.uint8]:
-        """Digests of stored pictures, see `pixel_digests`: from the index, or from the pixels where it has none.
+        """Digests of stored pictures (see `pixel_digests`), from the index, or computed if the index has none.
 
-        They are of the stored pictures, whatever `side` is read.
+        They do not depend on the `side` that is read.
 
         Args:
             rows: int64 (n,); None for all pictures.
@@ -373,7 +379,7 @@ class ImageSet:
         return maps
 
     def read(self, rows: Rows) -> Images:
-        """Pictures by row number, in the order asked for: uint8 (n, side, side, 3) RGB, a copy."""
+        """Read pictures by row number, in the given order: uint8 (n, side, side, 3) RGB, a copy."""
         out = np.empty((len(rows), self.side, self.side, 3), np.uint8)
         cut = (self.stored_side - self.side) // 2
         inner = slice(cut, cut + self.side)
@@ -384,6 +390,6 @@ class ImageSet:
         return out
 
     def blocks(self, pictures: int = _BLOCK) -> Iterator[tuple[int, Images]]:
-        """All pictures in row order as (first row, block of at most `pictures`)."""
+        """Iterate over all pictures in row order: (first row, block of at most `pictures` pictures)."""
         for start in range(0, len(self), pictures):
             yield start, self.read(np.arange(start, min(start + pictures, len(self))))

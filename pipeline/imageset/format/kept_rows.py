@@ -1,4 +1,4 @@
-"""The rows that deduplication kept: all that training, and what looks at a trained network, reads of its result."""
+"""The rows that deduplication kept: the only part of its result that training and evaluation read."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from pipeline.imageset.format.image_set import Rows
 
 
 def load_kept(path: str | Path, pictures: int) -> Rows:
-    """The row numbers that deduplication kept: int64 (n,), rising.
+    """Read the row numbers that deduplication kept: int64 (n,), increasing.
 
     Args:
         path: `kept.npy`.
-        pictures: how many the image set has.
+        pictures: number of pictures in the image set.
 
     Raises:
-        MissingInput: there is no such file.
-        CorruptData: it is not such a list, or not one of this image set.
+        MissingInput: the file does not exist.
+        CorruptData: the file is not a list of rows, or does not fit the image set.
     """
     path = Path(path)
     again = "run remove-duplicates again"
@@ -31,7 +31,7 @@ def load_kept(path: str | Path, pictures: int) -> Rows:
     if rows.dtype != np.int64 or rows.ndim != 1:
         raise CorruptData(f"--kept {path}: {rows.dtype} of shape {rows.shape}, expected a list of int64; {again}")
     if (np.diff(rows) <= 0).any():
-        raise CorruptData(f"--kept {path}: rows are not rising, so some stand twice or out of order; {again}")
+        raise CorruptData(f"--kept {path}: rows are not in increasing order; {again}")
     if len(rows) and not 0 <= rows[0] <= rows[-1] < pictures:
         raise CorruptData(
             f"--kept {path}: rows {rows[0]} to {rows[-1]}, but --images has {pictures} pictures; {again} on this set"

@@ -27,7 +27,7 @@ Make = Callable[..., Path]
 def result(make_imageset: Make, tmp_path: Path) -> Path:
     """Three pictures, of which the second was removed for the first, and the third for one of another set."""
     images = ImageSet(make_imageset(pictures(3), name="old"))
-    row = {"row": [1], "keeper": [0], "reason": ["near_code"], "hamming": [2], "similarity": [0.9]}
+    row = {"row": [1], "representative": [0], "reason": ["near_code"], "hamming": [2], "similarity": [0.9]}
     removals = pa.table(row, schema=manifest.REMOVALS)
     others = Matches(np.array([2]), ["elsewhere"], ["f" * 64], [5])
     table = manifest.build(images, np.zeros((3, 16), np.uint8), removals, removals, others)

@@ -117,8 +117,8 @@ class House:
             verdicts = here / "verdicts.csv"
             write_verdicts(verdicts, case.verdicts)
         folders = (here / "set", here / "codes", here / "pairs", verdicts)
-        standing = earlier / "dedup" if earlier else None
-        remove_duplicates(*folders, RemovalConfig(keep=case.keep), here / "dedup", standing=standing)
+        prior_result = earlier / "dedup" if earlier else None
+        remove_duplicates(*folders, RemovalConfig(keep=case.keep), here / "dedup", prior_result=prior_result)
         return here
 
 
@@ -195,7 +195,7 @@ def test_what_the_detector_found_does_not_depend_on_verdicts(house: House, case:
     by_row = {row["row"]: row for row in found}
     for n, row in enumerate(rows_of(here)):
         if row["status"] == "restored":
-            assert row["kept_key"] == f"k{by_row[n]['keeper']:03d}" and row["reason"] == by_row[n]["reason"]
+            assert row["kept_key"] == f"k{by_row[n]['representative']:03d}" and row["reason"] == by_row[n]["reason"]
         elif row["status"] == "kept":
             assert row["kept_key"] is None and n not in by_row
 

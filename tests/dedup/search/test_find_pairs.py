@@ -26,7 +26,7 @@ from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
 Scenes = Callable[[int, int], Images]
 NEAR = pair_search.PairSearchConfig(
-    mode="near", radius=15, score=3.0, nearly=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+    mode="near", radius=15, score=3.0, near_miss_margin=3.0, mirrored=False, compare_side=32, max_candidates=100_000
 )
 
 
