@@ -1,4 +1,4 @@
-"""Find which pictures of a set are copies of which."""
+"""Find the pairs of copies in an image set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,15 +25,15 @@ def find_pairs(
     name: SetOption,
     parameters: ParamsOption,
     images: ImagesOption,
-    codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
-    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
+    codes: Annotated[Path, typer.Option(help="Result folder of hash-images.")],
+    encoder: Annotated[Path, typer.Option(help="Result folder of train-autoencoder.")],
     to: ToOption,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Find which pictures of a set are copies of which."""
+    """Find the pairs of copies in an image set."""
     with stage("find-pairs", quiet, as_json) as report:
         from pipeline.core import engine
         from pipeline.core.params import load_section

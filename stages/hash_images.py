@@ -1,4 +1,4 @@
-"""Give every picture its 128-bit code."""
+"""Compute the 128-bit code of every picture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +13,14 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def hash_images(
     images: ImagesOption,
-    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
+    encoder: Annotated[Path, typer.Option(help="Result folder of train-autoencoder.")],
     to: ToOption,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Give every picture its 128-bit code."""
+    """Compute the 128-bit code of every picture."""
     with stage("hash-images", quiet, as_json) as report:
         from pipeline.core import engine
         from pipeline.dedup.encoder import codes
@@ -28,8 +28,8 @@ def hash_images(
         summary = codes.hash_images(images, encoder, to, workers=workers or engine.default_workers())
         report(
             summary,
-            f"{summary['count']:,} pictures hashed, which were only read; {summary['distinct_codes']:,} different "
-            f"codes, {summary['effective_bits']:.0f} of 128 bits in use; next: dcgan find-pairs",
+            f"{summary['count']:,} pictures hashed; {summary['distinct_codes']:,} different "
+            f"codes, information at most {summary['effective_bits']:.0f} of 128 bits; next: dcgan find-pairs",
         )
 
 

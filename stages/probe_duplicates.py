@@ -1,4 +1,4 @@
-"""Measure how many planted copies of a set's own pictures are found."""
+"""Measure the recall of the search on planted copies of the set's pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,14 +24,14 @@ def probe_duplicates(
     name: SetOption,
     parameters: ParamsOption,
     images: ImagesOption,
-    encoder: Annotated[Path, typer.Option(help="Folder that train-autoencoder wrote.")],
-    pairs: Annotated[Path, typer.Option(help="Folder that find-pairs wrote.")],
+    encoder: Annotated[Path, typer.Option(help="Result folder of train-autoencoder.")],
+    pairs: Annotated[Path, typer.Option(help="Result folder of find-pairs.")],
     to: ToOption,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Measure how many planted copies of a set's own pictures are found."""
+    """Measure the recall of the search on planted copies of the set's pictures."""
     with stage("probe-duplicates", quiet, as_json) as report:
         from pipeline.core.params import load_section
         from pipeline.dedup.recall import recall_eval
@@ -41,7 +41,7 @@ def probe_duplicates(
         section = load_section(parameters, f"dedup.{name}.probe", recall_eval.RecallConfig)
         summary = recall_eval.measure_recall(images, encoder, pairs, detector, section, to)
         report(
-            summary, f"{recall_eval.summary_sentence(summary)}; no picture was touched; next: dcgan remove-duplicates"
+            summary, f"{recall_eval.summary_sentence(summary)}; no picture was changed; next: dcgan remove-duplicates"
         )
 
 

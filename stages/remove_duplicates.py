@@ -1,4 +1,4 @@
-"""Decide which pictures stay, one of each group of duplicates."""
+"""Decide which pictures are kept: one of each group of duplicates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,15 +24,15 @@ def remove_duplicates(
     name: SetOption,
     parameters: ParamsOption,
     images: ImagesOption,
-    codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
-    pairs: Annotated[Path, typer.Option(help="Folder that find-pairs wrote.")],
-    verdicts: Annotated[Path, typer.Option(help="People's verdicts (CSV).")],
+    codes: Annotated[Path, typer.Option(help="Result folder of hash-images.")],
+    pairs: Annotated[Path, typer.Option(help="Result folder of find-pairs.")],
+    verdicts: Annotated[Path, typer.Option(help="Verdicts of people (CSV file).")],
     to: ToOption,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Decide which pictures stay, one of each group of duplicates."""
+    """Decide which pictures are kept: one of each group of duplicates."""
     with stage("remove-duplicates", quiet, as_json) as report:
         from pipeline.core.params import load_section
         from pipeline.dedup.decision import removal
@@ -41,8 +41,8 @@ def remove_duplicates(
         summary = removal.remove_duplicates(images, codes, pairs, verdicts, section, to)
         report(
             summary,
-            f"{summary['kept']:,} of {summary['pictures']:,} pictures stay, left out: {summary['removed']:,} (groups: "
-            f"{summary['groups']:,}); no picture was deleted; next: dcgan audit-duplicates",
+            f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} left out in "
+            f"{summary['groups']:,} groups; no file was deleted; next: dcgan audit-duplicates",
         )
 
 

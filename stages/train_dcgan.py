@@ -1,4 +1,4 @@
-"""Train a DCGAN on the pictures that stayed."""
+"""Train a DCGAN on the kept pictures."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,22 +24,22 @@ app = typer.Typer(add_completion=False)
 def train_dcgan(
     name: SetOption,
     images: ImagesOption,
-    kept: Annotated[Path, typer.Option(help="Row numbers to train on: kept.npy of remove-duplicates.")],
+    kept: Annotated[Path, typer.Option(help="Rows to train on: kept.npy of remove-duplicates.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None,
         typer.Option(
-            help="What to train on; auto: a CUDA device if torch sees one, else the CPU.",
-            show_default="what the profile says",
+            help="Device; auto: a CUDA device if torch finds one, else the CPU.",
+            show_default="value of the profile",
         ),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Train a DCGAN on the pictures that stayed."""
+    """Train a DCGAN on the kept pictures."""
     from pipeline.core.params import load_section
     from pipeline.models.dcgan import train
     from pipeline.models.dcgan.config import DcganConfig

@@ -91,8 +91,8 @@ def sample_pairs(
     them is nearly as precise as one from a simple random sample.
 
     Args:
-        removals: one row for each picture that the detector removes before verdicts apply: `row` and `representative` (int64,
-            rows of `images`: the removed picture and its representative), `reason` (string, one of
+        removals: one row for each picture that the detector removes before verdicts apply: `row` and
+            `representative` (int64, rows of `images`: the removed picture and its representative), `reason` (string, one of
             `manifest.REASONS`), `hamming` (int16). Pairs of equal bytes are left out; pairs with the same two contents
             count once.
         detector: digest of the detector.

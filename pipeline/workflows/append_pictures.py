@@ -21,8 +21,8 @@ from pipeline.imageset.format.image_set import ImageSet
 from pipeline.workflows.deduplicate import Options, check_paths, decide, images_of, prepare, show
 
 _SAME = "give the same options as then"
-_FREE = {"max_candidates", "near_miss_margin"}
-"""Parameters of the search that change what is listed, not what is found."""
+_NOT_COMPARED = {"max_candidates", "near_miss_margin"}
+"""Parameters of the search that do not change which pairs are accepted."""
 
 
 def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
     now: dict[str, Any] = {"mode": mode, "keep": options.remove.keep}
     then = {"mode": earlier["mode"], **manifest.read_any(steps / "dedup")[1]["parameters"]}
     if mode == "near":
-        now |= options.pairs.model_dump(exclude=_FREE)
+        now |= options.pairs.model_dump(exclude=_NOT_COMPARED)
         then |= {"compare_side": SIDE, **earlier["parameters"]}  # older results have no compare_side
     if side is not None:
         now |= {"side": options.squares.side}

@@ -185,14 +185,14 @@ def decide(
     workers: int,
     to: Path,
     steps: Path,
-    **prior_result: Path,
+    prior_result: Path | None = None,
 ) -> dict[str, Any]:
     """Run all steps after the encoder, from codes to gallery, in the folder `steps`.
 
     Args:
         raw: the raw folder of the image set.
         to: folder of the result, which holds the verdicts.
-        prior_result: passed to `remove_duplicates`.
+        prior_result: the earlier result of `remove_duplicates`, if pictures are added to it.
     """
     verdicts = options.verdicts or to / "verdicts.csv"
     if options.verdicts is None and not verdicts.exists():
@@ -210,7 +210,7 @@ def decide(
         found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
         matches = steps / "matches" if options.drop_matches else None
     folders = (images, steps / "codes", steps / "pairs", verdicts)
-    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, **prior_result)
+    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, prior_result=prior_result)
     audit_duplicates(
         images,
         steps / "codes",

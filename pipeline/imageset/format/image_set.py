@@ -7,8 +7,8 @@
 
 Sets of schema version 1 can be read too; their index has neither `stored_digest` nor `source_digest`.
 
-The shards are `.npy` files, because they can be mapped into memory. A 64×64 picture in LMDB takes a third more space and
-needs locks.
+The shards are `.npy` files, because they can be mapped into memory. A 64×64 picture in LMDB takes a third more space
+and needs locks.
 """
 
 import hashlib
@@ -267,8 +267,8 @@ def _shard_lengths(path: Path, description: Any) -> list[int]:
 class ImageSet:
     """An image set folder as a read-only sequence of pictures.
 
-    `images[7]` is one picture, uint8 (side, side, 3) RGB. `images[:100]`, `images[[3, 1]]` and `images[mask]` are copies
-    of several pictures, uint8 (n, side, side, 3). Files are read on access.
+    `images[7]` is one picture, uint8 (side, side, 3) RGB. `images[:100]`, `images[[3, 1]]` and `images[mask]` are
+    copies of several pictures, uint8 (n, side, side, 3). Files are read on access.
 
     Args:
         folder: the image set.
