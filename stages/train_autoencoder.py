@@ -38,8 +38,8 @@ def train_autoencoder(
         summary = train_autoencoder(images, section, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['steps']:,} steps on {summary['pictures']:,} pictures; "
-            f"loss {summary['final_loss']:.4f}, {len(summary['constant_bits'])} of 128 bits constant; next: dcgan hash-images",
+            f"{summary['steps']:,} steps on {summary['pictures']:,} pictures; loss "
+            f"{summary['final_loss']:.4f}, constant bits: {len(summary['constant_bits'])} of 128; next: dcgan hash-images",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the tests of deduplication share: small sets of made pictures, and an encoder that needs no training."""
+"""Shared fixtures: small generated sets, and an encoder that needs no training."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from pipeline.imageset.format.image_set import Images
 
 @pytest.fixture
 def encoder() -> Encoder:
-    """Random weights that sum to about nothing, so that about half of the bits are set by any picture."""
+    """Random weights whose sum is about zero, so that about half of the bits are set for any picture."""
     rng = np.random.default_rng(5)
     weight = rng.integers(-127, 128, (BITS, INPUTS)).astype(np.int8)
     return Encoder(weight, (weight.sum(axis=1, dtype=np.int64) * 128).astype(np.int32))
@@ -36,7 +36,7 @@ def blobs() -> Callable[[int], Images]:
 
 @pytest.fixture
 def make_set(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes an image set whose keys, source bytes and boxes can be chosen."""
+    """A function that writes an image set with given keys, source bytes and boxes."""
 
     def make(
         images: Images,
@@ -68,7 +68,7 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
-    """A function that hashes an image set and gives the folder of its codes."""
+    """A function that hashes an image set and returns the folder of the codes."""
 
     def make(images: Path) -> Path:
         folder = tmp_path / "encoder"
@@ -87,7 +87,7 @@ EXACT = PairSearchConfig(
 
 @pytest.fixture
 def paired(tmp_path: Path, hashed: Callable[[Path], Path]) -> Callable[..., Path]:
-    """A function that hashes an image set, looks for pairs and gives their folder; the paper's way, if not told."""
+    """A function that hashes an image set, searches for pairs (by default in mode exact) and returns their folder."""
 
     def make(images: Path, parameters: PairSearchConfig = EXACT) -> Path:
         to = tmp_path / f"{images.name}-pairs"

@@ -1,4 +1,4 @@
-"""The image set: what is written is read back, and broken sets are found out."""
+"""An image set is read back as written, and damaged sets are refused."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def described(image: np.ndarray, key: str) -> Picture:
 def test_chunks_and_shards_of_any_size_give_the_same_pictures(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard: int
 ) -> None:
-    """Where chunks and shards are cut decides nothing about what is read, and where chunks are, nothing at all."""
+    """The sizes of chunks and shards do not change the pictures, and the sizes of chunks change no byte."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_set, "SHARD_PICTURES", shard)
         folder = tmp_path_factory.mktemp("set")
@@ -59,7 +59,7 @@ def test_chunks_and_shards_of_any_size_give_the_same_pictures(
 
 
 def test_sources_add_up(tmp_path: Path) -> None:
-    """sources = pictures' sources + bad + filtered; two faces of one photo are one source, a face left out is none."""
+    """sources = used + bad + filtered; two faces of one photo are one used source, a face that is left out is none."""
     images = pictures(3)
     listed = [
         Picture("a.jpg#000", 8, 8, 9, "0" * 64, box=(0, 0, 4, 4)),
@@ -79,7 +79,7 @@ def test_sources_add_up(tmp_path: Path) -> None:
 
 
 def test_too_many_bad_pictures_stop_and_are_named(tmp_path: Path) -> None:
-    """A broken archive is not silently a small one."""
+    """Too many bad pictures are an error that names the first ones."""
     images = pictures(2)
     listed = [described(image, str(i)) for i, image in enumerate(images)]
     skipped = [Skipped("x.jpg", "bad", "truncated", "at 9")]
@@ -89,14 +89,14 @@ def test_too_many_bad_pictures_stop_and_are_named(tmp_path: Path) -> None:
 
 
 def test_no_sources_are_an_error(tmp_path: Path) -> None:
-    """An empty folder is said to be empty."""
+    """An empty folder is an error."""
     image_set.write_chunk(tmp_path / "chunks", 0, pictures(0), [], [], sources=0)
     with pytest.raises(PipelineError, match="no source pictures"):
         image_set.join_chunks(tmp_path / "chunks", 1, tmp_path, side=4, max_bad=1.0)
 
 
 def test_a_smaller_side_is_the_centre(make_imageset: Callable[..., Path]) -> None:
-    """Faces are stored at 128 and read as their centre 64."""
+    """A smaller side gives the centre, for example 64 of faces stored at 128."""
     images = pictures(2, side=8)
     folder = make_imageset(images)
     np.testing.assert_array_equal(ImageSet(folder, side=4).read(np.array([1])), images[1:, 2:6, 2:6])
@@ -104,8 +104,8 @@ def test_a_smaller_side_is_the_centre(make_imageset: Callable[..., Path]) -> Non
         ImageSet(folder, side=16)
 
 
-def test_broken_sets_are_found_out(make_imageset: Callable[..., Path], tmp_path: Path) -> None:
-    """Missing, cut, mixed up, from another version: one clear error each."""
+def test_broken_sets_are_refused(make_imageset: Callable[..., Path], tmp_path: Path) -> None:
+    """Missing, truncated or exchanged files and other versions each raise one clear error."""
     with pytest.raises(MissingInput, match="no image set"):
         ImageSet(tmp_path / "nothing")
     folder = make_imageset(pictures(5))
@@ -124,8 +124,8 @@ def test_broken_sets_are_found_out(make_imageset: Callable[..., Path], tmp_path:
 
 
 @pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 2}])
-def test_a_description_of_another_kind_is_found_out(make_imageset: Callable[..., Path], value: Any) -> None:
-    """JSON that is no description of an image set is said to be broken, without a traceback."""
+def test_other_json_is_refused(make_imageset: Callable[..., Path], value: Any) -> None:
+    """JSON that does not describe an image set is refused without a traceback."""
     folder = make_imageset(pictures(2))
     (folder / "imageset.json").write_text(json.dumps(value))
     with pytest.raises(CorruptData, match=r"imageset\.json: .*make the set again"):
@@ -145,12 +145,12 @@ def test_a_description_of_another_kind_is_found_out(make_imageset: Callable[...,
         ("shards", {}),
     ],
 )
-def test_a_description_with_wrong_parts_is_found_out(make_imageset: Callable[..., Path], name: str, value: Any) -> None:
-    """Each part has its type, and a missing one is an error of the file, not of the program."""
+def test_wrong_values_in_the_description_are_refused(make_imageset: Callable[..., Path], name: str, value: Any) -> None:
+    """A missing value or one of a wrong type is an error of the file, not a traceback."""
     folder = make_imageset(pictures(2))
     description = json.loads((folder / "imageset.json").read_text())
     (folder / "imageset.json").write_text(json.dumps(description | {name: value}))
-    with pytest.raises(CorruptData, match=r"counts, shape or shards are not those of an image set"):
+    with pytest.raises(CorruptData, match=r"counts, shape or shards are not valid"):
         ImageSet(folder)
 
 
@@ -158,8 +158,8 @@ def expected_digests(images: np.ndarray) -> list[bytes]:
     return [hashlib.sha256(image.tobytes()).digest()[:16] for image in images]
 
 
-def test_digests_of_stored_pictures_stand_in_the_index(make_imageset: Callable[..., Path]) -> None:
-    """They are computed once, when pictures are written; the digest of the source is not known."""
+def test_the_index_contains_digests_of_stored_pictures(make_imageset: Callable[..., Path]) -> None:
+    """The digests of stored pictures are computed when they are written; the digest of the source is null."""
     images = pictures(5)
     images[3] = images[1]
     read = ImageSet(make_imageset(images))
@@ -173,7 +173,7 @@ def test_digests_of_stored_pictures_stand_in_the_index(make_imageset: Callable[.
 def test_a_set_of_version_1_is_read_and_its_digests_are_computed(
     make_imageset: Callable[..., Path], as_version_1: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A set that version 0.1 made need not be made again; the digests are of what is stored, whatever side is read."""
+    """A set of version 0.1 is readable; its digests are those of the stored pictures, for any `side`."""
     monkeypatch.setattr(image_set, "_BLOCK", 2)
     images = pictures(5, side=8)
     folder = make_imageset(images)
@@ -188,8 +188,8 @@ def test_a_set_of_version_1_is_read_and_its_digests_are_computed(
 
 
 @pytest.mark.parametrize("name", ["index", "skipped"])
-def test_broken_tables_are_found_out(make_imageset: Callable[..., Path], name: str) -> None:
-    """Cut short, empty, with other columns, or gone: one line that names the file."""
+def test_broken_tables_are_refused(make_imageset: Callable[..., Path], name: str) -> None:
+    """A truncated, empty or missing table, or one with other columns, raises an error that names the file."""
     folder = make_imageset(pictures(2))
     path = folder / f"{name}.parquet"
     whole = path.read_bytes()
@@ -206,7 +206,7 @@ def test_broken_tables_are_found_out(make_imageset: Callable[..., Path], name: s
 
 
 def test_chunks_of_any_size_give_the_same_bytes(tmp_path: Path) -> None:
-    """How many keys a chunk has shows in no file: pictures, index, skipped sources and description."""
+    """The number of keys per chunk changes no byte of any file."""
     images = pictures(3000, side=1)
     boxes = [None if number % 3 else (number, 0, number + 4, 4) for number in range(len(images))]
     listed = [
@@ -231,7 +231,7 @@ def test_chunks_of_any_size_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_it_is_a_sequence_of_pictures(make_imageset: Callable[..., Path]) -> None:
-    """By row, slice, list or mask, like an array; a path may be text; its text form says what it is."""
+    """Rows, slices, lists and masks select pictures as in an array; the path may be text; `repr` describes the set."""
     pictures = np.random.default_rng(5).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
     images = image_set.ImageSet(str(make_imageset(pictures)))
     assert (images[2] == pictures[2]).all() and (images[-1] == pictures[-1]).all() and images[2].shape == (8, 8, 3)

@@ -1,4 +1,4 @@
-"""The list of kept rows: only what deduplication can have written for this very set is taken."""
+"""Lists of kept rows are accepted only if deduplication can have written them for this set."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ from pipeline.imageset.format.kept_rows import load_kept
         (np.array([1, 2], np.int32), "int32"),
         (np.array([[1, 2]]), r"shape \(1, 2\)"),
         (np.array(7), r"shape \(\)"),
-        (np.array([2, 1]), "not rising"),
-        (np.array([1, 1]), "not rising"),
+        (np.array([2, 1]), "not in increasing order"),
+        (np.array([1, 1]), "not in increasing order"),
         (np.array([-1, 1]), "rows -1 to 1, but --images has 70"),
         (np.array([1, 70]), "rows 1 to 70, but --images has 70"),
     ],
 )
-def test_kept_that_does_not_fit_is_refused(tmp_path: Path, rows: np.ndarray, found: str) -> None:
-    """A list of another type, order or image set is named as such before the first step."""
+def test_rows_that_do_not_fit_are_refused(tmp_path: Path, rows: np.ndarray, found: str) -> None:
+    """A list of another type, order or image set is refused before the first training step."""
     np.save(tmp_path / "kept.npy", rows)
     with pytest.raises(CorruptData, match=f"kept.npy: .*{found}"):
         load_kept(tmp_path / "kept.npy", 70)
 
 
-def test_kept_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """Missing, empty, cut off, not an array, several arrays, or pickled objects: one clear error each."""
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    """A missing, empty or truncated file, no array, several arrays and pickled objects each raise one clear error."""
     path = tmp_path / "kept.npy"
     with pytest.raises(MissingInput, match="run remove-duplicates first"):
         load_kept(path, 70)

@@ -1,4 +1,4 @@
-"""The torch Dataset: items as torchvision's own datasets have them, in a real DataLoader and under real transforms."""
+"""The torch Dataset returns items like torchvision's data sets, in a DataLoader and with transforms."""
 
 import pickle
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def images() -> np.ndarray:
 
 
 def test_items_are_pil_images_of_the_kept_rows(make_imageset: Make, images: np.ndarray, tmp_path: Path) -> None:
-    """All rows, those of kept.npy, those of an array; centre-cropped if asked for; paths as text or Path."""
+    """Items are all rows, those of kept.npy or those of an array, optionally centre-cropped; paths are text or Path."""
     folder = make_imageset(images)
     np.save(tmp_path / "kept.npy", np.array([3, 5, 19]))
     whole, kept = ImageDataset(folder), ImageDataset(str(folder), str(tmp_path / "kept.npy"), side=8)
@@ -46,7 +46,7 @@ def test_items_are_pil_images_of_the_kept_rows(make_imageset: Make, images: np.n
 
 
 def test_labels_are_numbers_of_sorted_classes(tmp_path: Path, make_imageset: Make, images: np.ndarray) -> None:
-    """As `torchvision.datasets` give them; a set without labels says so."""
+    """Labels are numbers as in `torchvision.datasets`; a set without labels raises an error."""
     folder = write_set(tmp_path / "labelled", images, ["red", "blue", "green", "blue"] * 5)
     found = ImageDataset(folder, np.array([0, 1, 2]), labels=True)
     assert found.classes == ["blue", "green", "red"]
@@ -56,8 +56,8 @@ def test_labels_are_numbers_of_sorted_classes(tmp_path: Path, make_imageset: Mak
         ImageDataset(make_imageset(images), labels=True)
 
 
-def test_it_trains_like_a_dataset_of_torchvision(tmp_path: Path, images: np.ndarray) -> None:
-    """Item for item what ImageFolder gives of the same pictures as PNG files, under transforms of both versions."""
+def test_items_equal_those_of_torchvision(tmp_path: Path, images: np.ndarray) -> None:
+    """Each item equals that of ImageFolder for the same pictures as PNG files, with both versions of transforms."""
     labels = ["a", "b"] * 10
     folder = write_set(tmp_path / "set", images, labels)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -76,12 +76,12 @@ def test_it_trains_like_a_dataset_of_torchvision(tmp_path: Path, images: np.ndar
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_workers_of_a_data_loader_read_it(tmp_path: Path, images: np.ndarray, context: str) -> None:
-    """Two worker processes, however they are started, give the batches that this process gives."""
+def test_data_loader_workers_give_the_same_batches(tmp_path: Path, images: np.ndarray, context: str) -> None:
+    """Two worker processes, with every start method, give the same batches as this process."""
     folder = write_set(tmp_path / "set", images, ["a", "b"] * 10)
     augment = v2.Compose([v2.ToImage(), v2.CenterCrop(12)])
     dataset = ImageDataset(folder, np.arange(0, 20, 2), transform=augment, labels=True)
-    dataset[0]  # open here already: the open file must not be passed on
+    dataset[0]  # opened here first: the open file must not be passed to workers
     loader = DataLoader(dataset, batch_size=4, num_workers=2, multiprocessing_context=context, timeout=60)
     batches = list(loader)
     assert [tuple(pictures.shape) for pictures, _ in batches] == [(4, 3, 12, 12), (4, 3, 12, 12), (2, 3, 12, 12)]
@@ -90,8 +90,8 @@ def test_workers_of_a_data_loader_read_it(tmp_path: Path, images: np.ndarray, co
     assert torch.cat([labels for _, labels in batches]).tolist() == [0] * 10
 
 
-def test_a_pickled_dataset_holds_no_pictures(make_imageset: Make) -> None:
-    """Paths and rows, some kilobytes: a memory map would be pickled as a copy of the whole set."""
+def test_a_pickled_dataset_contains_no_pictures(make_imageset: Make) -> None:
+    """A pickled data set has some kilobytes: it contains paths and rows, not the pictures of the memory map."""
     images = np.random.default_rng(1).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     dataset = ImageDataset(make_imageset(images))
     dataset[0]

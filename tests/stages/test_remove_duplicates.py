@@ -44,20 +44,17 @@ def options(folder: Path, images: Path) -> list[object]:
 
 
 def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> None:
-    """Each says what it did, that no picture was touched, and what is next."""
+    """Each command reports its result and the next command."""
     encoder = ["--encoder", tmp_path / "encoder", "--to", tmp_path / "pairs"]
     paired = run_stage("find_pairs", *options(tmp_path, images), *encoder)
-    assert paired.returncode == 0 and "nothing to search for; next: dcgan remove-duplicates" in paired.stderr
+    assert paired.returncode == 0 and "no search needed; next: dcgan remove-duplicates" in paired.stderr
     verdicts = ["--pairs", tmp_path / "pairs", "--verdicts", tmp_path / "verdicts.csv"]
     removed = run_stage(
         "remove_duplicates", *options(tmp_path, images), *verdicts, "--to", tmp_path / "dedup", "--json"
     )
     assert removed.returncode == 0, removed.stderr
     assert json.loads(removed.stdout) == json.loads((tmp_path / "dedup" / "summary.json").read_text())
-    assert (
-        "9 of 10 pictures stay, left out: 1 (groups: 1)" in removed.stderr
-        and "no picture was deleted" in removed.stderr
-    )
+    assert "9 of 10 pictures kept, 1 left out in 1 groups" in removed.stderr and "no file was deleted" in removed.stderr
     inputs = ["--dedup", tmp_path / "dedup", "--raw", tmp_path / "raw"]
     audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
     assert audited.returncode == 0, audited.stderr

@@ -65,7 +65,7 @@ def test_a_summary_and_the_next_step(
     profile.write_text(SECTION.replace("epochs: 20", "epochs: 1"))
     done = run_stage("train_autoencoder", *options, "--to", tmp_path / "to", "--json")
     assert done.returncode == 0 and '"steps": 18' in done.stdout
-    assert "18 steps on 300 pictures, which were only read" in done.stderr and "hash-images" in done.stderr
+    assert "18 steps on 300 pictures; loss" in done.stderr and "hash-images" in done.stderr
     profile.write_text(SECTION.replace("dropout", "drop_out"))
     failed = run_stage("train_autoencoder", *options, "--to", tmp_path / "no")
     assert failed.returncode == 1 and not (tmp_path / "no").exists()

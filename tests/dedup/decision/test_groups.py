@@ -1,4 +1,4 @@
-"""Who is kept and who is removed for whom: the promises of a grouping, on any input."""
+"""Grouping keeps its guarantees for any input: kept pictures, removed pictures and their representatives."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class Case:
     ranks: Rows
     buckets: list[Rows]
     contents: Rows
-    apart: CannotLink
+    cannot_link: CannotLink
 
-    def keepers(self) -> Rows:
-        return find_representatives(self.ranks, self.buckets, self.contents, self.apart)
+    def representatives(self) -> Rows:
+        return find_representatives(self.ranks, self.buckets, self.contents, self.cannot_link)
 
-    def are_apart(self, a: int, b: int) -> bool:
-        return int(self.contents[b]) in self.apart.get(int(self.contents[a]), ())
+    def cannot_be_linked(self, a: int, b: int) -> bool:
+        return int(self.contents[b]) in self.cannot_link.get(int(self.contents[a]), ())
 
     def share_a_bucket(self, a: int, b: int) -> bool:
         return any(a in bucket and b in bucket for bucket in self.buckets)
@@ -29,59 +29,59 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Two to 14 pictures in overlapping buckets, some judged apart."""
+    """Two to 14 pictures in overlapping buckets, some of which cannot be linked."""
     count = draw(st.integers(2, 14))
     rows = st.integers(0, count - 1)
-    apart: dict[int, set[int]] = {}
+    cannot_link: dict[int, set[int]] = {}
     for a, b in draw(st.lists(st.tuples(rows, rows), max_size=8)):
-        apart.setdefault(a, set()).add(b)
-        apart.setdefault(b, set()).add(a)
+        cannot_link.setdefault(a, set()).add(b)
+        cannot_link.setdefault(b, set()).add(a)
     return Case(
         np.array(draw(st.permutations(range(count))), np.int64),
         [np.array(sorted(b), np.int64) for b in draw(st.lists(st.sets(rows, min_size=2), max_size=6))],
         np.array([draw(st.integers(0, row)) for row in range(count)], np.int64),
-        apart,
+        cannot_link,
     )
 
 
 @given(cases())
-def test_every_promise_holds(case: Case) -> None:
-    """Keepers are kept, rank before whom they stand for, and are duplicates of them that nobody judged apart."""
-    keepers = case.keepers()
-    for row, keeper in enumerate(keepers.tolist()):
-        assert keepers[keeper] == keeper
-        if keeper != row:
-            assert case.share_a_bucket(row, keeper)
-            assert not case.are_apart(keeper, row)
-            assert case.ranks[keeper] < case.ranks[row]
+def test_representatives_are_valid(case: Case) -> None:
+    """Representatives are kept, come first in rank, share a bucket with the removed picture, and may be linked."""
+    representatives = case.representatives()
+    for row, representative in enumerate(representatives.tolist()):
+        assert representatives[representative] == representative
+        if representative != row:
+            assert case.share_a_bucket(row, representative)
+            assert not case.cannot_be_linked(representative, row)
+            assert case.ranks[representative] < case.ranks[row]
 
 
 @given(cases())
-def test_each_goes_to_the_first_keeper_in_reach(case: Case) -> None:
-    """Nobody stays who could go, and nobody goes to a later keeper when an earlier one is in reach."""
-    keepers = case.keepers()
-    kept = [row for row in np.argsort(case.ranks).tolist() if keepers[row] == row]
-    for row, keeper in enumerate(keepers.tolist()):
-        reach = [k for k in kept if case.ranks[k] < case.ranks[row] and case.share_a_bucket(k, row)]
-        reach = [k for k in reach if not case.are_apart(k, row)]
-        assert keeper == (reach[0] if reach else row)
+def test_the_first_possible_representative_is_used(case: Case) -> None:
+    """A picture is removed if possible, for the first possible representative."""
+    representatives = case.representatives()
+    kept = [row for row in np.argsort(case.ranks).tolist() if representatives[row] == row]
+    for row, representative in enumerate(representatives.tolist()):
+        possible = [k for k in kept if case.ranks[k] < case.ranks[row] and case.share_a_bucket(k, row)]
+        possible = [k for k in possible if not case.cannot_be_linked(k, row)]
+        assert representative == (possible[0] if possible else row)
 
 
 @given(cases())
 def test_removing_twice_changes_nothing(case: Case) -> None:
-    """What was kept holds no duplicates that may be removed."""
-    keepers = case.keepers()
-    kept = np.flatnonzero(keepers == np.arange(len(keepers)))
+    """The kept pictures have no duplicates that may be removed."""
+    representatives = case.representatives()
+    kept = np.flatnonzero(representatives == np.arange(len(representatives)))
     renumbered = {row: new for new, row in enumerate(kept.tolist())}
     left = [np.array([renumbered[r] for r in b.tolist() if r in renumbered], np.int64) for b in case.buckets]
     ranks = np.argsort(np.argsort(case.ranks[kept]))
-    again = find_representatives(ranks, [b for b in left if len(b) > 1], case.contents[kept], case.apart)
+    again = find_representatives(ranks, [b for b in left if len(b) > 1], case.contents[kept], case.cannot_link)
     assert np.array_equal(again, np.arange(len(kept)))
 
 
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_buckets_does_not_matter(case: Case, random: object) -> None:
-    """Pictures that come in another order, with the same ranks, give the same groups."""
+    """Another order of pictures and buckets, with the same ranks, gives the same groups."""
     count = len(case.ranks)
     place = list(range(count))
     random.shuffle(place)  # type: ignore[attr-defined]
@@ -89,26 +89,26 @@ def test_the_order_of_rows_and_buckets_does_not_matter(case: Case, random: objec
     old_at = np.argsort(new_at)
     buckets = [new_at[b] for b in case.buckets]
     random.shuffle(buckets)  # type: ignore[attr-defined]
-    moved = find_representatives(case.ranks[old_at], buckets, case.contents[old_at], case.apart)
-    assert np.array_equal(moved[new_at], new_at[case.keepers()])
+    moved = find_representatives(case.ranks[old_at], buckets, case.contents[old_at], case.cannot_link)
+    assert np.array_equal(moved[new_at], new_at[case.representatives()])
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_buckets_are_the_equal_rows(ids: list[int]) -> None:
-    """Every id that stands at least twice, with all its rows, rising."""
+    """There is one bucket for each id with at least two rows, with all its rows in increasing order."""
     found = [bucket.tolist() for bucket in buckets_of(np.array(ids, np.int64))]
     expected = [[row for row, other in enumerate(ids) if other == value] for value in sorted(set(ids))]
     assert found == [bucket for bucket in expected if len(bucket) > 1]
 
 
 def test_there_are_no_chains() -> None:
-    """a is near b and b near c: c is not removed for a, of which it is no duplicate."""
+    """If a and b are duplicates, and b and c, then c is not removed for a."""
     buckets = [np.array([0, 1]), np.array([1, 2])]
     assert find_representatives(np.arange(3), buckets, np.arange(3), {}).tolist() == [0, 0, 2]
 
 
 def test_a_giant_bucket_takes_linear_time() -> None:
-    """100,000 equal pictures: quadratic work would not end."""
+    """100,000 equal pictures are grouped in linear time; quadratic time would exceed the limit."""
     count = 100_000
-    keepers = find_representatives(np.arange(count), [np.arange(count)], np.arange(count), {})
-    assert (keepers != np.arange(count)).sum() == count - 1
+    representatives = find_representatives(np.arange(count), [np.arange(count)], np.arange(count), {})
+    assert (representatives != np.arange(count)).sum() == count - 1

@@ -1,4 +1,4 @@
-"""Who comes first, by each rule and by several."""
+"""The rank order by each rule, and by several rules."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline.imageset.format.image_set import ImageSet
 
 @pytest.fixture
 def images(tmp_path: Path) -> ImageSet:
-    """Four pictures: small and rough, large and smooth, large and rough, small and rough again."""
+    """Four pictures: small with detail, large and smooth, large with detail, small with detail."""
     rough = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     smooth = np.full((32, 32, 3), 90, np.uint8)
     sizes = ((40, 30), (400, 300), (300, 400), (40, 30))
@@ -38,12 +38,12 @@ def images(tmp_path: Path) -> ImageSet:
     ],
 )
 def test_ties_go_to_the_next_rule_and_then_to_the_key(images: ImageSet, keep: list[KeepRule], order: list[int]) -> None:
-    """Each rule decides where those before it leave a tie."""
+    """Each rule decides the ties of the rules before it."""
     assert np.argsort(rank(images, keep)).tolist() == order
 
 
-def test_detail_is_the_laplacian_s_energy() -> None:
-    """A ramp has none; a point of one level has that of its stencil, whatever the side."""
+def test_sharpness_is_the_energy_of_the_laplacian() -> None:
+    """A ramp has no energy; a point of one level has the energy of the stencil, for any side."""
     ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None, None] * 4, (1, 32, 32, 3))
     point = np.zeros((1, 64, 64, 3), np.uint8)
     point[0, 32:34, 32:34] = 1

@@ -1,4 +1,4 @@
-"""An earlier result is taken for pictures that it was made of, and for nothing else."""
+"""Prior decisions are read for the pictures they were made for, and refused for others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def result(make_imageset: Make, tmp_path: Path) -> Path:
-    """Three pictures, of which the second was removed for the first, and the third for one of another set."""
+    """A result of three pictures: the second was removed for the first, and the third for a picture of another set."""
     images = ImageSet(make_imageset(pictures(3), name="old"))
     row = {"row": [1], "representative": [0], "reason": ["near_code"], "hamming": [2], "similarity": [0.9]}
     removals = pa.table(row, schema=manifest.REMOVALS)
@@ -41,18 +41,18 @@ def pictures(count: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (8, 32, 32, 3), np.uint8)[:count]
 
 
-def test_what_stands_is_read_by_rows(result: Path, make_imageset: Make) -> None:
-    """Pictures that came later are new; of those that stand in another set the rows are named."""
-    standing = load_prior_decisions(result, ImageSet(make_imageset(pictures(5))), "near")
-    assert standing.keepers.tolist() == [0, 0, 2, NEW, NEW] == standing.alone.tolist()
-    assert (standing.others.rows.tolist(), standing.others.keys, standing.others.hamming) == ([2], ["elsewhere"], [5])
+def test_prior_decisions_are_read(result: Path, make_imageset: Make) -> None:
+    """Added pictures are new; the rows removed because of another set are listed."""
+    prior = load_prior_decisions(result, ImageSet(make_imageset(pictures(5))), "near")
+    assert prior.representatives.tolist() == [0, 0, 2, NEW, NEW] == prior.detector_only.tolist()
+    assert (prior.others.rows.tolist(), prior.others.keys, prior.others.hamming) == ([2], ["elsewhere"], [5])
     found = Matches(np.array([0, 4]), ["x", "y"], ["0" * 64, "1" * 64], [1, 2])
-    joined = standing.with_matches(found)
+    joined = prior.with_matches(found)
     assert (joined.rows.tolist(), joined.keys, joined.hamming) == ([2, 4], ["elsewhere", "y"], [5, 2])
 
 
 def test_other_pictures_and_modes_are_refused(result: Path, make_imageset: Make, tmp_path: Path) -> None:
-    """One line each, with what was found."""
+    """Each error is one line and contains what was found."""
     for name, images in (("fewer", pictures(2)), ("others", pictures(5)[::-1])):
         with pytest.raises(CorruptData, match=r"its 3 pictures are not the first ones"):
             load_prior_decisions(result, ImageSet(make_imageset(images, name=name)), "near")
@@ -66,9 +66,12 @@ def test_other_pictures_and_modes_are_refused(result: Path, make_imageset: Make,
         load_prior_decisions(tmp_path / "nothing", images, "near")
 
 
-def test_whoever_is_judged_apart_from_its_keeper_is_let_go() -> None:
-    """And nobody else; nothing is settled where nothing was decided."""
-    settled, contents = np.array([0, 0, 0, 3, NEW]), np.array([7, 8, 9, 5, 6])
-    assert release(settled, contents, {8: {7}, 7: {8}, 5: {6}}).tolist() == [0, NEW, 0, 3, NEW]
-    assert settled.tolist() == [0, 0, 0, 3, NEW]
-    assert isinstance(no_prior_decisions(2), PriorDecisions) and no_prior_decisions(2).keepers.tolist() == [NEW, NEW]
+def test_verdicts_release_pictures_from_their_representative() -> None:
+    """Exactly the pictures that a verdict separates from their representative are released."""
+    decided, contents = np.array([0, 0, 0, 3, NEW]), np.array([7, 8, 9, 5, 6])
+    assert release(decided, contents, {8: {7}, 7: {8}, 5: {6}}).tolist() == [0, NEW, 0, 3, NEW]
+    assert decided.tolist() == [0, 0, 0, 3, NEW]
+    assert isinstance(no_prior_decisions(2), PriorDecisions) and no_prior_decisions(2).representatives.tolist() == [
+        NEW,
+        NEW,
+    ]

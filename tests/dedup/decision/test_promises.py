@@ -1,4 +1,4 @@
-"""What removal promises whatever was found and whatever people said: on any pictures, pairs and verdicts."""
+"""Removal keeps its guarantees for any pictures, pairs and verdicts."""
 
 import dataclasses
 import hashlib
@@ -34,7 +34,7 @@ def content(number: int) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """Pictures by the numbers of their contents and of their pixels; pairs of rows; verdicts on contents."""
+    """Pictures as numbers of contents and pixels, pairs of rows, verdicts on contents, and keep rules."""
 
     contents: list[int]
     pixels: list[int]
@@ -42,11 +42,11 @@ class Case:
     verdicts: list[Verdict]
     keep: list[Any]
 
-    def alike(self, a: int, b: int) -> bool:
-        """Whether two rows may be removed for each other: equal, or a pair of pictures with their pixels is there."""
+    def are_duplicates(self, a: int, b: int) -> bool:
+        """Whether two rows may be removed for each other: they are equal, or pictures with their pixels are a pair."""
         same = self.contents[a] == self.contents[b] or self.pixels[a] == self.pixels[b]
-        speak = {frozenset((self.pixels[x], self.pixels[y])) for x, y in self.pairs}
-        return same or frozenset((self.pixels[a], self.pixels[b])) in speak
+        pixel_pairs = {frozenset((self.pixels[x], self.pixels[y])) for x, y in self.pairs}
+        return same or frozenset((self.pixels[a], self.pixels[b])) in pixel_pairs
 
 
 @st.composite
@@ -55,7 +55,7 @@ def cases(draw: st.DrawFn) -> Case:
     row = st.integers(0, count - 1)
     contents = [draw(st.integers(0, n)) for n in range(count)]
     pixels = [contents[n] if contents.index(contents[n]) < n else draw(st.integers(0, n)) for n in range(count)]
-    pixels = [pixels[contents.index(c)] for c in contents]  # equal files are equal pictures
+    pixels = [pixels[contents.index(c)] for c in contents]  # equal files have equal pixels
     some = st.tuples(row, row).filter(lambda pair: pair[0] != pair[1])
     verdicts = []
     for a, b in draw(st.lists(some, max_size=6)):
@@ -69,8 +69,8 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(contents, pixels, draw(st.lists(some, max_size=8)), verdicts, draw(RULES))
 
 
-class House:
-    """A folder in which a case is carried out by the real steps."""
+class RealSteps:
+    """A folder in which cases run through the real steps."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -83,10 +83,10 @@ class House:
     def remove(
         self, case: Case, rows: list[int] | None = None, verdicts: Path | None = None, earlier: Path | None = None
     ) -> Path:
-        """Make the set of some rows (all, if not told), hash it, take the pairs and remove: the result's folder.
+        """Make the set of some rows (None: all rows), hash it, load the pairs and remove duplicates; return the folder.
 
         Args:
-            earlier: what this gave before of other rows, which the set is added to.
+            earlier: result of an earlier call for other rows, to which the set is added.
         """
         rows = list(range(len(case.contents))) if rows is None else rows
         self.runs += 1
@@ -106,7 +106,7 @@ class House:
             append(earlier / "set", part, here / "set")
             rows = [int(key[1:]) for key in image_set.ImageSet(here / "set").keys]
         hash_images(here / "set", self.folder / "encoder", here / "codes")
-        first = {case.pixels[row]: row for row in reversed(rows)}  # a pair is of pixels: any row that has them will do
+        first = {case.pixels[row]: row for row in reversed(rows)}  # a pair is valid for all rows with the same pixels
         pairs = [[first.get(case.pixels[row]) for row in pair] for pair in case.pairs]
         lines = [f"k{a:03d},k{b:03d}" for a, b in pairs if a is not None and b is not None]
         (here / "pairs.csv").write_text("\n".join(["key_a,key_b", *lines]) + "\n")
@@ -123,11 +123,11 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    # In memory, where there is such a place: each case is a hundred small files, each made sure of on the disk.
+def steps() -> Iterator[RealSteps]:
+    # In memory if possible: each case writes a hundred small files with fsync.
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield House(Path(folder))
+        yield RealSteps(Path(folder))
 
 
 def rows_of(here: Path) -> list[dict[str, Any]]:
@@ -137,41 +137,43 @@ def rows_of(here: Path) -> list[dict[str, Any]]:
 
 @settings(max_examples=50, deadline=None)
 @given(case=cases())
-def test_what_is_removed_is_accountable(house: House, case: Case) -> None:
-    """A keeper is kept and verified, and nobody is removed for a picture that people judged apart from it."""
-    check_accounts(case, rows_of(house.remove(case)))
+def test_removed_pictures_have_a_valid_representative(steps: RealSteps, case: Case) -> None:
+    """A representative is kept and a duplicate, and no picture is removed against a verdict."""
+    check_representatives(case, rows_of(steps.remove(case)))
 
 
-def check_accounts(case: Case, rows: list[dict[str, Any]]) -> None:
+def check_representatives(case: Case, rows: list[dict[str, Any]]) -> None:
     by_key = {row["key"]: n for n, row in enumerate(rows)}
     number = [int(row["key"][1:]) for row in rows]
-    apart = {frozenset((v.sha256_a, v.sha256_b)) for v in case.verdicts if v.label in NOT_DUPLICATES}
+    not_duplicates = {frozenset((v.sha256_a, v.sha256_b)) for v in case.verdicts if v.label in NOT_DUPLICATES}
     always = {v.sha256_a for v in case.verdicts if v.always_keep}
     for n, row in enumerate(rows):
         if row["status"] == "removed":
-            keeper = by_key[row["kept_key"]]
-            assert rows[keeper]["status"] != "removed" and case.alike(number[n], number[keeper])
-            assert rows[keeper]["group"] == row["group"] is not None
-            assert frozenset((row["sha256"], rows[keeper]["sha256"])) not in apart
+            representative = by_key[row["kept_key"]]
+            assert rows[representative]["status"] != "removed" and case.are_duplicates(
+                number[n], number[representative]
+            )
+            assert rows[representative]["group"] == row["group"] is not None
+            assert frozenset((row["sha256"], rows[representative]["sha256"])) not in not_duplicates
             assert row["sha256"] not in always
 
 
 @settings(max_examples=50, deadline=None)
 @given(case=cases())
-def test_removing_twice_changes_nothing(house: House, case: Case) -> None:
-    """What was kept, as a set of its own with the same verdicts, loses nobody."""
-    rows = rows_of(house.remove(case))
+def test_removing_twice_changes_nothing(steps: RealSteps, case: Case) -> None:
+    """The kept pictures, as a set with the same verdicts, have no duplicates."""
+    rows = rows_of(steps.remove(case))
     kept = [n for n, row in enumerate(rows) if row["status"] != "removed"]
-    assert all(row["status"] != "removed" for row in rows_of(house.remove(case, kept)))
+    assert all(row["status"] != "removed" for row in rows_of(steps.remove(case, kept)))
 
 
 @settings(max_examples=50, deadline=None)
 @given(case=cases())
-def test_restoring_everything_gives_the_original_set(house: House, case: Case) -> None:
-    """After `restore --all` every row is kept, and those that the detector would remove say that they came back."""
-    here = house.remove(case)
+def test_restoring_everything_gives_the_original_set(steps: RealSteps, case: Case) -> None:
+    """After `restore --all`, every row is kept, and rows that the detector would remove are marked as restored."""
+    here = steps.remove(case)
     restore(here / "dedup", here / "verdicts.csv", everything=True)
-    again = house.remove(case, verdicts=here / "verdicts.csv")
+    again = steps.remove(case, verdicts=here / "verdicts.csv")
     assert np.load(again / "dedup" / "kept.npy").tolist() == list(range(len(case.contents)))
     found = set(pq.read_table(again / "dedup" / "detected.parquet").column("row").to_pylist())
     assert [row["status"] for row in rows_of(again)] == [
@@ -181,17 +183,17 @@ def test_restoring_everything_gives_the_original_set(house: House, case: Case) -
 
 @settings(max_examples=50, deadline=None)
 @given(case=cases())
-def test_what_the_detector_found_does_not_depend_on_verdicts(house: House, case: Case) -> None:
-    """`detected.parquet` is the same with them and without; a restored row says whom it would be removed for."""
-    here = house.remove(case)
-    (house.folder / "none.csv").unlink(missing_ok=True)
-    write_verdicts(house.folder / "none.csv", [])
-    alone = house.remove(case, verdicts=house.folder / "none.csv")
-    detected = [folder / "dedup" / "detected.parquet" for folder in (here, alone)]
+def test_what_the_detector_found_does_not_depend_on_verdicts(steps: RealSteps, case: Case) -> None:
+    """`detected.parquet` does not depend on verdicts; a restored row names its representative without them."""
+    here = steps.remove(case)
+    (steps.folder / "none.csv").unlink(missing_ok=True)
+    write_verdicts(steps.folder / "none.csv", [])
+    without_verdicts = steps.remove(case, verdicts=steps.folder / "none.csv")
+    detected = [folder / "dedup" / "detected.parquet" for folder in (here, without_verdicts)]
     assert detected[0].read_bytes() == detected[1].read_bytes()
     found = pq.read_table(detected[0]).to_pylist()
-    gone = [row["key"] for row in rows_of(alone) if row["status"] == "removed"]
-    assert [f"k{row['row']:03d}" for row in found] == gone
+    removed = [row["key"] for row in rows_of(without_verdicts) if row["status"] == "removed"]
+    assert [f"k{row['row']:03d}" for row in found] == removed
     by_row = {row["row"]: row for row in found}
     for n, row in enumerate(rows_of(here)):
         if row["status"] == "restored":
@@ -202,37 +204,42 @@ def test_what_the_detector_found_does_not_depend_on_verdicts(house: House, case:
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases(), data=st.data())
-def test_what_is_added_takes_nobody_s_place(house: House, case: Case, data: st.DataObject) -> None:
-    """Pictures added twice: who was kept stays, who was removed keeps its keeper, whatever else was said since.
+def test_adding_pictures_keeps_prior_decisions(steps: RealSteps, case: Case, data: st.DataObject) -> None:
+    """After pictures are added twice, kept pictures are kept, and removed pictures have the same representative.
 
-    But a verdict brings a removed picture back as ever: one to keep it always, or that it and its keeper are no copies.
+    Verdicts can still restore a removed picture: by always keeping it, or by separating it from its representative.
     """
     order = data.draw(st.permutations(range(len(case.contents))))
     cuts = sorted(data.draw(st.tuples(*[st.integers(1, len(order))] * 2)))
-    said = sorted(data.draw(st.tuples(*[st.integers(0, len(case.verdicts))] * 2)))
+    verdict_counts = sorted(data.draw(st.tuples(*[st.integers(0, len(case.verdicts))] * 2)))
     here: Path | None = None
     before: list[dict[str, Any]] = []
-    for start, end, heard in zip([0, *cuts], [*cuts, len(order)], [*said, len(case.verdicts)], strict=True):
+    for start, end, verdict_count in zip(
+        [0, *cuts], [*cuts, len(order)], [*verdict_counts, len(case.verdicts)], strict=True
+    ):
         if start == end:
             continue
-        now = dataclasses.replace(case, verdicts=case.verdicts[:heard])
-        folder = house.remove(now, sorted(order[start:end]), earlier=here)
+        now = dataclasses.replace(case, verdicts=case.verdicts[:verdict_count])
+        folder = steps.remove(now, sorted(order[start:end]), earlier=here)
         rows = rows_of(folder)
-        check_accounts(now, rows)
+        check_representatives(now, rows)
         assert [row["key"] for row in rows] == [row["key"] for row in before] + [
             f"k{n:03d}" for n in sorted(order[start:end])
         ]
-        apart = {frozenset((v.sha256_a, v.sha256_b)) for v in now.verdicts if v.label in NOT_DUPLICATES}
+        not_duplicates = {frozenset((v.sha256_a, v.sha256_b)) for v in now.verdicts if v.label in NOT_DUPLICATES}
         always = {v.sha256_a for v in now.verdicts if v.always_keep}
         content_of = {row["key"]: row["sha256"] for row in rows}
         for old, row in zip(before, rows, strict=False):
             assert old["code"] == row["code"]
             if old["status"] != "removed":
                 assert row["status"] != "removed"
-            elif row["sha256"] not in always and frozenset((row["sha256"], content_of[old["kept_key"]])) not in apart:
+            elif (
+                row["sha256"] not in always
+                and frozenset((row["sha256"], content_of[old["kept_key"]])) not in not_duplicates
+            ):
                 same = ("status", "kept_key", "reason", "hamming", "similarity")
                 assert [row[name] for name in same] == [old[name] for name in same]
-        again = house.remove(now, sorted(order[start:end]), earlier=folder)
+        again = steps.remove(now, sorted(order[start:end]), earlier=folder)
         for name in ("manifest.parquet", "detected.parquet", "summary.json", "removed.csv"):
             assert (again / "dedup" / name).read_bytes() == (folder / "dedup" / name).read_bytes()
         here, before = folder, rows

@@ -1,4 +1,4 @@
-"""What is removed, for whom and why; and that people have the last word."""
+"""Removed pictures, their representatives and reasons; verdicts have priority."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def always(source: str) -> Verdict:
 def remove(
     tmp_path: Path, make_set: Callable[..., Path], hashed: Callable[[Path], Path], paired: Callable[..., Path]
 ) -> Callable[..., Any]:
-    """A function that makes a set, hashes it and removes duplicates: manifest rows by key, and the summary."""
+    """A function that makes a set, hashes it and removes duplicates; returns manifest rows by key, and the summary."""
 
     def run(
         images: Images,
@@ -61,7 +61,7 @@ def statuses(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 @pytest.fixture
 def trio(blobs: Callable[[int], Images]) -> Images:
-    """Three pictures that differ in one pixel, so that their codes are equal, and a fourth that has nothing to do."""
+    """Three pictures that differ in one pixel and have equal codes, and an unrelated fourth."""
     images = np.concatenate([blobs(1).repeat(3, axis=0), blobs(1, 9)])
     images[1, 0, 0, 0] ^= 1
     images[2, 1, 1, 1] ^= 1
@@ -69,7 +69,7 @@ def trio(blobs: Callable[[int], Images]) -> Images:
 
 
 def test_the_strongest_reason_is_given(remove: Callable[..., Any], trio: Images) -> None:
-    """Equal bytes before equal pixels before equal codes, each against the picture that stands for it."""
+    """Equal bytes come before equal pixels, and these before equal codes, each relative to the representative."""
     images = np.concatenate([trio[:1], trio[:3], trio[3:]])
     rows, summary = remove(images, ["s", "s", "t", "u", "v"])
     assert [row["reason"] for row in rows.values()] == [None, "same_bytes", "same_code", "same_code", None]
@@ -81,13 +81,13 @@ def test_the_strongest_reason_is_given(remove: Callable[..., Any], trio: Images)
 
 
 def test_equal_pixels_of_other_bytes(remove: Callable[..., Any], trio: Images) -> None:
-    """The same picture stored twice, in two encodings."""
+    """The same picture in two encodings is removed with the reason same_pixels."""
     rows, _ = remove(trio[[0, 0, 3]])
     assert [row["reason"] for row in rows.values()] == [None, "same_pixels", None]
 
 
 def test_two_faces_of_one_photo_are_not_the_same(remove: Callable[..., Any], blobs: Callable[[int], Images]) -> None:
-    """Their source bytes are equal, but they were cut from other places."""
+    """Faces with equal source bytes but different boxes are not duplicates."""
     boxes = [(0, 0, 9, 9), (9, 0, 18, 9), (0, 0, 9, 9)]
     rows, _ = remove(blobs(2)[[0, 1, 0]], ["photo", "photo", "photo"], boxes)
     assert statuses(rows) == ["kept", "kept", "removed"]
@@ -96,7 +96,7 @@ def test_two_faces_of_one_photo_are_not_the_same(remove: Callable[..., Any], blo
 def test_flat_pictures_are_compared_by_pixels_only(
     remove: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Single colours share codes and are not duplicates; they are counted, and somebody is told."""
+    """Pictures of a single colour have equal codes but are not duplicates; they are counted, with a warning."""
     images = np.zeros((6, 32, 32, 3), np.uint8) + np.array([0, 1, 2, 200, 201, 200], np.uint8)[:, None, None, None]
     rows, summary = remove(images)
     assert len({row["code"] for row in rows.values()}) < 5, "the pictures no longer show what is tested"
@@ -106,14 +106,14 @@ def test_flat_pictures_are_compared_by_pixels_only(
     assert "6 of 6 pictures have a single colour" in capsys.readouterr().err
 
 
-def test_the_code_without_a_bit_is_no_bucket(
+def test_codes_without_a_set_bit_are_not_compared(
     remove: Callable[..., Any],
     encoder: Any,
     blobs: Callable[[int], Images],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where no unit is on, a code says nothing."""
+    """Codes without a set bit do not make pictures duplicates."""
     encoder.threshold[:] = np.iinfo(np.int32).max
     rows, summary = remove(blobs(4))
     assert statuses(rows) == ["kept"] * 4 and summary["zero_codes"] == 4
@@ -121,8 +121,8 @@ def test_the_code_without_a_bit_is_no_bucket(
 
 
 @pytest.mark.parametrize("label", ["different", "similar", "mirrored"])
-def test_a_pair_judged_apart_stays_apart(remove: Callable[..., Any], trio: Images, label: str) -> None:
-    """The judged picture comes back; the third one still goes."""
+def test_a_pair_judged_different_is_kept(remove: Callable[..., Any], trio: Images, label: str) -> None:
+    """A verdict "different" restores the picture; the third one is still removed."""
     rows, summary = remove(trio, ["a", "b", "c", "d"], verdicts=[judged("b", "a", label)])
     assert statuses(rows) == ["kept", "restored", "removed", "kept"]
     assert (summary["restored"], summary["verdicts_used"], summary["verdicts_ignored"]) == (1, 1, 0)
@@ -130,20 +130,20 @@ def test_a_pair_judged_apart_stays_apart(remove: Callable[..., Any], trio: Image
 
 @pytest.mark.parametrize("label", ["same_bytes", "same_pixels", "near"])
 def test_a_pair_judged_the_same_stays_removed(remove: Callable[..., Any], trio: Images, label: str) -> None:
-    """Agreement changes nothing."""
+    """A verdict that agrees changes nothing."""
     rows, _ = remove(trio, ["a", "b", "c", "d"], verdicts=[judged("a", "b", label)])
     assert statuses(rows) == ["kept", "removed", "removed", "kept"]
 
 
-def test_people_choose_whom_to_keep(remove: Callable[..., Any], trio: Images) -> None:
-    """The chosen picture stands for its whole group."""
+def test_verdicts_choose_the_representative(remove: Callable[..., Any], trio: Images) -> None:
+    """The preferred picture is the representative of its whole group."""
     rows, _ = remove(trio, ["a", "b", "c", "d"], verdicts=[judged("a", "b", "near", keep="b")])
     assert statuses(rows) == ["removed", "restored", "removed", "kept"]
     assert rows["k000"]["kept_key"] == rows["k002"]["kept_key"] == "k001"
 
 
-def test_a_picture_can_be_kept_for_good(remove: Callable[..., Any], trio: Images) -> None:
-    """A row without a second picture brings it back, with its copies, and changes nobody else."""
+def test_a_picture_can_always_be_kept(remove: Callable[..., Any], trio: Images) -> None:
+    """A verdict without a second picture restores all pictures with this content, and changes no other picture."""
     images = trio[[0, 1, 1, 2, 3]]
     rows, summary = remove(images, ["a", "b", "b", "c", "d"], verdicts=[always("b")])
     assert statuses(rows) == ["kept", "restored", "restored", "removed", "kept"]
@@ -151,7 +151,7 @@ def test_a_picture_can_be_kept_for_good(remove: Callable[..., Any], trio: Images
 
 
 def test_verdicts_on_absent_pictures_are_counted(remove: Callable[..., Any], trio: Images) -> None:
-    """One file serves a set and its samples."""
+    """Verdicts on pictures that are not in the set are counted as ignored."""
     verdicts = [judged("a", "elsewhere", "different"), always("nowhere"), judged("x", "y", "near", keep="x")]
     rows, summary = remove(trio, ["a", "b", "c", "d"], verdicts=verdicts)
     assert statuses(rows) == ["kept", "removed", "removed", "kept"]
@@ -159,7 +159,7 @@ def test_verdicts_on_absent_pictures_are_counted(remove: Callable[..., Any], tri
 
 
 def test_the_files_agree(remove: Callable[..., Any], trio: Images, tmp_path: Path) -> None:
-    """What training reads, what people read, and the manifest, which says how it was made."""
+    """kept.npy, the files for people and the manifest agree, and the manifest contains its parameters."""
     _, summary = remove(trio, verdicts=[])
     folder = tmp_path / "dedup"
     kept = np.load(folder / "kept.npy")
@@ -177,14 +177,14 @@ def test_the_files_agree(remove: Callable[..., Any], trio: Images, tmp_path: Pat
     assert (summary["groups"], summary["largest_group"], summary["share_removed"]) == (1, 3, 0.5)
 
 
-def test_doing_it_again_gives_the_same_bytes(
+def test_a_second_run_gives_the_same_bytes(
     make_set: Callable[..., Path],
     hashed: Callable[[Path], Path],
     paired: Callable[..., Path],
     trio: Images,
     tmp_path: Path,
 ) -> None:
-    """Six files and the mark hold no clock, no order of a dictionary and no path."""
+    """All files are equal after another run in another folder: no clock, no dictionary order, no path."""
     images = make_set(trio)
     folders = (images, hashed(images), paired(images))
     write_verdicts(tmp_path / "verdicts.csv", [])
@@ -195,14 +195,14 @@ def test_doing_it_again_gives_the_same_bytes(
     assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 7
 
 
-def test_codes_of_another_set_stop_everything(
+def test_codes_of_another_set_are_refused(
     make_set: Callable[..., Path],
     hashed: Callable[[Path], Path],
     paired: Callable[..., Path],
     trio: Images,
     tmp_path: Path,
 ) -> None:
-    """And nothing is written."""
+    """Codes of another set are refused, and nothing is written."""
     images = make_set(trio)
     codes, pairs = hashed(images), paired(images)
     write_verdicts(tmp_path / "verdicts.csv", [])
@@ -215,7 +215,7 @@ def test_codes_of_another_set_stop_everything(
 
 
 def test_similarity_is_the_correlation_of_grey(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> None:
-    """Against numpy's correlation in floats; a negative is -1, and a picture without contrast has none."""
+    """The similarity equals numpy's correlation; a negative gives -1, and a picture without contrast gives NaN."""
     images = np.concatenate([blobs(3), 255 - blobs(1), np.full((1, 64, 64, 3), 7, np.uint8)])
     found = removal.similarity(ImageSet(make_set(images)), np.array([0, 1, 0, 0, 2]), np.array([1, 2, 0, 3, 4]))
     grey = to_32(images).reshape(5, -1, 3) @ np.array([0.299, 0.587, 0.114])
@@ -226,7 +226,7 @@ def test_similarity_is_the_correlation_of_grey(make_set: Callable[..., Path], bl
 def test_a_manifest_of_other_pictures_is_refused(
     remove: Callable[..., Any], make_set: Callable[..., Path], trio: Images, tmp_path: Path
 ) -> None:
-    """As many, but not the same; cut off; of another make."""
+    """A manifest of other pictures, a truncated one and one of another version are refused."""
     remove(trio)
     other = ImageSet(make_set(255 - trio, "other"))
     with pytest.raises(CorruptData, match="another image set"):

@@ -1,4 +1,4 @@
-"""What was removed comes back, by verdicts that stay."""
+"""Removed pictures are restored by verdicts, which are permanent."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def remove(
     paired: Callable[..., Path],
     blobs: Callable[[int], Images],
 ) -> Callable[[], list[dict[str, Any]]]:
-    """A function that removes the duplicates of a set with two groups, of 3 and of 2, and gives the manifest's rows."""
+    """A function that removes the duplicates of a set with groups of 3 and of 2 pictures; returns the manifest rows."""
     images = make_set(blobs(4)[[0, 1, 0, 0, 2, 1, 3]])
     folders = (images, hashed(images), paired(images), tmp_path / "verdicts.csv")
     write_verdicts(tmp_path / "verdicts.csv", [])
@@ -47,10 +47,10 @@ def statuses(rows: list[dict[str, Any]]) -> list[str]:
         ({"everything": True}, [2, 3, 5]),
     ],
 )
-def test_exactly_what_is_named_comes_back(
+def test_exactly_the_selected_pictures_are_restored(
     remove: Callable[..., Any], tmp_path: Path, named: dict[str, Any], back: list[int]
 ) -> None:
-    """And is marked as restored; doing it again changes nothing."""
+    """Exactly the selected pictures are restored and marked; a second call changes nothing."""
     assert statuses(remove()) == ["kept", "kept", "removed", "removed", "kept", "removed", "kept"]
     for _ in range(2):
         assert restore(tmp_path / "dedup", tmp_path / "verdicts.csv", **named)["restored"] == len(back)
@@ -61,8 +61,8 @@ def test_exactly_what_is_named_comes_back(
         assert np.load(tmp_path / "dedup" / "kept.npy").tolist() == list(range(7))
 
 
-def test_nothing_that_was_judged_is_lost(remove: Callable[..., Any], tmp_path: Path) -> None:
-    """Other verdicts stay; a picture that was not removed is no reason for one."""
+def test_existing_verdicts_are_kept(remove: Callable[..., Any], tmp_path: Path) -> None:
+    """Existing verdicts stay, and pictures that are not removed get no verdict."""
     rows = remove()
     judged = Verdict(rows[0]["sha256"], rows[4]["sha256"], "", "", "different", "", "somebody", "")
     write_verdicts(tmp_path / "verdicts.csv", [judged])
@@ -71,11 +71,11 @@ def test_nothing_that_was_judged_is_lost(remove: Callable[..., Any], tmp_path: P
     assert judged in read_verdicts(tmp_path / "verdicts.csv")
 
 
-def test_what_is_not_there_is_told(remove: Callable[..., Any], tmp_path: Path) -> None:
-    """The nearest keys are named; nothing named is an error; so is no manifest."""
+def test_unknown_keys_are_refused(remove: Callable[..., Any], tmp_path: Path) -> None:
+    """An unknown key is refused with similar keys; no selection and no manifest are errors."""
     remove()
     folders = (tmp_path / "dedup", tmp_path / "verdicts.csv")
-    with pytest.raises(BadParameters, match=r"--key 'k02': no such picture in .*; alike: 'k002'"):
+    with pytest.raises(BadParameters, match=r"--key 'k02': no such picture in .*; similar keys: 'k002'"):
         restore(*folders, keys=["k02"])
     with pytest.raises(BadParameters, match="--group 9: no such group"):
         restore(*folders, groups=[9])

@@ -1,4 +1,4 @@
-"""Codes are exact, of the right pictures, and described truthfully."""
+"""Codes are exact, belong to their pictures, and have a correct description."""
 
 import os
 import subprocess
@@ -25,15 +25,15 @@ ROOT = Path(__file__).parents[3]
 
 
 def reference(images: Images, encoder: Encoder) -> np.ndarray:
-    """The definition, in 64-bit whole numbers."""
+    """The definition of a code, in 64-bit integers."""
     sums = flatten(to_32(images)).astype(np.int64) @ encoder.weight.astype(np.int64).T
     return np.packbits(sums > encoder.threshold, axis=1)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 127]))
-def test_codes_are_those_of_whole_numbers(seed: int, low: int) -> None:
-    """Against 64-bit integers, with thresholds that some sums meet exactly: one unit of error would show."""
+def test_codes_equal_those_of_64_bit_integers(seed: int, low: int) -> None:
+    """The codes equal those of 64-bit integers. Some sums equal their threshold, so an error of one unit is found."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
     weight = (rng.integers(low, 128, (BITS, INPUTS)) * rng.choice([-1, 1], (BITS, INPUTS))).astype(np.int8)
@@ -45,7 +45,7 @@ def test_codes_are_those_of_whole_numbers(seed: int, low: int) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("slack", [-1, 0])
 def test_the_largest_sums_are_exact(sign: int, slack: int) -> None:
-    """All weights 127 and all pixels 255: the sum is met exactly, not nearly."""
+    """With all weights 127 and all pixels 255, the sum is exact."""
     images = np.full((2, 64, 64, 3), 255, np.uint8)
     most = sign * 127 * 255 * INPUTS
     encoder = Encoder(np.full((BITS, INPUTS), sign * 127, np.int8), np.full(BITS, most + slack, np.int32))
@@ -53,7 +53,7 @@ def test_the_largest_sums_are_exact(sign: int, slack: int) -> None:
 
 
 def test_a_code_does_not_depend_on_its_batch(encoder: Encoder, blobs: Callable[[int], Images]) -> None:
-    """One by one, in pairs or together: the same codes."""
+    """Encoding pictures one by one, in pairs or together gives the same codes."""
     images = blobs(70)
     together = codes.encode(images, encoder)
     for batch in (1, 7, 64):
@@ -62,7 +62,7 @@ def test_a_code_does_not_depend_on_its_batch(encoder: Encoder, blobs: Callable[[
 
 
 def test_bit_i_is_unit_i(blobs: Callable[[int], Images]) -> None:
-    """The highest bit of the first byte is unit 0."""
+    """Unit 0 is the highest bit of the first byte."""
     threshold = np.zeros(BITS, np.int32)
     threshold[[0, 9]] = -1
     code = codes.encode(blobs(1), Encoder(np.zeros((BITS, INPUTS), np.int8), threshold))
@@ -70,7 +70,7 @@ def test_bit_i_is_unit_i(blobs: Callable[[int], Images]) -> None:
 
 
 def test_codes_are_the_same_under_other_kernels_and_threads(encoder: Encoder, tmp_path: Path) -> None:
-    """Whichever product the processor would choose, and on one thread or many, the bytes are the same."""
+    """The bytes do not depend on the instructions of the processor nor on the number of threads."""
     codes.save_encoder(tmp_path / "encoder.safetensors", encoder)
     images = np.random.default_rng(3).integers(0, 256, (300, 64, 64, 3)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
@@ -96,8 +96,8 @@ def test_codes_are_the_same_under_other_kernels_and_threads(encoder: Encoder, tm
         assert found.stdout == expected, setting
 
 
-def test_bits_are_described_truthfully() -> None:
-    """Dead, always set, half and a quarter: shares, entropies and their sum."""
+def test_bit_statistics_are_right() -> None:
+    """Shares, entropies and their sum are right for bits that are never, always, half or a quarter of the time set."""
     bits = np.zeros((8, BITS), np.uint8)
     bits[:, 1] = 1
     bits[:4, 2] = 1
@@ -113,7 +113,7 @@ def test_bits_are_described_truthfully() -> None:
 def test_hashing_a_set_in_blocks(
     make_set: Callable[..., Path], hashed: Callable[[Path], Path], encoder: Encoder, blobs: Callable[[int], Images]
 ) -> None:
-    """The folder holds the codes in row order, and names encoder and image set."""
+    """The folder contains the codes in row order and the digests of encoder and image set."""
     images = ImageSet(make_set(blobs(20)))
     folder = hashed(images.folder)
     found, description = codes.load_codes(folder, images)
@@ -126,7 +126,7 @@ def test_hashing_a_set_in_blocks(
 def test_codes_of_other_pictures_are_refused(
     make_set: Callable[..., Path], hashed: Callable[[Path], Path], blobs: Callable[[int], Images]
 ) -> None:
-    """As many pictures, but others; and not as many: both are caught, and the message says what to do."""
+    """Codes of other pictures are refused, with equal or different counts; the message says what to do."""
     first = hashed(make_set(blobs(12), "first"))
     with pytest.raises(CorruptData, match=r"12 codes for 13 pictures; run hash-images again"):
         codes.load_codes(first, ImageSet(make_set(blobs(13), "longer")))
@@ -154,7 +154,7 @@ def test_broken_codes_are_refused(
     content: bytes | None,
     error: type[PipelineError],
 ) -> None:
-    """Missing, cut off or foreign files end in one line that names the file."""
+    """A missing, truncated or foreign file raises an error that names the file."""
     images = make_set(blobs(5))
     folder = hashed(images)
     if content is None:
@@ -165,8 +165,8 @@ def test_broken_codes_are_refused(
         codes.load_codes(folder, ImageSet(images))
 
 
-def test_something_else_than_an_encoder_is_refused(tmp_path: Path, encoder: Encoder) -> None:
-    """Absent, cut off, of another shape or range."""
+def test_damaged_encoders_are_refused(tmp_path: Path, encoder: Encoder) -> None:
+    """A missing, truncated file, or one with other shapes or values, is refused."""
     path = tmp_path / "encoder.safetensors"
     with pytest.raises(MissingInput, match="train-autoencoder first"):
         codes.load_encoder(path)
@@ -178,15 +178,15 @@ def test_something_else_than_an_encoder_is_refused(tmp_path: Path, encoder: Enco
         codes.load_encoder(path)
     codes.save_encoder(path, encoder)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CorruptData, match="not a whole encoder"):
+    with pytest.raises(CorruptData, match="not a complete encoder"):
         codes.load_encoder(path)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_no_more_threads_hash_than_told(
+def test_no_more_threads_than_workers(
     make_set: Callable[..., Path], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """`-j 1` means this very thread, and any number of threads gives the same codes."""
+    """`-j 1` uses only the calling thread, and the number of threads does not change the codes."""
     images = np.random.default_rng(3).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
     folder = make_set(images)
     (tmp_path / "encoder").mkdir()

@@ -1,4 +1,4 @@
-"""What is encoded and compared is the picture that it says, in whole numbers."""
+"""Inputs of the encoder and the pair scorer are computed as documented, in integers."""
 
 import hashlib
 from fractions import Fraction
@@ -13,7 +13,7 @@ from pipeline.dedup.encoder.letterbox import strip_bars
 
 
 def averaged(image: np.ndarray, to: int = 32) -> np.ndarray:
-    """The definition of area averaging, in fractions: uint8 (to, to), halves rounded up."""
+    """The definition of area averaging, in fractions: uint8 (to, to); halves are rounded up."""
     side = len(image)
     shares = np.array(  # in units of 1/to of a pixel
         [[max(0, min((i + 1) * side, (j + 1) * to) - max(i * side, j * to)) for j in range(side)] for i in range(to)]
@@ -25,7 +25,7 @@ def averaged(image: np.ndarray, to: int = 32) -> np.ndarray:
 @settings(max_examples=12, deadline=None)
 @given(st.sampled_from([32, 64, 96, 33, 40, 48, 50, 20, 1]), st.integers(0, 2**32 - 1))
 def test_pictures_of_any_side_are_averaged_exactly(side: int, seed: int) -> None:
-    """No rounding but the last, whatever the side; the whole picture counts."""
+    """Averages of whole pictures are exact before the last rounding, for any side."""
     image = np.random.default_rng(seed).integers(0, 256, (side, side, 3)).astype(np.uint8)
     small = flatten(to_32(image[None])).reshape(3, 32, 32)
     channel = seed % 3
@@ -33,7 +33,7 @@ def test_pictures_of_any_side_are_averaged_exactly(side: int, seed: int) -> None
 
 
 def test_halves_are_rounded_up_and_white_stays_white() -> None:
-    """The two ends of the range, and the tie."""
+    """Both ends of the range are preserved, and a tie is rounded up."""
     image = np.full((1, 64, 64, 3), 255, np.uint8)
     assert (to_32(image) == 255).all()
     image[:, :, ::2] = 254
@@ -42,13 +42,13 @@ def test_halves_are_rounded_up_and_white_stays_white() -> None:
 
 @pytest.fixture
 def pictures() -> np.ndarray:
-    """Rough pictures without bars, uint8 (20, 32, 32, 3)."""
+    """Pictures with much detail and no bars, uint8 (20, 32, 32, 3)."""
     coarse = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
     return coarse.repeat(4, axis=1).repeat(4, axis=2)
 
 
-def test_light_contrast_and_colour_do_not_change_the_input(pictures: np.ndarray) -> None:
-    """Half the contrast about another level gives the same input but for rounding; the luma has the stated spread."""
+def test_level_and_contrast_do_not_change_the_input(pictures: np.ndarray) -> None:
+    """Half the contrast around another level gives the same input, except for rounding."""
     paler = (pictures / 2 + 60).round().astype(np.uint8)
     there, here = normalise(pictures).astype(int), normalise(paler).astype(int)
     assert np.abs(there - here).max() <= 2
@@ -56,8 +56,8 @@ def test_light_contrast_and_colour_do_not_change_the_input(pictures: np.ndarray)
     assert np.abs(luma.mean(axis=1) - 128).max() < 1 and np.abs(luma.std(axis=1) - 40).max() < 1
 
 
-def test_noise_on_an_even_picture_is_not_blown_up() -> None:
-    """A deviation below 8 levels counts as 8; an even picture is 128 everywhere."""
+def test_noise_on_a_constant_picture_is_not_amplified() -> None:
+    """A deviation below 8 levels counts as 8 levels; a constant picture gives 128 everywhere."""
     even = np.full((1, 32, 32, 3), 90, np.uint8)
     assert (normalise(even) == 128).all()
     even[0, ::2] += 2
@@ -65,7 +65,7 @@ def test_noise_on_an_even_picture_is_not_blown_up() -> None:
 
 
 def test_parts_are_interpolated_between_pixels(pictures: np.ndarray) -> None:
-    """The whole is itself; a move by two pixels moves by two pixels and repeats the edge; a ramp stays a ramp."""
+    """The whole picture stays unchanged, a move by two pixels repeats the edge, and a ramp stays a ramp."""
     assert np.array_equal(cut(pictures, (0, 0, 32, 32)), pictures)
     moved = cut(pictures, (0, -2, 32, 32))
     assert np.array_equal(moved[:, :, 2:], pictures[:, :, :-2])
@@ -75,8 +75,8 @@ def test_parts_are_interpolated_between_pixels(pictures: np.ndarray) -> None:
     assert steps.tolist() == [4] * 31
 
 
-def test_blurring_keeps_the_mean_of_squares(pictures: np.ndarray) -> None:
-    """It sees nothing but the means of 4×4 pixels: what shuffles pixels inside of these changes nothing."""
+def test_blurring_uses_only_means_of_squares(pictures: np.ndarray) -> None:
+    """Only the means of squares of 4×4 pixels matter: shuffling the pixels within a square changes nothing."""
     rng = np.random.default_rng(1)
     cells = pictures.reshape(20, 8, 4, 8, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(20, 64, 16, 3)
     shuffled = rng.permuted(cells, axis=2).reshape(20, 8, 8, 4, 4, 3).transpose(0, 1, 3, 2, 4, 5)
@@ -85,7 +85,7 @@ def test_blurring_keeps_the_mean_of_squares(pictures: np.ndarray) -> None:
 
 
 def test_the_input_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
-    """Golden bytes: a change of any rounding shows here, and asks for a new schema version of the codes."""
+    """The output equals stored bytes; a change of rounding requires a new schema version of the codes."""
     made = [strip_bars(pictures), cut(pictures, (2, 2, 28, 28)), blur(pictures), normalise(pictures)]
     assert (
         hashlib.sha256(b"".join(array.tobytes() for array in made)).hexdigest()
@@ -93,8 +93,8 @@ def test_the_input_is_the_same_bytes_everywhere(pictures: np.ndarray) -> None:
     )
 
 
-def test_how_pictures_lie_in_memory_does_not_matter(pictures: np.ndarray) -> None:
-    """A mirrored view, which no copy was made of, gives what the mirrored pictures give."""
+def test_the_memory_layout_does_not_matter(pictures: np.ndarray) -> None:
+    """A mirrored view gives the same result as a mirrored copy."""
     view = pictures[:, :, ::-1]
     copy = np.ascontiguousarray(view)
     for change in (strip_bars, blur, normalise, lambda pictures: cut(pictures, (2, -2, 28, 32))):

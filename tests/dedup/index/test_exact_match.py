@@ -1,4 +1,4 @@
-"""Equal pictures are found by their bytes, their pixels and their codes, in one pass, on as many threads as told."""
+"""Pictures with equal bytes, pixels or codes are found in one pass, with at most the given number of threads."""
 
 import threading
 from collections.abc import Callable
@@ -17,13 +17,13 @@ Make = Callable[..., Path]
 
 
 def first_equal(values: list[Any]) -> list[int]:
-    """By comparing everything: the first place of each value."""
+    """For each value, the first position of an equal value, by comparing all pairs."""
     return [values.index(value) for value in values]
 
 
 @pytest.fixture
 def mixed(make_set: Make, blobs: Callable[[int], Images]) -> ImageSet:
-    """Forty pictures, of which many are equal in one way or another, and two of a single colour."""
+    """Forty pictures, many of which are equal in bytes, pixels or codes, and two of a single colour."""
     rng = np.random.default_rng(1)
     images = blobs(9)[rng.integers(0, 8, 40)]
     images[[5, 20]] = 77
@@ -33,8 +33,8 @@ def mixed(make_set: Make, blobs: Callable[[int], Images]) -> ImageSet:
     return ImageSet(make_set(images, sources=sources, boxes=boxes))
 
 
-def test_classes_are_what_comparing_everything_finds(mixed: ImageSet) -> None:
-    """The id of each class is its first row; a code that says too little is equal to none."""
+def test_classes_equal_those_of_comparing_all_pairs(mixed: ImageSet) -> None:
+    """Ids are the first equal row, as in comparing all pairs; uninformative codes are equal to no other."""
     codes = np.random.default_rng(2).integers(0, 3, (40, 1)).astype(np.uint8).repeat(16, axis=1)
     pixels = digest_ids(mixed.stored_digests())
     (flat,) = apply_predicates(mixed, pixels, is_flat, workers=1)
@@ -44,15 +44,13 @@ def test_classes_are_what_comparing_everything_finds(mixed: ImageSet) -> None:
     index = mixed.index.select(["sha256", "box"]).to_pylist()
     assert classes.pixels.tolist() == first_equal([image.tobytes() for image in images])
     assert classes.bytes.tolist() == first_equal([(row["sha256"], row["box"]) for row in index])
-    told = [code.tobytes() if code.any() and not flat[row] else row for row, code in enumerate(codes)]
-    assert classes.codes is not None and classes.codes.tolist() == first_equal(told)
+    informative_ids = [code.tobytes() if code.any() and not flat[row] else row for row, code in enumerate(codes)]
+    assert classes.codes is not None and classes.codes.tolist() == first_equal(informative_ids)
     assert find_classes(mixed, pixels, flat, None).codes is None
 
 
-def test_one_of_equal_pictures_is_read_and_all_are_answered_for(
-    mixed: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many predicates there are, one pass looks at one picture of each class."""
+def test_one_picture_of_each_class_is_read(mixed: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass reads one picture of each pixel class, for any number of predicates."""
     read: list[int] = []
     real = ImageSet.read
 
@@ -72,8 +70,8 @@ def test_one_of_equal_pictures_is_read_and_all_are_answered_for(
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_no_more_threads_look_than_told(mixed: ImageSet, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-j 1` means this very thread."""
+def test_no_more_threads_than_workers(mixed: ImageSet, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-j 1` uses only the calling thread."""
     monkeypatch.setattr(exact_match, "_BLOCK", 1)
     threads: set[int] = set()
 

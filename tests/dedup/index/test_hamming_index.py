@@ -1,4 +1,4 @@
-"""The search finds what comparing everything finds: every pair, once, in order, whatever the codes and the bands."""
+"""The search finds every pair within the radius once and in order, for any codes and bands."""
 
 import hashlib
 import threading
@@ -18,14 +18,14 @@ RADII = st.integers(0, LARGEST_RADIUS)
 
 
 def flip(codes: Codes, rng: np.random.Generator, most: int) -> Codes:
-    """Each code with 0 to `most` bits flipped."""
+    """Copies of the codes, each with 0 to `most` bits flipped."""
     order = rng.random((len(codes), 128)).argsort(axis=1)
     return codes ^ np.packbits(order < rng.integers(0, most + 1, (len(codes), 1)), axis=1)
 
 
 @st.composite
 def codes(draw: st.DrawFn, most: int = 80) -> Codes:
-    """Random codes, copies of a few with some bits flipped, and what makes buckets overflow."""
+    """Random codes, copies of a few with some bits flipped, and codes that fill single buckets."""
     count, kind = draw(st.integers(0, most)), draw(st.sampled_from(["any", "clusters", "one band", "few bits", "rare"]))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 20)))
     if kind == "any":
@@ -36,22 +36,22 @@ def codes(draw: st.DrawFn, most: int = 80) -> Codes:
     if kind == "rare":  # almost all bits are almost always off
         return np.packbits(rng.random((count, 128)) < 0.03, axis=1)
     found = np.zeros((count, 16), np.uint8)
-    if kind == "one band":  # they agree on every bit but those of four bytes
+    if kind == "one band":  # equal in all bits except those of four bytes
         found[:, 3:7] = rng.integers(0, 256, (count, 4))
     else:
         found[:, 5] = rng.integers(0, 256, count)
     return found
 
 
-def everything(a: Codes, b: Codes, radius: int, within: bool) -> list[tuple[int, int, int]]:
-    """All pairs by comparing everything, in order."""
+def all_pairs_within(a: Codes, b: Codes, radius: int, within: bool) -> list[tuple[int, int, int]]:
+    """All pairs within the radius by comparing all codes, in order."""
     distance = np.bitwise_count(a[:, None] ^ b[None]).sum(axis=2, dtype=int)
     near = (distance <= radius) & (~within | np.triu(np.ones(distance.shape, bool), 1))
     return [(left, right, int(distance[left, right])) for left, right in np.argwhere(near).tolist()]
 
 
 def rows(blocks: Iterator[CodePairs], most: int) -> list[tuple[int, int, int]]:
-    """The pairs of all blocks; checks the blocks' sizes and types."""
+    """The pairs of all blocks as tuples; checks the size and dtypes of the blocks."""
     found, sizes = [], []
     for block in blocks:
         assert (block.left.dtype, block.right.dtype, block.distance.dtype) == (np.int64, np.int64, np.uint8)
@@ -64,8 +64,8 @@ def rows(blocks: Iterator[CodePairs], most: int) -> list[tuple[int, int, int]]:
 @settings(deadline=None, max_examples=150)
 @given(codes(), RADII, st.sampled_from([1, 7, 1 << 20]), st.data())
 def test_every_pair_within_a_set_with_any_bands(found: Codes, radius: int, most: int, data: st.DataObject) -> None:
-    """Which of the splits is taken (small sets take but one of them) changes nothing; equal codes are pairs."""
-    expected = everything(found, found, radius, within=True)
+    """The chosen bands do not change the result; equal codes are pairs."""
+    expected = all_pairs_within(found, found, radius, within=True)
     assert rows(pairs_within(found, radius, block_pairs=most), most) == expected
     with pytest.MonkeyPatch.context() as patch:
         choose = take_split(data.draw(st.integers(0, 20)), data.draw(st.sampled_from([2, 1000, 1 << 20])))
@@ -78,9 +78,9 @@ def test_every_pair_within_a_set_with_any_bands(found: Codes, radius: int, most:
 def test_every_pair_between_two_sets_with_any_bands(
     a: Codes, b: Codes, radius: int, most: int, data: st.DataObject
 ) -> None:
-    """The same across two sets, some of whose codes are copies."""
+    """The same between two sets, some of whose codes are copies."""
     b = np.concatenate([b, flip(a, np.random.default_rng(len(a)), 15)[::2]])
-    expected = everything(a, b, radius, within=False)
+    expected = all_pairs_within(a, b, radius, within=False)
     assert rows(pairs_between(a, b, radius, block_pairs=most), most) == expected
     with pytest.MonkeyPatch.context() as patch:
         choose = take_split(data.draw(st.integers(0, 20)), data.draw(st.sampled_from([2, 1000, 1 << 20])))
@@ -89,7 +89,7 @@ def test_every_pair_between_two_sets_with_any_bands(
 
 
 def take_split(number: int, count: int) -> object:
-    """A `choose` that takes one of the splits made for so many codes; wide bands have tables of at most 8 MB."""
+    """A replacement of `choose` that takes one of the plans for this many codes; tables have at most 8 MB."""
 
     def choose(a: bands.Words, b: bands.Words, radius: int) -> list[bands.Band]:
         plans = bands.splits(np.concatenate([a, b]), count, radius)
@@ -100,8 +100,8 @@ def take_split(number: int, count: int) -> object:
 
 @settings(deadline=None)  # the first call may compile
 @given(codes().filter(len), RADII, st.integers(1, 1 << 23))
-def test_bands_let_no_pair_slip_through(found: Codes, radius: int, count: int) -> None:
-    """The pigeonhole: no bit is in two bands, and exceeding every allowance takes more flips than the radius has."""
+def test_bands_satisfy_the_pigeonhole_principle(found: Codes, radius: int, count: int) -> None:
+    """Bands are disjoint, and more flips than every allowance exceed the radius (pigeonhole principle)."""
     for plan in bands.splits(found.view(np.uint64), count, radius):
         bits = np.concatenate([band.bits for band in plan]).tolist()
         assert len(set(bits)) == len(bits) and all(len(band.bits) <= bands.WIDEST for band in plan)
@@ -109,7 +109,7 @@ def test_bands_let_no_pair_slip_through(found: Codes, radius: int, count: int) -
 
 
 def test_a_code_just_inside_each_allowance_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hardest pairs: as far apart as the radius, and in all bands but one by one flip too many."""
+    """Pairs at exactly the radius are found, when all bands but one have one flip more than allowed."""
     rng = np.random.default_rng(3)
     centre = rng.integers(0, 256, (1, 16), dtype=np.uint8)
     others = rng.integers(0, 256, (500, 16), dtype=np.uint8)
@@ -128,8 +128,8 @@ def test_a_code_just_inside_each_allowance_is_found(monkeypatch: pytest.MonkeyPa
 
 
 @given(codes())
-def test_distinct_is_what_numpy_finds(found: Codes) -> None:
-    """In the order of bytes, and each code is found again."""
+def test_distinct_equals_numpy_unique(found: Codes) -> None:
+    """The result equals that of `numpy.unique`: codes in byte order, and the inverse."""
     unique, inverse = distinct(found)
     assert [bytes(code) for code in unique] == sorted({bytes(code) for code in found})
     assert unique.dtype == np.uint8 and inverse.dtype == np.int64 and unique.shape[1] == 16
@@ -138,9 +138,9 @@ def test_distinct_is_what_numpy_finds(found: Codes) -> None:
 
 @pytest.mark.parametrize("radius", [0, 3, 7, 12, 15])
 def test_planted_pairs_among_many_codes(radius: int) -> None:
-    """With so many codes that bands are used by choice: what was planted is found, all of it, and nothing else."""
+    """Among many codes, for which bands are used, exactly the planted pairs are found."""
     rng = np.random.default_rng(radius)
-    base = rng.integers(0, 256, (60_000, 16), dtype=np.uint8)  # pairs of random codes are 30 bits apart and more
+    base = rng.integers(0, 256, (60_000, 16), dtype=np.uint8)  # random codes differ in at least 30 bits
     planted = np.concatenate([base, flip(base[:5000], rng, 20)])
     assert len(bands.choose(planted.view(np.uint64), planted.view(np.uint64), radius)[0].bits)
     distance = np.bitwise_count(base[:5000] ^ planted[60_000:]).sum(axis=1, dtype=int)
@@ -149,8 +149,8 @@ def test_planted_pairs_among_many_codes(radius: int) -> None:
     assert rows(pairs_between(base, planted[60_000:], radius), 1 << 20) == [(a, b - 60_000, d) for a, b, d in expected]
 
 
-def test_a_crowd_is_one_big_bucket() -> None:
-    """Two thousand codes that differ in eleven bits, so that tasks find more than they have space for."""
+def test_many_similar_codes_in_one_bucket() -> None:
+    """Two thousand similar codes give more pairs than the buffer of a task can store."""
     numbers = np.arange(2048)
     crowd = np.zeros((2048, 16), np.uint8)
     crowd[:, 2], crowd[:, 9] = numbers & 255, numbers >> 8
@@ -163,7 +163,7 @@ def test_a_crowd_is_one_big_bucket() -> None:
 
 
 def test_too_many_pairs_are_an_error_and_just_enough_are_not() -> None:
-    """The message has the count and what to do; nothing comes out before."""
+    """The error comes before the first block, with count and remedy; exactly `max_pairs` pairs are allowed."""
     crowd = np.zeros((300, 16), np.uint8)
     pairs = 300 * 299 // 2
     assert sum(map(len, pairs_within(crowd, 0, max_pairs=pairs))) == pairs
@@ -174,7 +174,7 @@ def test_too_many_pairs_are_an_error_and_just_enough_are_not() -> None:
 
 
 def test_wrong_arguments_are_refused_at_once() -> None:
-    """Before anything is searched."""
+    """Wrong arguments are refused before the search."""
     some = np.zeros((2, 16), np.uint8)
     for radius in (-1, 16):
         with pytest.raises(BadParameters, match=f"radius: {radius}, expected 0 to 15"):
@@ -188,8 +188,8 @@ def test_wrong_arguments_are_refused_at_once() -> None:
             distinct(wrong)
 
 
-def test_codes_may_lie_anyhow() -> None:
-    """Read only, unaligned, or every other one of a larger array."""
+def test_any_memory_layout_is_accepted() -> None:
+    """Codes can be read-only, unaligned or a strided view."""
     rng = np.random.default_rng(1)
     plain = flip(np.zeros((50, 16), np.uint8), rng, 12)
     expected = rows(pairs_within(plain, 9), 1 << 20)
@@ -201,10 +201,8 @@ def test_codes_may_lie_anyhow() -> None:
 
 
 @pytest.mark.parametrize("within", [True, False])
-def test_the_same_bytes_for_any_number_of_threads_and_no_more_threads_than_told(
-    within: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Which thread finds a pair first decides nothing; one worker is this very thread."""
+def test_the_same_bytes_for_any_number_of_threads(within: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of threads does not change the result; one worker uses only the calling thread."""
     found = np.packbits(np.random.default_rng(7).random((60_000, 128)) < 0.09, axis=1)
     real, threads, most = hamming_index._compare, list[int](), 0
 

@@ -1,4 +1,4 @@
-"""Each view is encoded as it says, those of framed pictures too."""
+"""The first and the last view encode the documented pictures, also for pictures with a frame."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from pipeline.dedup.index.views import VIEWS, encode_views
 
 
 def test_with_a_frame_and_without_one() -> None:
-    """The first view is the pictures' own code, the last what they are as they stand: they differ for framed ones."""
+    """The first view encodes the unframed picture, and the last view the whole picture."""
     rng = np.random.default_rng(0)
     encoder = Encoder(
         rng.integers(-127, 128, (128, INPUTS)).astype(np.int8), np.zeros(128, np.int32), kind="normalised"

@@ -1,4 +1,4 @@
-"""The table of classes: read back as written; of other pictures, of another version or damaged, it is refused."""
+"""The table of classes is read back as written, and refused if damaged, of another version or of other pictures."""
 
 import json
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from pipeline.imageset.format.image_set import Images, ImageSet
 
 @given(st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 1)), min_size=1, max_size=30))
 def test_an_id_is_the_first_row_of_its_class(rows: list[tuple[int, int]]) -> None:
-    """For any rows of whole numbers."""
+    """The id of a row is the first equal row, for any integers."""
     assert class_ids(np.array(rows)).tolist() == [rows.index(row) for row in rows]
 
 
 @pytest.fixture
 def found(make_set: Callable[..., Path], paired: Callable[..., Path], blobs: Callable[[int], Images]) -> Path:
-    """Pairs of four pictures, the last of which is the second again."""
+    """Pairs of four pictures, of which the last one equals the second."""
     return paired(make_set(blobs(4)[[0, 1, 2, 1]]))
 
 
 def test_classes_are_read_back(found: Path, tmp_path: Path) -> None:
-    """Ids by kind, one row a picture."""
+    """The ids of all kinds are read back, one row for each picture."""
     classes = load_classes(found, ImageSet(tmp_path / "set"))
     assert classes.pixels.tolist() == [0, 1, 2, 1] and classes.bytes.tolist() == [0, 1, 2, 3]
     assert classes.codes is not None and classes.codes.tolist() == [0, 1, 2, 1] and not classes.flat.any()
@@ -40,7 +40,7 @@ def test_classes_are_read_back(found: Path, tmp_path: Path) -> None:
 
 
 def test_results_of_version_1_are_refused_by_name(found: Path, tmp_path: Path) -> None:
-    """They have no classes: both readers say what to do."""
+    """Results of version 1 have no classes: both readers say what to do."""
     about = json.loads((found / "pairs.json").read_text())
     (found / "pairs.json").write_text(json.dumps(about | {"schema_version": 1}))
     (found / "classes.parquet").unlink()
@@ -50,7 +50,7 @@ def test_results_of_version_1_are_refused_by_name(found: Path, tmp_path: Path) -
 
 
 def test_damaged_classes_are_refused(found: Path, tmp_path: Path, make_set: Callable[..., Path]) -> None:
-    """Gone, cut off, of other columns, with too few rows, with ids that lead nowhere, or of another set."""
+    """A missing, truncated or foreign table, or one with other columns, too few rows or wrong ids, is refused."""
     images, path = ImageSet(tmp_path / "set"), found / "classes.parquet"
     whole, table = path.read_bytes(), pq.read_table(path)
 
@@ -62,10 +62,10 @@ def test_damaged_classes_are_refused(found: Path, tmp_path: Path, make_set: Call
         (replaced("pixels", [0, 1, 2, None]), "other columns"),
         (table.slice(0, 3), "3 rows, expected one for each of 4 pictures"),
         (replaced("row", [0, 1, 3, 2]), "4 rows, expected one for each of 4 pictures"),
-        (replaced("bytes", [0, 1, 3, 3]), "not the first row of a class"),
-        (replaced("pixels", [0, 0, 1, 3]), "not the first row of a class"),
-        (replaced("codes", [0, 1, 2, -1]), "not the first row of a class"),
-        (replaced("codes", [None] * 4), "not the first row of a class"),
+        (replaced("bytes", [0, 1, 3, 3]), "not the first row of its class"),
+        (replaced("pixels", [0, 0, 1, 3]), "not the first row of its class"),
+        (replaced("codes", [0, 1, 2, -1]), "not the first row of its class"),
+        (replaced("codes", [None] * 4), "not the first row of its class"),
     ):
         pq.write_table(wrong, path)
         with pytest.raises(CorruptData, match=rf"classes.parquet: .*{message}.*; run find-pairs again"):

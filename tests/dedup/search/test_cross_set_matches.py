@@ -1,4 +1,4 @@
-"""What of a set stands in another: all of it, whichever of equal pictures was compared."""
+"""All pictures of a set that are also in another set are found, including pictures with equal pixels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ NEAR = PairSearchConfig(
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
-    """The folder of an encoder of smooth random weights."""
+    """The folder of an encoder with smooth random weights."""
     coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
     weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
     (tmp_path / "encoder").mkdir()
@@ -35,10 +35,10 @@ def encoder(tmp_path: Path) -> Path:
     return tmp_path / "encoder"
 
 
-def test_every_picture_that_stands_there_is_found(
+def test_every_picture_of_both_sets_is_found(
     tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
 ) -> None:
-    """Two files of the same pixels both match a copy, and two of the same pixels there both match them."""
+    """All files with equal pixels match, in both sets, although one of them is compared."""
     pictures = scenes(12, 1)
     copy = recall_eval.planted_copies(pictures[:1], "jpeg50", 1)
     images = make_set(pictures[[0, 1, 2, 0, 3]], "images")
@@ -59,7 +59,7 @@ def test_every_picture_that_stands_there_is_found(
 def test_exactly_equal_codes_in_mode_exact(
     tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
 ) -> None:
-    """The paper's way across two sets: one level more in one pixel is another picture of the same code."""
+    """Mode exact across two sets: a change of one pixel by one level gives another picture with the same code."""
     pictures = scenes(6, 2)
     other = pictures[:2].copy()
     other[0, 0, 0, 0] ^= 1
@@ -71,7 +71,7 @@ def test_exactly_equal_codes_in_mode_exact(
 
 
 @pytest.mark.parametrize("mode", ["near", "exact"])
-def test_stored_digests_tell_equal_pixels_across_versions(
+def test_equal_pixels_are_found_across_schema_versions(
     tmp_path: Path,
     encoder: Path,
     make_set: Callable[..., Path],
@@ -79,7 +79,7 @@ def test_stored_digests_tell_equal_pixels_across_versions(
     as_version_1: Callable[[Path], None],
     mode: Any,
 ) -> None:
-    """A set of schema version 1 is compared with one that has its digests."""
+    """A set of schema version 1 has the same matches as one with stored digests."""
     pictures = scenes(6, 2)
     folders = make_set(pictures, "images"), make_set(pictures[:2], "other", ["x", "y"])
     as_version_1(folders[1])
@@ -92,10 +92,10 @@ def test_stored_digests_tell_equal_pixels_across_versions(
 def test_matches_of_another_set_are_refused(
     tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
 ) -> None:
-    """And where there are none, that is said."""
+    """Matches of another set are refused, and a folder without matches is named."""
     images, other = make_set(scenes(4, 3), "images"), make_set(scenes(4, 4), "other")
     find_matches(images, other, encoder, NEAR, workers=1, to=tmp_path / "matches")
     with pytest.raises(CorruptData, match="of another image set"):
         load_matches(tmp_path / "matches", ImageSet(other))
-    with pytest.raises(MissingInput, match="no matches here"):
+    with pytest.raises(MissingInput, match=r"no matches\.json here"):
         load_matches(tmp_path / "nowhere", ImageSet(images))

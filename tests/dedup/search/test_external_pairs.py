@@ -1,4 +1,4 @@
-"""Pairs that others found are taken by key, however they write keys; embeddings by their angle."""
+"""External pairs are read by key, percent-encoded or not; embeddings are compared by cosine similarity."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.imageset.format.image_set import Images, ImageSet
 
 @pytest.fixture
 def images(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> Path:
-    """Four pictures, two of whose keys hold what URLs and CSV files give a meaning to."""
+    """Four pictures, two of whose keys contain characters with a meaning in URLs or CSV files."""
     return make_set(blobs(4), keys=["50%20off", "a,b", "c", "d"])
 
 
@@ -26,8 +26,8 @@ def rows(folder: Path) -> list[tuple[int, int, float]]:
     return [(row["left"], row["right"], row["score"]) for row in table.to_pylist()]
 
 
-def test_keys_as_others_write_them_and_as_we_do(images: Path, tmp_path: Path) -> None:
-    """Each pair once, in order, with its best score; what is not in the set is counted."""
+def test_keys_can_be_percent_encoded_or_plain(images: Path, tmp_path: Path) -> None:
+    """Each pair is written once, in order, with its highest score; pairs with unknown keys are counted."""
     lines = ["from,to,similarity", "50%20off,c,0.5", "c,50%2520off,0.7", '"a,b",d,1', "d,a%2Cb,0.1", "d,d,1", "d,x,1"]
     (tmp_path / "p.csv").write_text("\n".join(lines) + "\n")
     summary = load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.csv"), to=tmp_path / "to")
@@ -35,8 +35,8 @@ def test_keys_as_others_write_them_and_as_we_do(images: Path, tmp_path: Path) ->
     assert (summary["pairs"], summary["ignored"], summary["mode"]) == (2, 2, "given")
 
 
-def test_parquet_and_angles(images: Path, tmp_path: Path) -> None:
-    """Parquet as CSV; embeddings of any length, and none of a length of nothing."""
+def test_parquet_and_embeddings(images: Path, tmp_path: Path) -> None:
+    """Parquet gives the same pairs as CSV; embeddings can have any length, and zero vectors match nothing."""
     pq.write_table(pa.table({"a": ["c"], "b": ["d"], "score": [2.0]}), tmp_path / "p.parquet")
     load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.parquet"), to=tmp_path / "p")
     assert rows(tmp_path / "p") == [(2, 3, 2.0)]
@@ -45,8 +45,8 @@ def test_parquet_and_angles(images: Path, tmp_path: Path) -> None:
     assert [(left, right) for left, right, _ in rows(tmp_path / "e")] == [(0, 2)]
 
 
-def test_what_is_wrong_is_told(images: Path, tmp_path: Path) -> None:
-    """Both or neither, no file, no columns, no numbers."""
+def test_wrong_files_are_refused(images: Path, tmp_path: Path) -> None:
+    """Both or neither source, a missing file, missing columns, and values that are no numbers are refused."""
     for wrong in ({}, {"pairs": tmp_path, "embeddings": tmp_path}):
         with pytest.raises(BadParameters, match="expected exactly one of the two"):
             ExternalPairs(**wrong)
@@ -77,30 +77,30 @@ def test_what_is_wrong_is_told(images: Path, tmp_path: Path) -> None:
         ({"a": ["c", None], "b": ["d", "c"], "score": [1.0, 1.0]}, r"row 2: a key is null"),
     ],
 )
-def test_a_score_that_is_no_number_is_told(
+def test_a_score_that_is_no_number_is_refused(
     images: Path, tmp_path: Path, columns: dict[str, list[object]], message: str
 ) -> None:
-    """With the file, the row and what is expected; a null ended in a bare TypeError."""
+    """The error names the file, the row and what is expected; a null used to raise a bare TypeError."""
     pq.write_table(pa.table(columns), tmp_path / "p.parquet")
     with pytest.raises(CorruptData, match=rf"p\.parquet, {message}"):
         load_external_pairs(images, ExternalPairs(pairs=tmp_path / "p.parquet"), to=tmp_path / "to")
 
 
-def test_embeddings_that_give_too_many_pairs_are_told(images: Path, tmp_path: Path) -> None:
-    """Before the pairs are gathered, with what to do; as many as are allowed are written."""
+def test_embeddings_with_too_many_pairs_are_refused(images: Path, tmp_path: Path) -> None:
+    """Too many pairs are refused before they are collected; the maximum number is allowed."""
     np.save(tmp_path / "e.npy", np.ones((4, 2)))
-    alike = ExternalPairs(embeddings=tmp_path / "e.npy", cosine=0.9)
+    embeddings = ExternalPairs(embeddings=tmp_path / "e.npy", cosine=0.9)
     message = r"--embeddings .*e\.npy: at least 6 pairs .* 0\.9 or more, expected at most 5; choose a higher --cosine"
     with pytest.raises(BadParameters, match=message):
-        load_external_pairs(images, alike, to=tmp_path / "to", max_pairs=5)
+        load_external_pairs(images, embeddings, to=tmp_path / "to", max_pairs=5)
     assert not (tmp_path / "to").exists()
-    assert load_external_pairs(images, alike, to=tmp_path / "to", max_pairs=6)["pairs"] == 6
+    assert load_external_pairs(images, embeddings, to=tmp_path / "to", max_pairs=6)["pairs"] == 6
 
 
 def test_classes_are_written_beside_given_pairs(
     make_set: Callable[..., Path], blobs: Callable[[int], Images], tmp_path: Path
 ) -> None:
-    """Equal pixels and bytes need no pair; codes are not compared."""
+    """Pictures with equal pixels or bytes need no pair; codes are not compared."""
     folder = make_set(blobs(2)[[0, 1, 0]], sources=["x", "y", "z"])
     (tmp_path / "p.csv").write_text("a,b\nk000,k001\n")
     load_external_pairs(folder, ExternalPairs(pairs=tmp_path / "p.csv"), to=tmp_path / "to")

@@ -1,4 +1,4 @@
-"""Copies are found and strangers are not; decoys are counted; the same result whoever does the work."""
+"""Copies are found, unrelated pictures are not, decoys are counted, and the number of workers changes nothing."""
 
 import io
 import shutil
@@ -32,7 +32,7 @@ NEAR = pair_search.PairSearchConfig(
 
 @pytest.fixture
 def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
-    """A function that makes a set, hashes it by smooth random weights and looks for pairs: the summary and rows."""
+    """A function that makes and hashes a set and searches for pairs; returns summary and rows."""
     coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
     weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
     (tmp_path / "encoder").mkdir()
@@ -54,7 +54,7 @@ def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
 
 @pytest.fixture
 def copies(scenes: Scenes) -> Images:
-    """Twenty scenes, then a copy of each of the first five, made in five ways, then two in a single colour."""
+    """Twenty scenes, then a changed copy of each of the first five, then two pictures of a single colour."""
     images = scenes(20, 1)
     ways = ("jpeg50", "crop2", "shift", "border", "brighter15")
     made = [recall_eval.planted_copies(images[n : n + 1], name, 1) for n, name in enumerate(ways)]
@@ -62,7 +62,7 @@ def copies(scenes: Scenes) -> Images:
 
 
 def test_copies_are_found_and_nothing_else(find: Callable[..., Any], copies: Images) -> None:
-    """Each with its original; single colours are no candidates of each other; no decoy."""
+    """Each copy is paired with its original; pictures of a single colour are no candidates; there are no decoys."""
     summary, found = find(copies)
     assert found == [(n, 20 + n) for n in range(5)]
     assert (summary["pairs"], summary["decoys"], summary["expected_false"]) == (5, 0, 0)
@@ -80,7 +80,7 @@ def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copi
 def test_comparing_at_64_gives_the_same_for_any_number_of_workers(
     find: Callable[..., Any], copies: Images, tmp_path: Path
 ) -> None:
-    """At 64 pixels: the copies and nothing else, other scores, another detector; workers change no byte."""
+    """At 64 pixels, exactly the copies are found, with other scores and another detector; workers change no byte."""
     closely = NEAR.model_copy(update={"compare_side": 64})
     plain, _ = find(copies)
     summary, found = find(copies, closely, to="closely")
@@ -93,8 +93,8 @@ def test_comparing_at_64_gives_the_same_for_any_number_of_workers(
         assert (tmp_path / "closely" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_pictures_smaller_than_what_is_compared_are_refused(find: Callable[..., Any], copies: Images) -> None:
-    """Before any work, with what to do."""
+def test_pictures_smaller_than_compare_side_are_refused(find: Callable[..., Any], copies: Images) -> None:
+    """Too small pictures are refused before the search; the message says what to do."""
     largest = NEAR.model_copy(update={"compare_side": 128})
     with pytest.raises(
         BadParameters,
@@ -107,7 +107,7 @@ def test_pictures_smaller_than_what_is_compared_are_refused(find: Callable[..., 
 def test_recall_is_measured_by_the_same_comparison(
     find: Callable[..., Any], copies: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Copies are planted at the stored size and looked at as closely; of another side's pairs there is no recall."""
+    """Recall uses the stored side and `compare_side` of the search; pairs of another `compare_side` are refused."""
     closely = NEAR.model_copy(update={"compare_side": 64})
     find(copies, closely, to="closely")
     folders = (tmp_path / "set", tmp_path / "encoder", tmp_path / "closely")
@@ -123,12 +123,12 @@ def test_recall_is_measured_by_the_same_comparison(
     monkeypatch.setattr(pair_scorer_highres, "score", score)
     summary = recall_eval.measure_recall(*folders, closely, section, tmp_path / "recall")
     assert summary["recall"]["jpeg80"]["found"] == summary["recall"]["brighter5"]["found"] == 6
-    # Halves and quarters of 64 pixels hold nothing that 32×32 does not.
+    # Halves and quarters of 64 pixels have no more detail than 32×32.
     assert (64, 64, True) in sides and sides.count((64, 64, False)) == 2
 
 
-def test_mirrored_copies_are_decoys_unless_they_are_asked_for(find: Callable[..., Any], copies: Images) -> None:
-    """They show among the decoys; asked for, they are pairs, and other decoys take their place."""
+def test_mirrored_copies_are_decoys_unless_mirrored_is_set(find: Callable[..., Any], copies: Images) -> None:
+    """Mirrored copies are decoys by default; with `mirrored` they are pairs, and decoys are upside down."""
     mirrored = np.concatenate([copies[:20], copies[[3]][:, :, ::-1]])
     summary, found = find(mirrored)
     assert found == [] and summary["decoys"] == 1
@@ -137,7 +137,7 @@ def test_mirrored_copies_are_decoys_unless_they_are_asked_for(find: Callable[...
 
 
 def test_decoys_judged_mirrored_do_not_count(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
-    """The figure of false removals is about chance; what people say of decoys enters it."""
+    """Decoys that a verdict labels as mirrored are not counted as false pairs."""
     find(np.concatenate([copies, copies[[3]][:, :, ::-1]]))
     sha256s = ImageSet(tmp_path / "set").index.column("sha256").to_pylist()
     keep = removal.RemovalConfig(keep=["first"])
@@ -152,10 +152,8 @@ def test_decoys_judged_mirrored_do_not_count(find: Callable[..., Any], copies: I
     assert after["by_reason"]["near_code"] == after["removed"] - 1 == 5
 
 
-def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
-    find: Callable[..., Any], copies: Images, tmp_path: Path
-) -> None:
-    """A thousand files of one picture are one search, and a copy of it stands for all of them."""
+def test_one_picture_of_each_pixel_class_is_searched(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """A thousand files with equal pixels are searched once, and a copy of one is grouped with all."""
     images = np.concatenate([copies[:5], copies[[0, 0]], copies[20:21]])
     summary, found = find(images)
     assert summary["searched"] == 6 and found == [(0, 7)]
@@ -171,7 +169,7 @@ def test_of_the_same_pixels_one_is_searched_for_and_all_are_grouped(
 def test_many_equal_pictures_are_one_class_and_no_pair(
     make_set: Callable[..., Path], scenes: Scenes, tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand equal pictures would be half a million pairs; one of them is read, and verdicts decide elsewhere."""
+    """A thousand equal pictures are one class and no pairs; only one is read, and verdicts need no new search."""
     pictures = scenes(4, 1)[[0, 1, 2, 3, *[1] * 996]]
     kind = "normalised" if mode == "near" else "pixels"
     weight = np.random.default_rng(5).normal(size=(BITS, INPUTS)).astype(np.float32)
@@ -198,14 +196,14 @@ def test_many_equal_pictures_are_one_class_and_no_pair(
     removed = removal.remove_duplicates(*inputs, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
     assert removed["by_reason"]["same_pixels"] == removed["removed"] == 996
     assert sorted(rows) == sorted([1] * 996 + list(range(4, 1000))), (
-        "only the removed and their keepers, for similarity"
+        "only removed pictures and their representatives are read, for similarity"
     )
 
 
 def test_a_set_of_version_1_gives_the_same(
     find: Callable[..., Any], copies: Images, tmp_path: Path, as_version_1: Callable[[Path], None]
 ) -> None:
-    """Its digests are computed from its pixels."""
+    """A set of schema version 1 gives the same result; its digests are computed from the pixels."""
     find(copies)
     shutil.rmtree(tmp_path / "codes")
     as_version_1(tmp_path / "set")
@@ -215,8 +213,8 @@ def test_a_set_of_version_1_gives_the_same(
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
-    """Unrelated frames, flat pictures, gradients and screens of text lines."""
+def test_pictures_without_detail_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
+    """Frames, flat pictures, gradients and screens with text lines give no pairs."""
     rng = np.random.default_rng(2)
     y, x = np.mgrid[0:64, 0:64] / 63
     made = []
@@ -239,14 +237,14 @@ def test_pictures_that_say_little_make_no_pair(find: Callable[..., Any], scenes:
 
 
 def saved_again(image: np.ndarray) -> Image.Image:
-    """As a JPEG of quality 85, at this very size."""
+    """The picture after saving as JPEG of quality 85 at the same size."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=85)
     return Image.open(file)
 
 
-def test_strangers_in_the_same_frame_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
-    """400 of them, and not even many candidates: frames of three widths, clean, with dark corners, and saved again."""
+def test_unrelated_pictures_with_equal_frames_make_no_pair(find: Callable[..., Any], scenes: Scenes) -> None:
+    """400 unrelated pictures with equal frames of several kinds give no pairs and few candidates."""
     made = np.full((400, 64, 64, 3), 250, np.uint8)
     for n, scene in enumerate(scenes(400, 7)):
         wide = (4, 8, 12)[n % 3]
@@ -262,8 +260,8 @@ def test_strangers_in_the_same_frame_make_no_pair(find: Callable[..., Any], scen
     assert summary["candidates"] + summary["decoy_candidates"] < 400
 
 
-def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
-    """Too many candidates, an encoder of another kind, another encoder, no folder, another set."""
+def test_wrong_inputs_are_refused(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Too many candidates, encoders of another kind or another digest, a missing folder and another set are refused."""
     find(copies)
     with pytest.raises(BadParameters, match=r"more than 1 pairs to compare at radius 15; choose a smaller radius"):
         find(copies, NEAR.model_copy(update={"max_candidates": 1}), to="few")
@@ -274,7 +272,7 @@ def test_wrong_inputs_are_told(find: Callable[..., Any], copies: Images, tmp_pat
         pairs_table.load_pairs(tmp_path / "pairs", ImageSet(tmp_path / "set"))
     plain = quantise(np.ones((BITS, INPUTS), np.float32), np.zeros(BITS, np.float32))
     save_encoder(tmp_path / "encoder" / "encoder.safetensors", plain)
-    with pytest.raises(BadParameters, match="learned from pixels, but mode near needs one of normalised input"):
+    with pytest.raises(BadParameters, match="its input is pixels, but mode near needs normalised input"):
         pair_search.PairSearch(ImageSet(tmp_path / "set"), None, tmp_path / "encoder" / "encoder.safetensors", NEAR, 1)
     with pytest.raises(CorruptData, match="not the one that --codes were made with; run hash-images again"):
         find(copies, NEAR.model_copy(update={"mode": "exact"}), to="other")
