@@ -39,7 +39,8 @@ def train_autoencoder(
         report(
             summary,
             f"{summary['steps']:,} steps on {summary['pictures']:,} pictures; loss "
-            f"{summary['final_loss']:.4f}, constant bits: {len(summary['constant_bits'])} of 128; next: dcgan hash-images",
+            f"{summary['final_loss']:.4f}, constant bits: {len(summary['constant_bits'])} of 128; "
+            "next: dcgan hash-images",
         )
 
 

@@ -93,8 +93,8 @@ def sample_pairs(
     Args:
         removals: one row for each picture that the detector removes before verdicts apply: `row` and
             `representative` (int64, rows of `images`: the removed picture and its representative), `reason` (string,
-            one of `manifest.REASONS`), `hamming` (int16). Pairs of equal bytes are left out; pairs with the same two contents
-            count once.
+            one of `manifest.REASONS`), `hamming` (int16). Pairs of equal bytes are left out; pairs with the same two
+            contents count once.
         detector: digest of the detector.
         name: name of the sample.
         count: number of removed pairs, at least 1; all of them, if there are fewer.
