@@ -100,7 +100,7 @@ def test_a_smaller_side_is_the_centre(make_imageset: Callable[..., Path]) -> Non
     images = pictures(2, side=8)
     folder = make_imageset(images)
     np.testing.assert_array_equal(ImageSet(folder, side=4).read(np.array([1])), images[1:, 2:6, 2:6])
-    with pytest.raises(CorruptData, match="8 pixels wide, 16"):
+    with pytest.raises(CorruptData, match="8 pixels per side, expected at least 16"):
         ImageSet(folder, side=16)
 
 

@@ -22,7 +22,7 @@ def images(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> Pat
 
 def rows(folder: Path) -> list[tuple[int, int, float]]:
     table = pq.read_table(folder / "pairs.parquet")
-    assert table["hamming"].null_count == len(table), "nobody has compared codes"
+    assert table["hamming"].null_count == len(table), "codes were not compared"
     return [(row["left"], row["right"], row["score"]) for row in table.to_pylist()]
 
 
