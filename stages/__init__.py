@@ -1,1 +1,1 @@
-"""The command line: one thin module for each stage, and `python -m stages` (`dcgan`) for all of them."""
+"""The command line: one short module for each command; `python -m stages` (`dcgan`) runs any of them."""

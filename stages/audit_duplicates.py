@@ -1,4 +1,4 @@
-"""Write a gallery of the removed pictures, and metrics."""
+"""Make a gallery of the removed pictures and estimate the rate of false removals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,22 +24,31 @@ def audit_duplicates(
     name: SetOption,
     parameters: ParamsOption,
     images: ImagesOption,
-    codes: Annotated[Path, typer.Option(help="Folder that hash-images wrote.")],
-    dedup: Annotated[Path, typer.Option(help="Folder that remove-duplicates wrote.")],
-    raw: Annotated[Path, typer.Option(help="Folder that the download command wrote; planted.csv in it is optional.")],
+    codes: Annotated[Path, typer.Option(help="Result folder of hash-images.")],
+    dedup: Annotated[Path, typer.Option(help="Result folder of remove-duplicates.")],
+    raw: Annotated[
+        Path,
+        typer.Option(
+            help="Result folder of the download command. If it has planted.csv, the list of "
+            "copies that draw-miniature made on purpose, the copies that were found are counted."
+        ),
+    ],
     to: ToOption,
     verdicts: Annotated[
-        Path | None, typer.Option(help="People's verdicts (CSV), for the estimates of pair samples.")
+        Path | None, typer.Option(help="CSV file of people's verdicts, for estimates from pair samples.")
     ] = None,
-    samples: Annotated[Path | None, typer.Option(help="Folder of pair samples; it need not exist.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder of pair samples, which need not exist.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Folder that find-pairs wrote, for scores; without it, similarity is used.")
+        Path | None,
+        typer.Option(
+            help="Result folder of find-pairs, for the scores of pairs; without it, the similarity of codes is used."
+        ),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Write a gallery of the removed pictures, and metrics."""
+    """Make a gallery of the removed pictures and estimate the rate of false removals."""
     with stage("audit-duplicates", quiet, as_json) as report:
         from pipeline.audit import audit_duplicates
         from pipeline.core.params import load_section
@@ -52,7 +61,8 @@ def audit_duplicates(
         report(
             summary,
             f"{summary['removed']:,} removed pictures in {summary['groups']:,} groups, shown in {to / 'gallery.html'}; "
-            "no picture was changed; next: add verdicts and run dcgan remove-duplicates again, or dcgan train-dcgan",
+            "no picture was changed; "
+            "next: add verdicts and run dcgan remove-duplicates again, or run dcgan train-dcgan",
         )
 
 

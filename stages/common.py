@@ -1,4 +1,4 @@
-"""Options, error messages, summary and timing of all commands."""
+"""Options, error messages, summaries and timing that all commands share."""
 
 import contextlib
 import ctypes
@@ -26,52 +26,62 @@ def _print_version(wanted: bool) -> None:
 
 
 def _default_profile() -> Path:
-    from pipeline.core.params import default_profile  # pydantic is slow to import, and help does not need it
+    from pipeline.core.params import default_profile  # importing pydantic is slow, and help does not need it
 
     return default_profile()
 
 
-SetOption = Annotated[str, typer.Option("--set", help="Name of the set: picks its section of the profile.")]
+SetOption = Annotated[str, typer.Option("--set", help="Name of the set, which selects its sections of the profile.")]
 ParamsOption = Annotated[
     Path,
     typer.Option(
         "--params",
         default_factory=_default_profile,
         show_default="the workstation profile",
-        help="Profile (YAML) to take the numbers from.",
+        help="Profile: the YAML file of the parameters.",
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all random numbers.")]
-ToOption = Annotated[Path, typer.Option("--to", "-o", help="Where the result goes.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Root seed, from which the seeds of all random numbers are derived.")
+]
+ToOption = Annotated[Path, typer.Option("--to", "-o", help="Folder to write the result to.")]
 SourceOption = Annotated[
     Path,
     typer.Option(
         "--source",
-        help="Archive (zip, tar, tar of tars, parquet, LMDB), folder of pictures, or the raw folder of a download.",
+        help="Archive (zip, tar, tar of tars, parquet, LMDB), folder of pictures, "
+        "or result folder of a download command.",
     ),
 ]
 ArchivesOption = Annotated[
     Path | None,
     typer.Option(
         "--archives",
-        help="Folder of the archive that a raw folder names, and of lists beside it (default: where --source lies).",
+        help="Folder of archives, needed if --source is the result folder of a download command; lists of pictures "
+        "are read from it too (default: the folder that contains --source).",
     ),
 ]
 DrawnOption = Annotated[
     Path | None,
-    typer.Option("--drawn", help="Folder that draw-miniature or draw-benchmarks made (for source: miniature)."),
+    typer.Option(
+        "--drawn",
+        help="Result folder of draw-miniature or draw-benchmarks (needed if the profile has source: miniature).",
+    ),
 ]
-ImagesOption = Annotated[Path, typer.Option("--images", help="Image set folder.")]
+ImagesOption = Annotated[Path, typer.Option("--images", help="Folder of the image set.")]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", "-j", min=1, help="Processes or threads at work (default: DCGAN_JOBS, else every processor)."
+        "--workers",
+        "-j",
+        min=1,
+        help="Number of processes or threads (default: DCGAN_JOBS, else the number of CPU cores).",
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on stderr.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no summary on stderr.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable summary on stdout.")]
 VersionOption = Annotated[
-    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
 ]
 
 Report = Callable[[Mapping[str, Any], str], None]
@@ -79,15 +89,15 @@ Report = Callable[[Mapping[str, Any], str], None]
 
 @contextlib.contextmanager
 def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
-    """Run the body of a command: known errors become one line and exit status 1, and the wall time is recorded.
+    """Run the body of a command; print a known error as one line and exit with status 1; record the wall time.
 
     Yields:
-        A function to call at the end, with the summary (JSON-like) and a sentence for people.
+        A function to call at the end, with the summary (a JSON-like mapping) and the sentence to print on stderr.
     """
     progress.set_quiet(quiet)
-    # `kill` and a closed terminal end a command as Ctrl-C does: workers stopped, locks released, finished work kept.
+    # `kill` and a closed terminal act like Ctrl-C: workers stop, locks are released, finished work is kept.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+        if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
             signal.signal(number, _interrupt)
     _end_with_dvc()
 
@@ -104,9 +114,9 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
     except OSError as error:
         _fail(_explain(error))
     except KeyboardInterrupt:
-        for number in (signal.SIGTERM, signal.SIGHUP):  # dvc's end and our own may send one each
+        for number in (signal.SIGTERM, signal.SIGHUP):  # dvc and `_end_with_dvc` may each send one
             signal.signal(number, signal.SIG_IGN)
-        typer.echo(f"{name}: interrupted; finished work is kept, run it again to go on", err=True)
+        typer.echo(f"{name}: interrupted; finished work is kept; run the command again to continue", err=True)
         raise typer.Exit(130) from None
     _note_time(name, time.monotonic() - started)
 
@@ -124,7 +134,7 @@ def _end_with_dvc() -> None:
         return
     parent = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, see prctl(2)
-    if os.getppid() != parent:  # dvc had ended before the call
+    if os.getppid() != parent:  # dvc ended before the call
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -136,9 +146,9 @@ def _fail(message: str) -> None:
 def _explain(error: OSError) -> str:
     where = error.filename or "output"
     if error.errno == errno.ENOSPC:
-        return f"{where}: the disk is full; free some space and run this again: finished work is kept"
+        return f"{where}: the disk is full; free some space and run the command again; finished work is kept"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}: {error.strerror}; choose a folder that may be written, or change its permissions"
+        return f"{where}: {error.strerror}; choose a folder that you may write to, or change its permissions"
     return f"{where}: {error.strerror or error}"
 
 

@@ -1,4 +1,4 @@
-"""Photographs to faces: found by OpenCV, cut out with a margin, 128×128."""
+"""Make an image set of faces: detect them with OpenCV and crop them, with a margin, to 128×128."""
 
 import typer
 
@@ -30,7 +30,7 @@ def crop_faces(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Photographs to faces: found by OpenCV, cut out with a margin, 128×128."""
+    """Make an image set of faces: detect them with OpenCV and crop them, with a margin, to 128×128."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.faces.face_crops import FacesConfig, make_faces
@@ -42,9 +42,9 @@ def crop_faces(
         )
         report(
             counts,
-            f"{counts['pictures']:,} faces, {section.side}×{section.side}, from {counts['sources']:,} photos; "
+            f"{counts['pictures']:,} faces of {section.side}×{section.side} pixels from {counts['sources']:,} photos; "
             f"{counts['bad']:,} unreadable photos and {counts['filtered']:,} without a face are listed in "
-            f"{to}/skipped.parquet, with the faces that are too small; originals untouched; "
+            f"{to}/skipped.parquet, as are faces that are too small; the originals were only read; "
             "next: dcgan train-autoencoder",
         )
 

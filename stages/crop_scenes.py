@@ -1,4 +1,4 @@
-"""Scenes to an image set: short side to 64, centre crop."""
+"""Make an image set of scenes: resize the short side to 64 pixels, then crop the centre."""
 
 import typer
 
@@ -30,7 +30,7 @@ def crop_scenes(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Scenes to an image set: short side to 64, centre crop."""
+    """Make an image set of scenes: resize the short side to 64 pixels, then crop the centre."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.squares import SquaresConfig, make_squares
@@ -42,9 +42,9 @@ def crop_scenes(
         )
         report(
             counts,
-            f"{counts['pictures']:,} of {counts['sources']:,} pictures cut to {section.side}×{section.side}; "
+            f"{counts['pictures']:,} of {counts['sources']:,} pictures cropped to {section.side}×{section.side}; "
             f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in {to}/skipped.parquet; "
-            "originals untouched; next: dcgan train-autoencoder",
+            "the originals were only read; next: dcgan train-autoencoder",
         )
 
 

@@ -23,56 +23,75 @@ app = typer.Typer(add_completion=False)
 def dedup(
     source: Annotated[
         Path,
-        typer.Argument(help="Folder, zip, tar, tar of tars, LMDB, parquet or image set; only read."),
+        typer.Argument(help="Folder, zip, tar, tar of tars, LMDB, parquet or image set of pictures; it is only read."),
     ],
     to: ToOption,
     parameters: ParamsOption,
-    name: Annotated[str, typer.Option("--set", help="Set of the profile whose numbers are the defaults.")] = "lsun",
+    name: Annotated[str, typer.Option("--set", help="Set whose parameters in the profile are the defaults.")] = "lsun",
     mode: Annotated[
         Literal["near", "exact"] | None,
-        typer.Option(help="near: similar codes and matching pixels; exact: equal codes, as in the paper."),
+        typer.Option(help="Criterion for copies. near: similar codes and pixels; exact: equal codes, as in the paper."),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which picture of a group stays: first, largest or sharpest; give more than one to break ties."
+            help="Which picture of a group is kept: first, largest or sharpest; repeat the option to break ties."
         ),
     ] = None,
-    radius: Annotated[int | None, typer.Option(min=0, max=15, help="Bits in which compared codes may differ.")] = None,
-    score: Annotated[float | None, typer.Option(help="Least score of a pair of copies, in log odds.")] = None,
-    mirrored: Annotated[bool, typer.Option("--mirrored", help="Mirrored pictures are copies too.")] = False,
+    radius: Annotated[
+        int | None, typer.Option(min=0, max=15, help="Compare pictures whose codes differ in at most this many bits.")
+    ] = None,
+    score: Annotated[float | None, typer.Option(help="Minimum score of a pair of copies, in log odds.")] = None,
+    mirrored: Annotated[bool, typer.Option("--mirrored", help="Count mirrored copies as duplicates too.")] = False,
     compare_side: Annotated[
         int | None,
         typer.Option(
-            help="Pixels a side at which pairs are compared: 32, 64 or 128; the larger ones check likely pairs again."
+            help="Side in pixels at which pairs are compared: 32, 64 or 128. With 64 or 128, likely pairs are compared "
+            "a second time at that side."
         ),
     ] = None,
-    side: Annotated[int | None, typer.Option(min=32, help="Side of the squares that are made of the pictures.")] = None,
+    side: Annotated[
+        int | None, typer.Option(min=32, help="Side in pixels of the squares to which pictures are cropped.")
+    ] = None,
     max_bad: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of pictures that may be unreadable, 0 to 1; they are listed.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Largest share of unreadable pictures, 0 to 1; they are skipped and listed."
+        ),
     ] = 0.5,
     encoder: Annotated[
-        Path | None, typer.Option(help="Folder of a trained autoencoder. Without it one is trained on the pictures.")
+        Path | None, typer.Option(help="Folder of a trained autoencoder. Without it, one is trained on the pictures.")
     ] = None,
-    against: Annotated[Path | None, typer.Option(help="Another source: list the pictures that occur in both.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another source; pictures that also occur in it are listed.")
+    ] = None,
     drop_matches: Annotated[
-        bool, typer.Option("--drop-matches", help="Remove the pictures that occur in --against.")
+        bool, typer.Option("--drop-matches", help="Remove the pictures that also occur in --against.")
     ] = False,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="CSV or parquet of pairs of keys of another detector, instead of the search."),
+        typer.Option(
+            help="CSV or parquet file of pairs of picture keys that another program found; they replace the search."
+        ),
     ] = None,
     embeddings: Annotated[
-        Path | None, typer.Option(help=".npy with a row for each picture in key order, instead of the search.")
+        Path | None,
+        typer.Option(
+            help=".npy file with one embedding per row, for the pictures in key order; "
+            "pairs are found by their cosine similarity instead of the search."
+        ),
     ] = None,
     cosine: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="Least cosine similarity between --embeddings of copies.")
+        float, typer.Option(min=-1.0, max=1.0, help="Minimum cosine similarity between the --embeddings of copies.")
     ] = 0.95,
     verdicts: Annotated[
-        Path | None, typer.Option(help="CSV of people's verdicts. Without it, verdicts.csv in --to.")
+        Path | None, typer.Option(help="CSV file of people's verdicts (default: verdicts.csv in --to).")
     ] = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Add the pictures to the earlier result in --to; kept pictures stay kept.")
+        bool,
+        typer.Option(
+            "--append", help="Add the pictures to the earlier result in --to; pictures that were kept stay kept."
+        ),
     ] = False,
     seed: SeedOption = 1,
     workers: WorkersOption = None,

@@ -1,4 +1,4 @@
-"""Check device, disk and archives before anything runs."""
+"""Check the device, the disk space and the archives before other commands run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +14,10 @@ app = typer.Typer(add_completion=False)
 def doctor(
     params: ParamsOption,
     sets_from: Annotated[
-        Path | None, typer.Option(help="YAML file whose key `sets` lists the sets to check; without it, all of them.")
+        Path | None,
+        typer.Option(help="YAML file whose key `sets` lists the sets to check (default: all sets of the profile)."),
     ] = None,
-    archives: Annotated[Path, typer.Option(help="Folder with one folder of archives for each set.")] = Path(
+    archives: Annotated[Path, typer.Option(help="Folder that has a folder of archives for each set.")] = Path(
         "data/archives"
     ),
     to: Annotated[
@@ -24,18 +25,18 @@ def doctor(
         typer.Option(
             "--to",
             "-o",
-            help="File to write if all is ready, else fail; without it, print an overview.",
+            help="File to write if everything is ready; otherwise the command fails. Without --to, print an overview.",
         ),
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Folder of evaluations to create; it may stay empty."),
+        typer.Option(help="Folder of evaluations to create, with a note; it exists even if nothing is evaluated."),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Check device, disk and archives before anything runs."""
+    """Check the device, the disk space and the archives before other commands run."""
     from pipeline.acquire import preflight
     from pipeline.core import files
     from pipeline.core.params import read_names
@@ -48,12 +49,12 @@ def doctor(
             return
         benchmarks = read_names(sets_from, "benchmarks") if sets_from else []
         preflight.check_all(params, names, benchmarks, archives=archives, work=to.parent)
-        # The file is constant: else every change of a parameter would rerun all downloads.
+        # The content is constant, because DVC would otherwise rerun all downloads after every change of a parameter.
         stamp = {"ready": True}
         files.write_json(to, stamp)
         if features:
             files.write_text(features / "README.md", preflight.FEATURES_NOTE)
-        report(stamp, f"{', '.join(names)}: archives are there and the disk has enough free space; written: {to}")
+        report(stamp, f"{', '.join(names)}: all archives exist and the disk has enough free space; written: {to}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Download, verify and unpack CIFAR-10, SVHN or MNIST."""
+"""Find or download the files of CIFAR-10, SVHN or MNIST, then verify and unpack them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def download_benchmarks(
     name: SetOption,
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives; downloads are kept there.")],
+    archives: Annotated[Path, typer.Option(help="Folder of the set's archives; downloads are kept in it.")],
     to: ToOption,
     params: ParamsOption,
     drawn: DrawnOption = None,
@@ -30,7 +30,7 @@ def download_benchmarks(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Download, verify and unpack CIFAR-10, SVHN or MNIST."""
+    """Find or download the files of CIFAR-10, SVHN or MNIST, then verify and unpack them."""
     from pipeline.acquire.archives.labelled_sets import acquire_benchmark
     from pipeline.acquire.config import BenchmarkConfig
     from pipeline.core.params import load_section
@@ -42,7 +42,7 @@ def download_benchmarks(
         report(
             found,
             f"{counts} pictures of {len(found['classes'])} classes ({found['source']}"
-            f"{', checksum as upstream' if found['upstream'] else ''}) in {to}; archives were only read; "
+            f"{', checksum as published' if found['upstream'] else ''}) in {to}; the archives were only read; "
             "next: dcgan evaluate-features",
         )
 

@@ -1,4 +1,4 @@
-"""Find and verify an archive of photographs with faces, or download those of a list."""
+"""Find and verify an archive of photographs with faces, or download the pictures of a list."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,40 +15,55 @@ def download_faces(
     to: ToOption,
     params: ParamsOption,
     name: Annotated[
-        str | None, typer.Option("--set", help="Name of the set: picks its section of the profile.")
+        str | None, typer.Option("--set", help="Name of the set, which selects its section of the profile.")
     ] = None,
-    archives: Annotated[Path | None, typer.Option(help="The set's folder of archives (with --set).")] = None,
+    archives: Annotated[Path | None, typer.Option(help="Folder of the set's archives (with --set).")] = None,
     drawn: DrawnOption = None,
     urls: Annotated[
         Path | None,
-        typer.Option(help="Instead of --set: a list (CSV or parquet: url, name, licence) of pictures to download."),
+        typer.Option(
+            help="Instead of --set: CSV or parquet file that lists pictures to download (columns: url, name, licence)."
+        ),
     ] = None,
     contact: Annotated[
-        str | None, typer.Option(help="Your e-mail or web address, sent to every host with each request (with --urls).")
+        str | None, typer.Option(help="Your e-mail or web address, which each request sends to the host (with --urls).")
     ] = None,
-    per_host: Annotated[int, typer.Option(min=1, help="Requests to a host at a time (with --urls).")] = 2,
+    per_host: Annotated[
+        int, typer.Option(min=1, help="Maximum number of simultaneous requests to one host (with --urls).")
+    ] = 2,
     pause: Annotated[
-        float, typer.Option(min=0, help="Seconds between two requests to a host; robots.txt may ask for more.")
+        float,
+        typer.Option(
+            min=0,
+            help="Minimum number of seconds between two requests to one host; a longer delay in robots.txt is obeyed "
+            "(with --urls).",
+        ),
     ] = 0.5,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", "-j", min=1, help="Requests at a time (with --urls; default: 4 × --per-host)."),
+        typer.Option(
+            "--workers",
+            "-j",
+            min=1,
+            help="Maximum number of simultaneous requests (with --urls; default: 4 × --per-host).",
+        ),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Find and verify an archive of photographs with faces, or download those of a list.
+    """Find and verify an archive of photographs with faces, or download the pictures of a list.
 
-    Either --set, with --archives, takes a section of the profile; or --urls, with --contact, downloads pictures that
-    you have the right to use to the folder --to/pictures, which crop-faces takes as its --source.
+    With --set and --archives, the section of the set in the profile says which archive to verify. With --urls and
+    --contact, listed pictures are downloaded to the folder --to/pictures, which can be the --source of crop-faces;
+    list only pictures that you have the right to use.
     """
     if bool(name) == bool(urls):
         raise typer.BadParameter("give one of --set NAME and --urls LIST")
     if name and archives is None:
         raise typer.BadParameter("--set needs --archives as well")
     if urls and not contact:
-        raise typer.BadParameter("--urls needs --contact: hosts are told whom to ask to stop")
+        raise typer.BadParameter("--urls needs --contact, so that the hosts know whom to ask to stop")
 
     from pipeline.acquire.archives.acquire import acquire
     from pipeline.acquire.config import AcquireConfig
@@ -62,8 +77,8 @@ def download_faces(
             )
             report(
                 counts,
-                f"{counts['fetched']:,} of {counts['rows']:,} pictures fetched, {counts['failed']:,} failed (run it "
-                f"again for those), all others were refused: see {to}/manifest.csv; next: dcgan crop-faces "
+                f"{counts['fetched']:,} of {counts['rows']:,} pictures fetched, {counts['failed']:,} failed (run the "
+                f"command again to retry them), all others were refused: see {to}/manifest.csv; next: dcgan crop-faces "
                 f"--source {to}/pictures",
             )
             return
@@ -73,7 +88,7 @@ def download_faces(
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"
-            f"{', checksum as upstream' if found['upstream'] else ''}), read from "
+            f"{', checksum as published' if found['upstream'] else ''}), read from "
             f"{to if found['place'] == 'raw' else folder}; next: dcgan crop-faces",
         )
 

@@ -1,4 +1,4 @@
-"""Find and verify ImageNet's training archive."""
+"""Find and verify the training archive of ImageNet."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def download_imagenet(
     name: SetOption,
-    archives: Annotated[Path, typer.Option(help="The set's folder of archives.")],
+    archives: Annotated[Path, typer.Option(help="Folder of the set's archives.")],
     to: ToOption,
     params: ParamsOption,
     drawn: DrawnOption = None,
@@ -30,7 +30,7 @@ def download_imagenet(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Find and verify ImageNet's training archive."""
+    """Find and verify the training archive of ImageNet."""
     from pipeline.acquire.archives.acquire import acquire
     from pipeline.acquire.config import AcquireConfig
     from pipeline.core.params import load_section
@@ -41,7 +41,7 @@ def download_imagenet(
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"
-            f"{', checksum as upstream' if found['upstream'] else ''}), read from "
+            f"{', checksum as published' if found['upstream'] else ''}), read from "
             f"{to if found['place'] == 'raw' else archives}; next: dcgan downsample-imagenet",
         )
 

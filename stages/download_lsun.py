@@ -1,4 +1,4 @@
-"""Download, verify and unpack LSUN scenes."""
+"""Find or download an archive of LSUN, verify it and unpack it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -48,40 +48,49 @@ def download_lsun(
     to: ToOption,
     params: ParamsOption,
     name: Annotated[
-        str | None, typer.Option("--set", help="Name of the set: picks its section of the profile.")
+        str | None, typer.Option("--set", help="Name of the set, which selects its section of the profile.")
     ] = None,
     category: Annotated[
-        Category | None, typer.Option(help="Instead of --set: download this category of scenes from upstream.")
+        Category | None, typer.Option(help="Instead of --set: download this category of scenes from its publisher.")
     ] = None,
     split: Annotated[
         Split | None,
-        typer.Option(help="Part of the category (default: train); `test` is of no category.", show_choices=True),
+        typer.Option(
+            help="Split of the category (default: train); the split test has no categories.", show_choices=True
+        ),
     ] = None,
     thing: Annotated[
         str | None, typer.Option("--object", help="Instead of --set: download this category of objects, such as cat.")
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Mirror, or local folder, that holds the archive, such as bedroom_train_lmdb.zip."),
+        typer.Option(
+            help="Address of a mirror, or local folder, that has the archive (for example bedroom_train_lmdb.zip)."
+        ),
     ] = None,
     any_checksum: Annotated[
-        bool, typer.Option("--any-checksum", help="Accept a rebuilt archive or a subset: compare no checksum.")
+        bool,
+        typer.Option(
+            "--any-checksum", help="Do not compare checksums, so that a rebuilt archive or a subset is accepted."
+        ),
     ] = False,
     archives: Annotated[
         Path | None,
-        typer.Option(help="Folder of archives; downloads are kept there (default: `archives` beside --to)."),
+        typer.Option(help="Folder of archives; downloads are kept in it (default: the folder `archives` beside --to)."),
     ] = None,
     drawn: DrawnOption = None,
-    connections: Annotated[int, typer.Option(min=1, help="Most connections at a time, for a large file.")] = 4,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Maximum number of simultaneous connections for a large file.")
+    ] = 4,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Download, verify and unpack LSUN scenes.
+    """Find or download an archive of LSUN, verify it and unpack it.
 
-    Either --set, with --archives, takes a section of the profile; or --category with --split, or --object,
-    names an archive of upstream's. torchvision reads the result: with --to lsun/bedroom_train_lmdb it is
-    LSUN("lsun", classes=["bedroom_train"]).
+    With --set and --archives, the section of the set in the profile says which archive to use. With --category
+    and --split, or with --object, the archive is one that LSUN's authors publish. torchvision can read the
+    result: after --to lsun/bedroom_train_lmdb, use LSUN("lsun", classes=["bedroom_train"]).
     """
     by_name = bool(category or thing or split)
     if by_name == bool(name) or (bool(thing) and bool(category or split)):
@@ -89,7 +98,7 @@ def download_lsun(
     if name and archives is None:
         raise typer.BadParameter("--set needs --archives as well")
     if not thing and not name and (split == Split.test) == bool(category):
-        raise typer.BadParameter("--split test is of no category; --split train and --split val need --category")
+        raise typer.BadParameter("--split test has no categories; --split train and --split val need --category")
 
     from pipeline.acquire.archives.acquire import acquire
     from pipeline.acquire.archives.lsun_category import acquire_from, named_section
@@ -110,7 +119,7 @@ def download_lsun(
         report(
             found,
             f"{found['count']:,} pictures in {found['archive']} ({found['source']}"
-            f"{', checksum as upstream' if found['upstream'] else ''}), read from "
+            f"{', checksum as published' if found['upstream'] else ''}), read from "
             f"{to if found['place'] == 'raw' else folder}; next: dcgan crop-scenes",
         )
 

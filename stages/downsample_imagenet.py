@@ -1,4 +1,4 @@
-"""ImageNet to an image set: 32×32 min-resize centre crops."""
+"""Make an image set of ImageNet: resize the short side to 32 pixels, then crop the centre."""
 
 import typer
 
@@ -30,7 +30,7 @@ def downsample_imagenet(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """ImageNet to an image set: 32×32 min-resize centre crops."""
+    """Make an image set of ImageNet: resize the short side to 32 pixels, then crop the centre."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.squares import SquaresConfig, make_squares
@@ -42,9 +42,9 @@ def downsample_imagenet(
         )
         report(
             counts,
-            f"{counts['pictures']:,} of {counts['sources']:,} pictures cut to {section.side}×{section.side}; "
+            f"{counts['pictures']:,} of {counts['sources']:,} pictures cropped to {section.side}×{section.side}; "
             f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in {to}/skipped.parquet; "
-            "originals untouched; next: dcgan train-autoencoder",
+            "the originals were only read; next: dcgan train-autoencoder",
         )
 
 

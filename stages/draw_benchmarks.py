@@ -1,4 +1,4 @@
-"""Draw the files of a labelled benchmark, if its profile says so."""
+"""Render the synthetic files of a labelled benchmark, if the profile asks for them."""
 
 import typer
 
@@ -17,10 +17,10 @@ def draw_benchmarks(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Draw the files of a labelled benchmark, if its profile says so.
+    """Render the synthetic files of a labelled benchmark, if the profile asks for them.
 
-    With `source: miniature`, writes drawn textures or digits in the layout of the benchmark's own files; with any other
-    source, writes only a note that nothing was drawn.
+    If the section of the benchmark has `source: miniature`, synthetic textures or digits (pictures that this command
+    renders) are written in the layout of the published files. Otherwise only a note is written.
     """
     from pipeline.acquire.config import BenchmarkConfig
     from pipeline.core.params import load_section
@@ -31,9 +31,10 @@ def draw_benchmarks(
         drawn = draw_benchmark(section, to=to, seed=seed)
         report(
             {"drawn": section.train + section.test if drawn else 0},
-            f"{section.train:,} train and {section.test:,} test pictures in {to}; next: dcgan download-benchmarks"
+            f"{section.train:,} train and {section.test:,} test pictures rendered in {to}; "
+            f"next: dcgan download-benchmarks"
             if drawn
-            else f"nothing drawn: acquire.{name}.source is {section.source}",
+            else f"nothing rendered, because acquire.{name}.source is {section.source}",
         )
 
 

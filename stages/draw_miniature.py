@@ -1,4 +1,4 @@
-"""Draw the archive of a set of pictures, if its profile says so."""
+"""Render the synthetic archive of a set, if the profile asks for one."""
 
 import typer
 
@@ -28,10 +28,11 @@ def draw_miniature(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Draw the archive of a set of pictures, if its profile says so.
+    """Render the synthetic archive of a set, if the profile asks for one.
 
-    With `source: miniature`, writes drawn rooms, textures or portraits in the layout of upstream's archive, with tables
-    of what was drawn; with any other source, writes only a note that nothing was drawn.
+    If the section of the set has `source: miniature`, synthetic rooms, textures or portraits (pictures that this
+    command renders) are written in the layout of the published archive, with tables that describe them. Otherwise only
+    a note is written.
     """
     from pipeline.acquire.config import AcquireConfig
     from pipeline.core import engine
@@ -43,10 +44,11 @@ def draw_miniature(
         drawn = draw_set(section, to=to, seed=seed, workers=workers or engine.default_workers())
         report(
             {"drawn": section.count if drawn else 0},
-            f"{section.count:,} pictures in {to / section.archive}; next: dcgan crop-scenes, downsample-imagenet or "
-            "crop-faces with it as --source"
+            f"{section.count:,} pictures rendered in {to / section.archive}; next: dcgan crop-scenes, "
+            "downsample-imagenet or "
+            "crop-faces with this archive as --source"
             if drawn
-            else f"nothing drawn: acquire.{name}.source is {section.source}",
+            else f"nothing rendered, because acquire.{name}.source is {section.source}",
         )
 
 

@@ -23,10 +23,15 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def evaluate_features(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Folder of a trained model, of a family with features.")],
+    model: Annotated[
+        Path, typer.Option(help="Folder of a trained model whose family (for example dcgan) has features.")
+    ],
     images: ImagesOption,
-    kept: Annotated[Path, typer.Option(help="kept.npy of remove-duplicates: the rows that the model was trained on.")],
-    benchmark: Annotated[Path, typer.Option(help="Folder that download-benchmarks wrote.")],
+    kept: Annotated[
+        Path,
+        typer.Option(help="File kept.npy of remove-duplicates, which lists the rows that the model was trained on."),
+    ],
+    benchmark: Annotated[Path, typer.Option(help="Result folder of download-benchmarks.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -43,7 +48,10 @@ def evaluate_features(
 
         section = load_section(params, f"evaluate.{name}", LinearProbeConfig)
         metrics = linear_probe.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
-        report(metrics, f"{summary_sentence(metrics)}; all draws in {to}/draws.csv; next: dcgan write-report")
+        report(
+            metrics,
+            f"{summary_sentence(metrics)}; results of all training subsets in {to}/draws.csv; next: dcgan write-report",
+        )
 
 
 if __name__ == "__main__":

@@ -13,23 +13,34 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def export(
     images: ImagesOption,
-    kept: Annotated[Path, typer.Option(help="kept.npy of a dedup result.")],
-    raw: Annotated[Path, typer.Option(help="Raw folder that the set was made from; after dedup: steps/raw-images.")],
-    archives: Annotated[Path, typer.Option(help="Folder that holds the archive or folder of pictures.")],
+    kept: Annotated[
+        Path, typer.Option(help="File kept.npy of a dedup result, which lists the rows of the kept pictures.")
+    ],
+    raw: Annotated[
+        Path,
+        typer.Option(
+            help="Raw folder (it has source.json) that the set was made from; after dcgan dedup, steps/raw-images."
+        ),
+    ],
+    archives: Annotated[Path, typer.Option(help="Folder that contains the archive or the folder of pictures.")],
     to: ToOption,
     form: Annotated[
         Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"],
         typer.Option(
-            "--format", help="stylegan exports the square pictures of the set; all others, the original files."
+            "--format", help="Format. stylegan: the square pictures of the image set; all others: the original files."
         ),
     ] = "folder",
     link: Annotated[
-        Literal["copy", "hardlink", "symlink", "reflink"], typer.Option(help="How --format folder makes its files.")
+        Literal["copy", "hardlink", "symlink", "reflink"], typer.Option(help="How files are made with --format folder.")
     ] = "copy",
-    shard_pictures: Annotated[int, typer.Option(min=1, help="Pictures in a shard of webdataset or parquet.")] = 10_000,
+    shard_pictures: Annotated[
+        int, typer.Option(min=1, help="Maximum number of pictures in a shard of webdataset or parquet.")
+    ] = 10_000,
     part: Annotated[
         int | None,
-        typer.Option(min=0, help="Source to export, if pictures were added to the set; 0 is the first."),
+        typer.Option(
+            min=0, help="Number of the source to export, if pictures were added with --append; 0 is the first source."
+        ),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -43,7 +54,8 @@ def export(
             images, kept, raw, archives, form=form, link=link, shard_pictures=shard_pictures, part=part, to=to
         )
         report(
-            summary, f"{summary['pictures']:,} pictures, {summary['bytes']:,} bytes, in {to}; originals were only read"
+            summary,
+            f"{summary['pictures']:,} pictures, {summary['bytes']:,} bytes, in {to}; the originals were only read",
         )
 
 

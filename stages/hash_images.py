@@ -29,7 +29,7 @@ def hash_images(
         report(
             summary,
             f"{summary['count']:,} pictures hashed; {summary['distinct_codes']:,} different "
-            f"codes, information at most {summary['effective_bits']:.0f} of 128 bits; next: dcgan find-pairs",
+            f"codes, with at most {summary['effective_bits']:.0f} of 128 bits of information; next: dcgan find-pairs",
         )
 
 

@@ -1,4 +1,4 @@
-"""Measure the recall of the search on planted copies of the set's pictures."""
+"""Measure the recall of the search on copies that are made on purpose."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +31,11 @@ def probe_duplicates(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Measure the recall of the search on planted copies of the set's pictures."""
+    """Measure the recall of the search on copies that are made on purpose.
+
+    Copies of randomly chosen pictures of the set are made with known transforms, such as cropping or recompression. The
+    recall is the share of these planted copies that the search finds.
+    """
     with stage("probe-duplicates", quiet, as_json) as report:
         from pipeline.core.params import load_section
         from pipeline.dedup.recall import recall_eval

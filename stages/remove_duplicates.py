@@ -26,7 +26,7 @@ def remove_duplicates(
     images: ImagesOption,
     codes: Annotated[Path, typer.Option(help="Result folder of hash-images.")],
     pairs: Annotated[Path, typer.Option(help="Result folder of find-pairs.")],
-    verdicts: Annotated[Path, typer.Option(help="Verdicts of people (CSV file).")],
+    verdicts: Annotated[Path, typer.Option(help="CSV file of people's verdicts.")],
     to: ToOption,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -41,8 +41,8 @@ def remove_duplicates(
         summary = removal.remove_duplicates(images, codes, pairs, verdicts, section, to)
         report(
             summary,
-            f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} left out in "
-            f"{summary['groups']:,} groups; no file was deleted; next: dcgan audit-duplicates",
+            f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} removed in "
+            f"{summary['groups']:,} groups; no picture file was deleted; next: dcgan audit-duplicates",
         )
 
 

@@ -12,11 +12,13 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def restore(
-    dedup: Annotated[Path, typer.Option(help="Folder of the result, which has manifest.parquet.")],
-    verdicts: Annotated[Path, typer.Option(help="People's verdicts (CSV); a line for each picture is added.")],
-    key: Annotated[list[str] | None, typer.Option(help="Key of a picture; can be repeated.")] = None,
-    group: Annotated[list[int] | None, typer.Option(help="Number of a group; can be repeated.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All removed pictures.")] = False,
+    dedup: Annotated[Path, typer.Option(help="Folder of the result; it contains manifest.parquet.")],
+    verdicts: Annotated[
+        Path, typer.Option(help="CSV file of people's verdicts; one line is added for each restored picture.")
+    ],
+    key: Annotated[list[str] | None, typer.Option(help="Key of a picture to restore; can be repeated.")] = None,
+    group: Annotated[list[int] | None, typer.Option(help="Number of a group to restore; can be repeated.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Restore all removed pictures.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -28,8 +30,8 @@ def restore(
         summary = library.restore(dedup, verdicts, keys=key or [], groups=group or [], everything=everything)
         report(
             summary,
-            f"{summary['restored']:,} pictures restored by lines in {verdicts}; {summary['not_removed']:,} were not "
-            "removed; no picture was changed; next: dvc repro, or dcgan dedup again",
+            f"{summary['restored']:,} pictures restored by new lines in {verdicts}; {summary['not_removed']:,} "
+            "had not been removed; no picture was changed; next: run dvc repro, or dcgan dedup again",
         )
 
 

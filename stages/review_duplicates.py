@@ -1,4 +1,4 @@
-"""Browse removed pictures and judge them, in a browser on this machine."""
+"""Look at the removed pictures and judge them, in a local web page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,33 +12,52 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def review_duplicates(
-    dedup: Annotated[Path, typer.Option(help="Folder that dcgan dedup or remove-duplicates wrote.")],
-    images: Annotated[Path | None, typer.Option(help="Image set of the result, if not beside it.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Folder of find-pairs, for scores and near misses.")] = None,
-    verdicts: Annotated[Path | None, typer.Option(help="File for the verdicts (CSV).")] = None,
-    raw: Annotated[Path | None, typer.Option(help="Raw folder of the set, to show sources.")] = None,
-    archives: Annotated[Path | None, typer.Option(help="Folder of the archive or pictures, to show sources.")] = None,
+    dedup: Annotated[Path, typer.Option(help="Result folder of dedup or remove-duplicates.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image set (default: the one beside the result).")
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Result folder of find-pairs, to show scores and near misses "
+            "(pairs with a score just below the limit)."
+        ),
+    ] = None,
+    verdicts: Annotated[Path | None, typer.Option(help="CSV file that verdicts are written to.")] = None,
+    raw: Annotated[
+        Path | None, typer.Option(help="Raw folder of the set (it has source.json), to show the original pictures.")
+    ] = None,
+    archives: Annotated[
+        Path | None, typer.Option(help="Folder of the archive or pictures, to show the original pictures.")
+    ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Make a random sample of this many removed pairs and judge it blind."),
+        typer.Option(
+            min=1,
+            help="Choose this many pairs with a removed picture at random, and judge them without seeing the decision.",
+        ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the sample (default: first); an existing sample is used unchanged."),
+        typer.Option(help="Name of the sample (default: first). A sample that already exists is used unchanged."),
     ] = None,
     controls: Annotated[
         float | None,
-        typer.Option(help="Surely different pairs to add, as a share of the sampled ones (default: 0.1)."),
+        typer.Option(
+            help="Control pairs (known to be different) to add, as a share of the sampled pairs (default: 0.1)."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the sample (default: 1).")] = None,
     rater: Annotated[str | None, typer.Option(help="Name of the rater (default: the login name).")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free port.")] = 0,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the link without opening a browser.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 selects a free port.")] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the link, but do not open a browser.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Browse removed pictures and judge them, in a browser on this machine."""
+    """Look at the removed pictures and judge them, in a local web page."""
     with stage("review-duplicates", quiet, as_json) as report:
         from pipeline.review.duplicates import serve
         from pipeline.review.duplicates.blind_judging import SampleOptions
@@ -61,7 +80,7 @@ def review_duplicates(
         report(
             summary,
             f"{judged}{summary['verdicts']:,} verdicts of this rater in {folders.verdicts}; no picture was changed; "
-            "next: dvc repro, or dcgan dedup again",
+            "next: run dvc repro, or dcgan dedup again",
         )
 
 

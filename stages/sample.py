@@ -1,4 +1,4 @@
-"""Generate pictures with a trained generator: a grid and single files."""
+"""Generate pictures with a trained model: a grid and single files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def sample(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Folder of a trained model, of any family.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model of any family (for example dcgan).")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -21,7 +21,7 @@ def sample(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Generate pictures with a trained generator: a grid and single files."""
+    """Generate pictures with a trained model: a grid and single files."""
     from pipeline.core.params import load_section
     from pipeline.figures import samples
 
@@ -30,8 +30,8 @@ def sample(
         summary = samples.sample(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them also as single files; "
-            f"next: dcgan walk-latent, dcgan write-report",
+            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them also in single files; "
+            f"next: dcgan walk-latent or dcgan write-report",
         )
 
 

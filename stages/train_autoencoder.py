@@ -1,4 +1,4 @@
-"""Train the 3072-128-3072 denoising autoencoder."""
+"""Train the denoising autoencoder (3072-128-3072) that computes the codes."""
 
 import typer
 
@@ -28,7 +28,7 @@ def train_autoencoder(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Train the 3072-128-3072 denoising autoencoder."""
+    """Train the denoising autoencoder (3072-128-3072) that computes the codes."""
     with stage("train-autoencoder", quiet, as_json) as report:
         from pipeline.core.params import load_section
         from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
@@ -39,7 +39,7 @@ def train_autoencoder(
         report(
             summary,
             f"{summary['steps']:,} steps on {summary['pictures']:,} pictures; loss "
-            f"{summary['final_loss']:.4f}, constant bits: {len(summary['constant_bits'])} of 128; "
+            f"{summary['final_loss']:.4f}, {len(summary['constant_bits'])} of 128 bits are constant; "
             "next: dcgan hash-images",
         )
 

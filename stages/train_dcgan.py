@@ -24,14 +24,14 @@ app = typer.Typer(add_completion=False)
 def train_dcgan(
     name: SetOption,
     images: ImagesOption,
-    kept: Annotated[Path, typer.Option(help="Rows to train on: kept.npy of remove-duplicates.")],
+    kept: Annotated[Path, typer.Option(help="File kept.npy of remove-duplicates, which lists the rows to train on.")],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None,
         typer.Option(
-            help="Device; auto: a CUDA device if torch finds one, else the CPU.",
+            help="Device to train on; auto: a CUDA device if torch finds one, else the CPU.",
             show_default="value of the profile",
         ),
     ] = None,
@@ -51,8 +51,8 @@ def train_dcgan(
         report(
             summary,
             f"{summary['steps']:,} steps on {summary['data']['pictures']:,} pictures in {summary['epochs']} epochs; "
-            f"losses D {last['d_loss']:.2f}, G {last['g_loss']:.2f}; samples after each epoch in {to}/samples; "
-            f"next: dcgan sample, dcgan walk-latent",
+            f"last losses: D {last['d_loss']:.2f}, G {last['g_loss']:.2f}; samples after each epoch in {to}/samples; "
+            f"next: dcgan sample or dcgan walk-latent",
         )
 
 

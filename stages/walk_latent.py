@@ -1,4 +1,4 @@
-"""Generate pictures along lines between random latents, as in the paper's Figure 4."""
+"""Generate pictures along lines between random latents, as in Figure 4 of the paper."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def walk_latent(
     name: SetOption,
-    model: Annotated[Path, typer.Option(help="Folder of a trained model, of a family with a latent space.")],
+    model: Annotated[
+        Path, typer.Option(help="Folder of a trained model whose family (for example dcgan) has a latent space.")
+    ],
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
@@ -21,7 +23,7 @@ def walk_latent(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Generate pictures along lines between random latents, as in the paper's Figure 4."""
+    """Generate pictures along lines between random latents, as in Figure 4 of the paper."""
     from pipeline.core.params import load_section
     from pipeline.figures import latent_walk
 
@@ -30,8 +32,9 @@ def walk_latent(
         summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; a pixel changes by "
-            f"{summary['smoothness']['mean_step']:.1f} of 255 in a step on average; next: dcgan write-report",
+            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; from one "
+            f"picture to the next, pixel values change by "
+            f"{summary['smoothness']['mean_step']:.1f} of 255 on average; next: dcgan write-report",
         )
 
 

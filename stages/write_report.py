@@ -1,4 +1,4 @@
-"""Write HTML pages: a comparison of the sets, and one page for each set."""
+"""Write HTML pages: one that compares the sets, and one for each set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +12,20 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def write_report(
-    sets_from: Annotated[Path, typer.Option(help="YAML file that lists `sets`, `evaluated` and `benchmarks`.")],
-    audit: Annotated[Path, typer.Option(help="Folder of audits: a folder for each set (metrics.json, gallery.html).")],
-    models: Annotated[Path, typer.Option(help="Folder of trained DCGANs: a folder for each set.")],
-    samples: Annotated[Path, typer.Option(help="Folder of sample grids: a folder for each set.")],
-    walks: Annotated[Path, typer.Option(help="Folder of latent walks: a folder for each set.")],
-    features: Annotated[Path, typer.Option(help="Folder of evaluations: folders MODEL-BENCHMARK.")],
+    sets_from: Annotated[Path, typer.Option(help="YAML file with the lists `sets`, `evaluated` and `benchmarks`.")],
+    audit: Annotated[
+        Path, typer.Option(help="Folder of audits, with a folder (metrics.json, gallery.html) for each set.")
+    ],
+    models: Annotated[Path, typer.Option(help="Folder of trained DCGANs, with a folder for each set.")],
+    samples: Annotated[Path, typer.Option(help="Folder of sample grids, with a folder for each set.")],
+    walks: Annotated[Path, typer.Option(help="Folder of latent walks, with a folder for each set.")],
+    features: Annotated[Path, typer.Option(help="Folder of evaluations, with a folder MODEL-BENCHMARK for each pair.")],
     to: ToOption,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Write HTML pages: a comparison of the sets, and one page for each set."""
+    """Write HTML pages: one that compares the sets, and one for each set."""
     from pipeline.core.params import read_names
     from pipeline.report import evaluations, page
 
@@ -31,7 +33,7 @@ def write_report(
         evaluated, benchmarks = (evaluations.read_list(sets_from, key) for key in ("evaluated", "benchmarks"))
         folders = page.Folders(audit, models, samples, walks, features)
         summary = page.write_report(folders, read_names(sets_from, "sets"), evaluated, benchmarks, to)
-        report(summary, f"report on {', '.join(summary['sets'])}; open {to / 'index.html'} in a browser")
+        report(summary, f"report on {', '.join(summary['sets'])} written; open {to / 'index.html'} in a browser")
 
 
 if __name__ == "__main__":

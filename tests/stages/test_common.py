@@ -84,7 +84,7 @@ def test_an_interruption_is_one_line_and_exit_130(number: signal.Signals) -> Non
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert errors == "example: interrupted; finished work is kept, run it again to go on\n"
+    assert errors == "example: interrupted; finished work is kept; run the command again to continue\n"
 
 
 def test_nohup_is_respected() -> None:

@@ -22,7 +22,7 @@ def test_the_summary_adds_up(run_stage, drawn):
     counts = json.loads(done.stdout)
     assert counts["sources"] == 1000 and counts["bad"] == 1 and counts["pictures"] > 1000
     assert f"{counts['pictures']:,} faces, 128×128, from 1,000 photos; 1 unreadable photos" in done.stderr
-    assert done.stderr.rstrip().endswith("originals untouched; next: dcgan train-autoencoder")
+    assert done.stderr.rstrip().endswith("the originals were only read; next: dcgan train-autoencoder")
 
 
 def test_a_section_of_another_kind_is_one_line(run_stage, tmp_path):

@@ -27,7 +27,7 @@ def test_rooms_to_an_image_set(run_stage, tmp_path, raw):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"sources": 70, "pictures": 70, "bad": 0, "filtered": 0}
     assert ImageSet(tmp_path / "set").stored_side == 64
-    assert "70 of 70 pictures cut to 64×64" in done.stderr and "originals untouched; next:" in done.stderr
+    assert "70 of 70 pictures cropped to 64×64" in done.stderr and "were only read; next:" in done.stderr
 
 
 def test_what_is_wrong_with_a_source_is_one_line(run_stage, tmp_path, raw, encode):
@@ -54,7 +54,7 @@ def test_published_archives_need_no_download_step(run_stage, tmp_path, raw):
     made = []
     for name, options in (("by-hand", ["--source", archive]), ("described", raw)):
         done = run_stage("crop_scenes", *options, "--to", tmp_path / name)
-        assert done.returncode == 0 and "70 of 70 pictures cut to 64×64" in done.stderr, done.stderr
+        assert done.returncode == 0 and "70 of 70 pictures cropped to 64×64" in done.stderr, done.stderr
         made.append(folder_bytes(tmp_path / name))
     assert made[0] == made[1]
     assert sorted(path.name for path in (tmp_path / "archives").iterdir()) == [archive.name]

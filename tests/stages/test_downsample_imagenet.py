@@ -54,7 +54,7 @@ def test_one_and_two_workers_and_a_kill_give_the_same_bytes(run_stage, tmp_path,
     for workers in (1, 2):
         done = run_stage("downsample_imagenet", *options, "-j", workers, "--to", tmp_path / f"j{workers}")
         assert done.returncode == 0, done.stderr
-        assert "319 of 320 pictures cut to 32×32; 1 unreadable" in done.stderr
+        assert "319 of 320 pictures cropped to 32×32; 1 unreadable" in done.stderr
     assert folder_bytes(tmp_path / "j1") == folder_bytes(tmp_path / "j2")
 
     scratch = tmp_path / ".killed.partial" / "scratch"
@@ -81,7 +81,7 @@ def test_one_line_without_any_preparation(tmp_path: Path, options: list[object])
     done = subprocess.run(
         [*command, "--to", "sets/imagenet"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0 and "319 of 320 pictures cut to 32×32" in done.stderr, done.stderr
+    assert done.returncode == 0 and "319 of 320 pictures cropped to 32×32" in done.stderr, done.stderr
     images = ImageSet(tmp_path / "sets" / "imagenet")
     assert images.stored_side == 32 and images.index.column("label")[0].as_py() == "n00000000"
     assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["imagenet"]

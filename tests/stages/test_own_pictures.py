@@ -106,7 +106,7 @@ def test_every_kind_of_archive_becomes_an_image_set(
     assert done.returncode == 0, done.stderr
     assert files.read_json(tmp_path / "raw" / "source.json")["place"] == "archives"
     done = run_stage("crop_scenes", *common, "--source", tmp_path / "raw", "--to", tmp_path / "set", "-j", 1)
-    assert done.returncode == 0 and "2 of 2 pictures cut to 64×64" in done.stderr, done.stderr
+    assert done.returncode == 0 and "2 of 2 pictures cropped to 64×64" in done.stderr, done.stderr
     done = run_stage("crop_scenes", "--source", archives / archive, "--to", tmp_path / "single", "-j", 1)
     assert done.returncode == 0, done.stderr
     assert folder_bytes(tmp_path / "single") == folder_bytes(tmp_path / "set")

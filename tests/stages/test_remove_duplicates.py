@@ -54,7 +54,10 @@ def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> 
     )
     assert removed.returncode == 0, removed.stderr
     assert json.loads(removed.stdout) == json.loads((tmp_path / "dedup" / "summary.json").read_text())
-    assert "9 of 10 pictures kept, 1 left out in 1 groups" in removed.stderr and "no file was deleted" in removed.stderr
+    assert (
+        "9 of 10 pictures kept, 1 removed in 1 groups" in removed.stderr
+        and "no picture file was deleted" in removed.stderr
+    )
     inputs = ["--dedup", tmp_path / "dedup", "--raw", tmp_path / "raw"]
     audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
     assert audited.returncode == 0, audited.stderr
