@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the commands' own help (`make docs`); a test checks that it is current."""
+"""Write docs/commands.md from the help of the commands (`make docs`); a test checks that the page is current."""
 
 import importlib
 import os
@@ -16,14 +16,15 @@ PAGE = Path(__file__).parent / "commands.md"
 INTRODUCTION = """\
 # Commands
 
-Written by `make docs` from the commands' own help. Each command is `dcgan NAME`, or `python -m stages.NAME` as in
-dvc.yaml. Progress and the summary go to stderr, results to files, `--json` prints a summary on stdout. Exit status: 0
-done, 1 a failure that the message explains, 2 wrong usage.
+`make docs` writes this page from the help of the commands. Run a command as `dcgan NAME`, or as `python -m stages.NAME`
+(`-` in NAME becomes `_`), as dvc.yaml does. Results are written to files. Progress and a summary are printed on stderr;
+`--json` prints a machine-readable summary on stdout. The exit status is 0 after success, 1 after an error that the
+message explains, 2 after wrong usage, and 130 after an interruption.
 """
 
 
 def render() -> str:
-    """The page: every command's help, in the order of the flow."""
+    """The page: the help of every command, in the order of the data flow."""
     parts = [INTRODUCTION]
     for name in COMMANDS:
         module = importlib.import_module(f"stages.{name.replace('-', '_')}")

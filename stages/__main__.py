@@ -20,7 +20,7 @@ COMMANDS = {
     "download-faces": "Find and verify an archive of photographs with faces, or download the pictures of a list.",
     "crop-scenes": "Make an image set of scenes: resize the short side to 64 pixels, then crop the centre.",
     "downsample-imagenet": "Make an image set of ImageNet: resize the short side to 32 pixels, then crop the centre.",
-    "crop-faces": "Make an image set of faces: detect them with OpenCV and crop them, with a margin, to 128×128.",
+    "crop-faces": "Make an image set of faces: detect them with OpenCV and crop them with a margin to 128×128 pixels.",
     "train-autoencoder": "Train the denoising autoencoder (3072-128-3072) that computes the codes.",
     "hash-images": "Compute the 128-bit code of every picture.",
     "find-pairs": "Find the pairs of copies in an image set.",

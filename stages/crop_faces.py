@@ -1,4 +1,4 @@
-"""Make an image set of faces: detect them with OpenCV and crop them, with a margin, to 128×128."""
+"""Make an image set of faces: detect them with OpenCV and crop them with a margin to 128×128 pixels."""
 
 import typer
 
@@ -30,7 +30,7 @@ def crop_faces(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Make an image set of faces: detect them with OpenCV and crop them, with a margin, to 128×128."""
+    """Make an image set of faces: detect them with OpenCV and crop them with a margin to 128×128 pixels."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.faces.face_crops import FacesConfig, make_faces

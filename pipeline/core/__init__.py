@@ -1,1 +1,1 @@
-"""Files, errors, parameters, progress, compilation and parallel work; nothing here changes a byte of a result."""
+"""Files, errors, parameters, progress, compilation and parallel work; it has no influence on results."""

@@ -1,12 +1,12 @@
 """The code that a result depends on, derived from imports: for `dvc.yaml` and for the digests of resumable work.
 
-The unit is the innermost package: a folder of `pipeline/` that holds modules and no further packages. A module depends
-on such a package as a whole, data files such as templates and fitted weights included, when imports lead from it to
-any module of the package; imports inside functions count, those under `if TYPE_CHECKING:` do not run and do not count.
-`pipeline/core` changes no byte of a result and is left out.
+The unit is the innermost package: a folder of `pipeline/` that contains modules and no packages. If a module imports
+any module of such a package, directly or through other modules, it depends on the whole package, including data files
+such as templates and fitted weights. Imports inside functions count. Imports under `if TYPE_CHECKING:` do not count,
+because they do not run. `pipeline/core` is left out, because it has no influence on results.
 
-Model families are imported lazily by name, so that a new family reruns nothing. A module that loads one by name passes
-that name to `code_digest` too.
+Model families (for example dcgan) are imported by name at run time. So DVC reruns no stage when a family is added. A
+module that loads a family by name passes that name to `code_digest` too.
 """
 
 import ast
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The folder that holds `pipeline/` and `stages/`."""
+"""The folder that contains `pipeline/` and `stages/`."""
 
 EXEMPT = "pipeline/core"
 
@@ -29,8 +29,8 @@ def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
     """The packages that modules depend on, as paths relative to the root such as `pipeline/dedup/index`, sorted.
 
     Args:
-        modules: dotted names, such as `pipeline.dedup.search.find_pairs` or `stages.find_pairs`.
-        root: the folder that holds `pipeline/`.
+        modules: dotted names of modules, such as `pipeline.dedup.search.find_pairs` or `stages.find_pairs`.
+        root: the folder that contains `pipeline/`.
 
     Raises:
         UnknownImport: an import names something that does not exist.
@@ -41,7 +41,7 @@ def packages_of(*modules: str, root: Path = ROOT) -> list[str]:
 
 @functools.cache
 def source_digest(module: str) -> str:
-    """SHA-256 (64 hex characters) of a module of `pipeline` and of all that it imports from there, `core` left out."""
+    """SHA-256 (64 hex characters) of a module of `pipeline` and of the modules that it imports, except `core`."""
     total = hashlib.sha256()
     for name in sorted(_reached([module], ROOT)):
         if name == module or not name.startswith(EXEMPT.replace("/", ".")):
@@ -51,7 +51,7 @@ def source_digest(module: str) -> str:
 
 
 def _reached(modules: Iterable[str], root: Path) -> set[str]:
-    """Modules, and all that imports lead to from them."""
+    """The given modules and all modules that they import, directly or through other modules."""
     seen: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -65,10 +65,10 @@ def _reached(modules: Iterable[str], root: Path) -> set[str]:
 def code_digest(*modules: str) -> str:
     """SHA-256 (64 hex characters) of all code that the results of some modules depend on.
 
-    It is part of work digests: only the same code resumes unfinished work.
+    It is part of work digests, so that unfinished work is resumed only with the same code.
 
     Args:
-        modules: dotted names: the caller's `__name__`, and the modules that it loads by name.
+        modules: dotted names: the caller's `__name__` and the names of modules that it loads at run time.
     """
     return _digest(packages_of(*modules))
 
@@ -105,7 +105,7 @@ def _parsed(file: Path) -> ast.Module:
 
 @functools.cache
 def _imports(module: str, root: Path) -> Sequence[str]:
-    """The modules of `pipeline` that a module imports; a re-exported name counts where it is defined."""
+    """The modules of `pipeline` that a module imports; for a re-exported name, the module that defines it."""
     found: list[str] = []
     for node in _running(_parsed(_file(module, root))):
         if isinstance(node, ast.Import):

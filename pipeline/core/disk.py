@@ -7,7 +7,7 @@ from pipeline.core.errors import PipelineError
 
 
 def existing_parent(folder: Path) -> Path:
-    """`folder`, or the nearest folder above it that exists."""
+    """`folder` if it exists, otherwise the nearest parent folder that exists."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -15,19 +15,20 @@ def existing_parent(folder: Path) -> Path:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes free on the disk of `folder`, which need not exist yet."""
+    """Number of free bytes on the disk of `folder`; the folder need not exist yet."""
     return shutil.disk_usage(existing_parent(folder)).free
 
 
 def require_free_space(folder: Path, needed: int, what: str) -> None:
-    """Stop before the first byte is written when the disk of `folder` has too little free space.
+    """Raise an error if the disk of `folder` has too little free space.
 
     Args:
-        needed: bytes about to be written.
-        what: what they are, for the message.
+        folder: where the data will be written; it need not exist yet.
+        needed: number of bytes that will be written.
+        what: name of the data in the error message.
 
     Raises:
-        PipelineError: fewer bytes are free.
+        PipelineError: fewer than `needed` bytes are free.
     """
     free = free_bytes(folder)
     if free < needed:

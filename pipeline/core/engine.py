@@ -1,4 +1,4 @@
-"""Parallel work: a function over independent chunks, in processes of this machine or on a Ray cluster."""
+"""Parallel work: apply a function to independent chunks, in processes on this machine or on a Ray cluster."""
 
 import logging
 import multiprocessing
@@ -22,7 +22,7 @@ F = TypeVar("F")
 
 
 def default_workers() -> int:
-    """Number of workers when `-j` is not given: `DCGAN_JOBS`, else the number of processors of this process.
+    """Number of workers when `-j` is not given: `DCGAN_JOBS`, else the number of CPUs that this process may use.
 
     Raises:
         BadParameters: `DCGAN_JOBS` is not a whole number of at least 1.
@@ -39,7 +39,7 @@ def default_engine() -> str:
     """Name of the engine: `DCGAN_ENGINE`, else `local`.
 
     Raises:
-        BadParameters: `DCGAN_ENGINE` names no engine.
+        BadParameters: `DCGAN_ENGINE` is not the name of an engine.
     """
     name = os.environ.get("DCGAN_ENGINE", "") or "local"
     if name not in _ENGINES:
@@ -51,17 +51,17 @@ def map_chunks(function: Callable[[T], R], chunks: Sequence[T], *, workers: int)
     """Yield `function(chunk)` for each chunk, in the order of the chunks.
 
     Each worker is a process with one thread, so a chunk's result cannot depend on the number of workers. With the
-    local engine and one worker, this process does the work. At most four chunks for each worker are submitted at a
-    time, which bounds the memory.
+    local engine and one worker, the calling process does the work. At most four chunks per worker
+    are submitted at a time, which limits the use of memory.
 
     Args:
         function: a picklable function (module level, or a `functools.partial` of one).
         chunks: picklable arguments. With Ray on several machines, the paths in them must be on a shared file system.
-        workers: number of processes, at least 1; on a Ray cluster, of chunks that run at once.
+        workers: number of processes, at least 1; on a Ray cluster, the number of chunks that run at the same time.
 
     Raises:
         PipelineError: a worker process was killed (most often for lack of memory).
-        BadParameters: `DCGAN_ENGINE` names no engine, or Ray is not installed.
+        BadParameters: `DCGAN_ENGINE` is not the name of an engine, or Ray is not installed.
     """
     return _ENGINES[default_engine()](function, chunks, min(workers, len(chunks)))
 
@@ -84,13 +84,13 @@ def _map_local(function: Callable[[T], R], chunks: Sequence[T], workers: int) ->
 
 
 def map_threads(function: Callable[[T], R], chunks: Iterable[T], *, workers: int) -> Iterator[R]:
-    """Yield `function(chunk)` for each chunk, in the order of the chunks, from threads of this process.
+    """Yield `function(chunk)` for each chunk, in the order of the chunks, computed in threads of this process.
 
-    For compiled functions and digests, which run without Python's lock, over arrays that processes would have to copy.
+    Use it for compiled functions and digests, which release Python's global lock; threads need no copy of the arrays.
 
     Args:
-        function: what it raises is raised here, and chunks that wait are dropped.
-        workers: number of threads; with one, this very thread does the work.
+        function: applied to each chunk; if it raises an error, the error is raised here and waiting chunks are dropped.
+        workers: number of threads; with 1, the calling thread does the work.
     """
     if workers <= 1:
         yield from map(function, chunks)
@@ -105,8 +105,9 @@ def run_in_subprocess(
     """Call a function in a new process, which frees the memory of its imports and data when it ends.
 
     Args:
-        function: a picklable function; its arguments and result are picklable too.
-        meanwhile: called in this process while the new one works.
+        function: a picklable function.
+        arguments, named: its positional and keyword arguments; they and the result must be picklable.
+        meanwhile: function that is called in this process while the new process works.
 
     Raises:
         PipelineError: the process was killed (most often for lack of memory).
@@ -133,7 +134,7 @@ def _as_quietly(quiet: bool, function: Callable[[], R]) -> R:
 
 
 def _map_ray(function: Callable[[T], R], chunks: Sequence[T], workers: int) -> Iterator[R]:
-    """Run the chunks as tasks of a Ray cluster: the one at `RAY_ADDRESS`, or one started here for these workers."""
+    """Run the chunks as tasks of the Ray cluster at `RAY_ADDRESS`, or of a new one with as many CPUs as workers."""
     try:
         import ray
     except ImportError:
@@ -178,7 +179,7 @@ def _in_order(submit: Callable[[T], F], result: Callable[[F], R], chunks: Sequen
 def _ended(what: str) -> PipelineError:
     return PipelineError(
         f"{what} was killed (out of memory?) or could not start; run this again with fewer workers (-j 1): finished "
-        'work is kept. In a Python script, the calls must stand below `if __name__ == "__main__":`'
+        'work is kept. In a Python script, make the calls below `if __name__ == "__main__":`'
     )
 
 

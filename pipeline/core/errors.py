@@ -1,16 +1,16 @@
-"""Every error that a user can cause, in one tree.
+"""The classes of all errors that a user can cause.
 
     PipelineError
     ├── BadParameters      a key, type or value in a parameter file, or an option, is wrong
-    ├── MissingInput       a file, folder or archive is not there
-    ├── CorruptData        a file has not the content that it must have
-    │   └── ChecksumMismatch   its size or digest is not the expected one
+    ├── MissingInput       a file, folder or archive does not exist
+    ├── CorruptData        the content of a file is not valid
+    │   └── ChecksumMismatch   size or digest of a file is not the expected one
     ├── DownloadFailed     the server, the network or the disk failed
     ├── Busy               another process holds the lock of the same output
-    ├── Unsupported        the family of a model does not offer what a command needs
+    ├── Unsupported        a model family (such as dcgan) lacks what a command needs
     └── TrainingDiverged   a loss is no longer a finite number
 
-A message names the option or file, what was found, what was expected and the next step. The commands print it as one
+A message gives the option or file, what was found, what was expected and the next step. The commands print it as one
 line and exit with status 1.
 """
 
@@ -24,11 +24,11 @@ class BadParameters(PipelineError):
 
 
 class MissingInput(PipelineError):
-    """A file, folder or archive that the work needs is not there."""
+    """A file, folder or archive that the work needs does not exist."""
 
 
 class CorruptData(PipelineError):
-    """A file has not the content that it must have."""
+    """The content of a file is not valid."""
 
 
 class ChecksumMismatch(CorruptData):
@@ -36,7 +36,7 @@ class ChecksumMismatch(CorruptData):
 
 
 class DownloadFailed(PipelineError):
-    """A transfer failed; the bytes received are kept for the next try."""
+    """A transfer failed; the received bytes are kept for the next attempt."""
 
 
 class Busy(PipelineError):
@@ -44,7 +44,7 @@ class Busy(PipelineError):
 
 
 class Unsupported(PipelineError):
-    """A model is of a family that does not offer what the command needs."""
+    """The family of a model lacks what the command needs."""
 
 
 class TrainingDiverged(PipelineError):

@@ -45,13 +45,13 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked_for_editing(path: Path) -> Iterator[Path]:
-    """Lock a file that several processes or threads edit, so that one at a time reads and replaces it.
+    """Lock a file that several processes or threads edit, so that only one at a time reads and replaces it.
 
-    The lock is a hidden file beside `path`, because each edit replaces `path` itself. After the block the new file and
-    its name are on the disk.
+    The lock is a hidden file beside `path`, because each edit replaces `path` itself. When the block ends, the new
+    file and its name are flushed to the disk.
 
     Yields:
-        The file to edit: where `path` is a link, the file that it points to, so that the link stays.
+        The path to edit. If `path` is a link, this is the file that it points to, so that the link is kept.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (`ValueError`)."""
+    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity raise `ValueError`."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def link_or_copy(source: Path | str, to: Path | str) -> None:
-    """Give a file a second name: by a hard link, or by a copy where the file system has no hard links."""
+    """Make a hard link `to` to the file `source`, or a copy if the file system has no hard links."""
     try:
         os.link(source, to)
     except OSError:
@@ -86,11 +86,11 @@ def link_or_copy(source: Path | str, to: Path | str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON.
+    """Read a JSON file.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: it is not JSON.
+        CorruptData: the file is not JSON.
     """
     try:
         return json.loads(path.read_bytes())
@@ -104,13 +104,13 @@ def read_table(path: Path, called: str, again: str, columns: Sequence[str] | Non
     """Read a parquet file of this project.
 
     Args:
-        path: of the file.
-        called: its name in error messages.
+        path: path of the file.
+        called: name of the file in error messages.
         again: the next step in error messages, such as "run find-pairs again".
         columns: names of the columns to read; None for all.
 
     Raises:
-        CorruptData: the file is not there or not readable.
+        CorruptData: the file does not exist or is not readable.
     """
     try:
         return pq.read_table(path, columns=columns)
@@ -120,7 +120,7 @@ def read_table(path: Path, called: str, again: str, columns: Sequence[str] | Non
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (64 hex characters) of a JSON-like value; paths and other objects count as their text."""
+    """SHA-256 (64 hex characters) of a JSON-like value; paths and other objects are converted to text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 

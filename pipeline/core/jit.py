@@ -1,8 +1,8 @@
 """Compile functions over arrays and numbers to machine code with numba.
 
 The machine code is cached on disk for later processes: in `NUMBA_CACHE_DIR`, next to the source file, or in the user's
-cache folder, whichever is the first that can be written. numba discards cached code only if the source file of the
-function has changed. Here it is also discarded if any file of `pipeline` outside `core` that the function's module
+cache folder, the first of these that is writable. numba discards cached code only if the source file of the function
+has changed. Here it is also discarded if any file of `pipeline` outside `core` that the function's module
 imports has changed, because the code and constants of other modules are compiled into the function.
 """
 
@@ -19,14 +19,14 @@ from pipeline.core.code_dependencies import source_digest
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SECONDS_EACH = 1.2
-"""Seconds to compile one entry point and the functions it calls, measured on a processor core of 2023."""
+"""Seconds to compile one entry point and the functions it calls, measured on a CPU core of 2023."""
 
 _entry_points: dict[str, list[tuple[Any, tuple[Any, ...]]]] = {}
-"""By name of the module: the functions marked with `entry_point`, each with its argument types."""
+"""Name of a module -> its functions marked with `entry_point`, each with its argument types."""
 
 
 class _WithDigest:
-    """Mixin of cache locators: the source stamp is a digest of all imported source files, not the file's time."""
+    """Mixin for cache locators whose source stamp is a digest of all imported source files, not a file's time."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)  # type: ignore[call-arg]
@@ -65,7 +65,7 @@ def compiled(function: F) -> F:
     """Compile a function at its first call and cache the machine code for later processes.
 
     The function releases Python's global lock, runs in one thread, and returns inf or nan on division by zero, as numpy
-    does. Each process compiles it again if the function is outside `pipeline` or no cache folder can be written.
+    does. The code is not cached if the function is outside `pipeline` or no cache folder is writable.
     """
     made: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if function.__module__.startswith("pipeline."):
@@ -99,7 +99,7 @@ def compile_ahead(*functions: Callable[..., Any]) -> None:
     Call this before workers are started. If there is anything to compile, one line is printed.
 
     Args:
-        functions: the entry points of the modules that define these functions are compiled.
+        functions: functions; all entry points of the modules that define them are compiled.
     """
     missing = []
     for module in sorted({function.__module__ for function in functions}):

@@ -10,11 +10,11 @@ from ruamel.yaml.error import MarkedYAMLError
 from pipeline.core.errors import BadParameters, MissingInput
 
 GROUPS = ("acquire", "prepare", "dedup", "audit", "dcgan", "evaluate", "figures")
-"""The keys of a profile's first level; those of the second level are sets."""
+"""The keys of the first level of a profile. The keys of the second level are names of sets."""
 
 
 class Section(pydantic.BaseModel):
-    """Base class of sections: every key is required, others are refused, and types are not converted."""
+    """Base class of sections: every key is required, unknown keys are errors, and types are not converted."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -34,7 +34,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
     Raises:
         MissingInput: there is no such file.
-        BadParameters: it is not YAML, or not a mapping.
+        BadParameters: the file is not YAML, or not a mapping.
     """
     try:
         value = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
@@ -53,10 +53,11 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def read_names(file: Path, key: str) -> list[str]:
-    """The names listed, or mapped, under a key of a YAML file, such as `sets` of params.yaml.
+    """The names in the list, or the keys of the mapping, under a key of a YAML file, such as `sets` in params.yaml.
 
     Raises:
-        MissingInput, BadParameters: there is no such file, or it has no such key; see `read_yaml`.
+        MissingInput: there is no such file.
+        BadParameters: the file has no such key or is not readable; see `read_yaml`.
     """
     found = read_yaml(file).get(key)
     if not isinstance(found, list | dict):
@@ -68,7 +69,7 @@ def load_profile(file: Path) -> dict[str, Any]:
     """Read a profile and check the keys of its first level.
 
     Raises:
-        MissingInput, BadParameters: see `read_yaml`; also BadParameters for an unknown key.
+        MissingInput, BadParameters: see `read_yaml`; BadParameters is also raised for an unknown key.
     """
     profile = read_yaml(file)
     for group in profile:
@@ -81,14 +82,14 @@ def load_section(file: Path, path: str, section: type[S]) -> S:
     """The section at `path` (such as `dedup.lsun.autoencoder`) of a profile.
 
     Args:
-        file: a profile.
+        file: path of the profile.
         path: keys joined by dots.
-        section: the class to validate it with.
+        section: class that validates the section.
 
     Raises:
         MissingInput: there is no such file.
-        BadParameters: the file is not YAML, or a key is unknown, missing or of the wrong type; the message names file,
-            key and what was expected.
+        BadParameters: the file is not YAML, or a key is unknown, missing or of the wrong type; the message gives
+            the file, the key and what was expected.
     """
     value: Any = load_profile(file)
     walked: list[str] = []
@@ -109,6 +110,8 @@ def changed(section: S, values: dict[str, Any], where: str) -> S:
     """A copy of a section with some values replaced, for example by options.
 
     Args:
+        section: the section to copy.
+        values: key -> new value.
         where: name of the values in error messages.
 
     Raises:
@@ -123,7 +126,7 @@ def changed(section: S, values: dict[str, Any], where: str) -> S:
 def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> str:
     """The first problem of a validation as `path.key: found, expected`, on one line; an unknown key comes first.
 
-    A misspelt key gives two problems, an unknown and a missing key; the unknown one shows the mistake.
+    A misspelt key is reported as an unknown key and a missing key; the unknown key shows the mistake.
     """
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join([path, *map(str, problem["loc"])])

@@ -8,13 +8,13 @@ _quiet = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Switch the bar and messages off (`-q`) or on for this process."""
+    """Turn the progress bar and messages of this process off (`-q`) or on."""
     global _quiet
     _quiet = quiet
 
 
 def is_quiet() -> bool:
-    """Whether the bar and messages are off."""
+    """Whether the progress bar and messages are off."""
     return _quiet
 
 
@@ -31,16 +31,16 @@ def warn(message: str) -> None:
 
 @contextlib.contextmanager
 def bar(title: str, total: int | None, unit: str = "pictures", done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with the time left while the block runs; for bytes also the rate.
+    """Show a progress bar with the remaining time while the block runs; for bytes, also show the rate.
 
     Args:
-        title: of the bar.
+        title: title of the bar.
         total: number of units; None if unknown.
         unit: name of the units; `bytes` are shown as MB or GB.
-        done: number of units done before, in an earlier run.
+        done: number of units that an earlier run finished.
 
     Yields:
-        A function to call, from any thread, with the number of units just finished.
+        A function to call, from any thread, with the number of units that were just finished.
     """
     if _quiet or not sys.stderr.isatty():
         yield lambda count: None

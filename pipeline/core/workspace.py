@@ -1,6 +1,6 @@
 """Output folders: written under a temporary name, published by one rename, locked and resumable.
 
-A folder that is published holds the file `MARK`. A later run may replace a folder with this mark, and no other one.
+A published folder contains the file `MARK`. A later run replaces only folders that contain this mark.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from pipeline.core.code_dependencies import all_code_digest
 from pipeline.core.errors import BadParameters, Busy, CorruptData, MissingInput
 
 MARK = ".made-by-dcgan"
-"""File in each published folder. DVC stages that list single files of their output folder list it too."""
+"""Name of a file in each published folder. A DVC stage that lists single output files lists this file too."""
 
 _MARK_CONTENT = {"made_by": "dcgan-pipeline", "schema_version": 1}
 
 PATIENCE_SECONDS = 60.0
-"""How long a process waits for the lock of another one before it gives up."""
+"""How long a process waits for a lock that another process holds before it fails."""
 
 _RECORD = ".unfinished"
 
@@ -33,9 +33,9 @@ class Workspace:
     """The working folder `.NAME.partial` beside the output folder NAME, under an exclusive lock.
 
     Attributes:
-        output: NAME, where the result is published.
+        output: the folder NAME, where the result is published.
         folder: the working folder.
-        digest: of the work: its parameters, inputs and code.
+        digest: digest of the parameters, inputs and code of the work.
         scratch: folder for finished chunks and checkpoints; kept when the work is interrupted.
         result: folder for the content of the output; empty when the block starts.
     """
@@ -53,12 +53,12 @@ class Workspace:
         return self.folder / "result"
 
     def publish(self) -> None:
-        """Rename `result` to the output's name, with the mark in it, and delete the rest of the working folder.
+        """Write the mark to `result`, rename `result` to `output`, and delete the rest of the working folder.
 
         Within `resumable_steps`, also record that this step is finished.
         """
         record = _record(self.output)
-        record.unlink(missing_ok=True)  # first, because it must never describe another output
+        record.unlink(missing_ok=True)  # first, because the record must never describe a different output
         write_mark(self.result)
         for path in self.result.rglob("*"):
             if path.is_file():
@@ -72,7 +72,7 @@ class Workspace:
 
 
 def write_mark(folder: Path) -> None:
-    """Mark a folder as an output of this project, which later runs may replace; the mark is the same everywhere."""
+    """Mark a folder as an output of this project, which later runs may replace. All marks have the same content."""
     files.write_json(folder / MARK, _MARK_CONTENT)
 
 
@@ -80,14 +80,18 @@ def write_mark(folder: Path) -> None:
 def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     """Hold the working folder of `output` while the block runs.
 
-    With the same `work_digest` as an interrupted run, `scratch` is as that run left it; with another one it is empty.
+    If an interrupted run had the same `work_digest`, its files are still in `scratch`; otherwise `scratch` is empty.
+
+    Args:
+        output: the output folder.
+        work_digest: digest of the parameters, inputs and code of the work, 64 hex characters.
 
     Yields:
-        The workspace; None when this work is published already: by another process while this one waited for the lock,
-        or as a step recorded by `resumable_steps`.
+        The workspace, or None if this work is already published. That is so if another process published it while this
+        one waited for the lock, or if `resumable_steps` recorded it as a finished step.
 
     Raises:
-        BadParameters: `output` is a file, or a folder that is neither empty nor marked; publishing would delete it.
+        BadParameters: `output` is a file, or an unmarked folder that is not empty; publishing would delete it.
         Busy: another process has held the lock for more than `PATIENCE_SECONDS`.
     """
     output = Path(os.path.abspath(output))  # noqa: PTH100  (links must stay unresolved, and "." needs a name)
@@ -119,10 +123,11 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
 
 @contextlib.contextmanager
 def resumable_steps(folder: Path) -> Iterator[None]:
-    """Record which outputs directly below `folder` are published, so that an interrupted block continues after them.
+    """Record which outputs directly in `folder` are published, so that an interrupted block is resumed after them.
 
-    A later block takes over a recorded output when its work digest and all code are the same. The record is deleted
-    when the block ends, and when it fails because something is missing or damaged, since that may be a recorded output.
+    When the block runs again, a recorded output is reused if its work digest and all code are the same. The record is
+    deleted when the block ends without an error. It is also deleted after `MissingInput` and `CorruptData`, because a
+    recorded output may be what is missing or damaged.
     """
     record = folder / _RECORD
     record.mkdir(parents=True, exist_ok=True)
@@ -139,12 +144,12 @@ def _refuse_unmarked(output: Path) -> None:
     if not output.exists():
         return
     if not output.is_dir():
-        raise BadParameters(f"--to {output}: is a file; name a folder")
+        raise BadParameters(f"--to {output}: is a file; give a folder")
     names = [path.name for path in output.iterdir() if path.name != ".gitignore"]  # DVC writes one beside listed files
     if names and MARK not in names:
         raise BadParameters(
-            f"--to {output}: holds {min(names)} but not the mark of a folder made by this project ({MARK}); name a new "
-            "folder. If version 0.1 made this one, which wrote no mark, delete it first"
+            f"--to {output}: contains {min(names)} but not the mark of a folder made by this project ({MARK}); give a "
+            "new folder. If version 0.1 made this folder, it has no mark; delete it first"
         )
 
 
@@ -152,7 +157,8 @@ def _lock(folder: Path) -> tuple[int, str | None]:
     """Lock `folder`.
 
     Returns:
-        The open lock file, and the work digest of the process that held it before; None if none did.
+        Two values: the descriptor of the open lock file, and the work digest of the process that this one waited for;
+        the digest is None if this process did not wait.
     """
     waited_for: str | None = None
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -160,7 +166,7 @@ def _lock(folder: Path) -> tuple[int, str | None]:
         folder.mkdir(exist_ok=True)
         try:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the holder has just published and deleted the folder
+        except FileNotFoundError:  # the process that held the lock has just published and deleted the folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,12 +176,12 @@ def _lock(folder: Path) -> tuple[int, str | None]:
             waited_for = _read(folder / "digest") or waited_for
             if time.monotonic() > deadline:
                 raise Busy(
-                    f"{folder}: process {holder} has held it for over {PATIENCE_SECONDS:.0f} s; "
-                    f"wait for it, or end it (kill {holder}) and run this again: finished work is kept"
+                    f"{folder}: process {holder} has locked it for over {PATIENCE_SECONDS:.0f} s; "
+                    f"wait for it, or end it (kill {holder}) and run the command again; finished work is kept"
                 ) from None
             time.sleep(0.1)
             continue
-        # The holder may have published and thereby deleted the locked file: then another file is in its place.
+        # The process that held the lock may have published and deleted the locked file; then the path is a new file.
         with contextlib.suppress(FileNotFoundError):
             if os.fstat(lock).st_ino == (folder / "lock").stat().st_ino:
                 os.ftruncate(lock, 0)
@@ -185,10 +191,10 @@ def _lock(folder: Path) -> tuple[int, str | None]:
 
 
 def _delete(folder: Path) -> None:
-    """Delete a locked folder. It is renamed first, so that a waiting process never finds it half deleted."""
+    """Delete a locked folder. It is renamed first, so that a waiting process never finds a partly deleted folder."""
     trash = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     folder.replace(trash)
-    shutil.rmtree(trash, ignore_errors=True)  # the next holder may be deleting it as well
+    shutil.rmtree(trash, ignore_errors=True)  # the next process with the lock may also be deleting it
 
 
 def _record(output: Path) -> Path:
@@ -196,7 +202,7 @@ def _record(output: Path) -> Path:
 
 
 def _step_digest(work_digest: str) -> str:
-    """The record of a finished step: a digest of its work and of all code."""
+    """The content of the record of a finished step: a digest of its work digest and of all code."""
     return files.digest([work_digest, all_code_digest()])
 
 

@@ -1,4 +1,4 @@
-"""Keys and other untrusted text in CSV files, which programs read and people open in spreadsheets."""
+"""Picture keys and other untrusted text in CSV files, which programs read and people open in spreadsheets."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
 
 
 def encode_key(key: str) -> str:
-    """A key as one CSV field without quotes, which a spreadsheet does not take for a formula.
+    """A picture key as one CSV field without quotes, which a spreadsheet does not read as a formula.
 
     Control characters, line separators, `%`, `,`, `"`, and a leading `=`, `+`, `-` or `@` are percent-encoded.
     """
@@ -34,9 +34,11 @@ def read_rows(
     """Read a CSV file; empty lines are skipped.
 
     Args:
+        path: path of the file.
         header: the expected column names.
-        parse: converts the fields of a row, as many as the header has; raises `ValueError` if one is wrong.
-        option: the option that named the file, for error messages.
+        parse: function that converts the fields of a row; their number equals that of `header`. It raises `ValueError`
+            if a field is wrong.
+        option: the option that gave the path, for error messages.
         remedy: the next step, for error messages.
 
     Returns:
@@ -44,10 +46,10 @@ def read_rows(
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorruptData: the file is not UTF-8, has another header or a wrong row; the message gives the line.
+        CorruptData: the file is not UTF-8, or its header or a row is wrong; the message gives the line number.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark at the start
     except UnicodeDecodeError as error:
         raise CorruptData(f"{option} {path}: not UTF-8 ({error}); save it as UTF-8") from None
     parsed = []

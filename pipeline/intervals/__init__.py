@@ -12,14 +12,14 @@ def binomial_interval(successes: int, trials: int, confidence: float = 0.95) -> 
 
     Args:
         successes: number of successes, 0..trials.
-        trials: number of independent trials; 0 gives (0, 1).
-        confidence: coverage of at least this much, in (0, 1).
+        trials: number of independent trials; for 0, the interval is (0, 1).
+        confidence: minimum coverage, in (0, 1).
 
     Returns:
         Lower and upper bound, in [0, 1].
 
     Raises:
-        ValueError: `successes` is not within 0..trials, or `confidence` not within (0, 1).
+        ValueError: `successes` is not within 0..trials, or `confidence` is not within (0, 1).
     """
     if not 0 <= successes <= trials or not 0 < confidence < 1:
         raise ValueError(f"{successes} successes of {trials} trials at confidence {confidence}")
@@ -36,8 +36,11 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
         values: at least 2 values.
         confidence: coverage, in (0, 1).
 
+    Returns:
+        Lower and upper bound.
+
     Raises:
-        ValueError: fewer values, or `confidence` not within (0, 1).
+        ValueError: `values` has fewer than 2 elements, or `confidence` is not within (0, 1).
     """
     if len(values) < 2 or not 0 < confidence < 1:
         raise ValueError(f"{len(values)} values at confidence {confidence}")
@@ -52,10 +55,13 @@ def poisson_interval(events: int, confidence: float = 0.95) -> tuple[float, floa
 
     Args:
         events: the observed count, at least 0.
-        confidence: coverage of at least this much, in (0, 1).
+        confidence: minimum coverage, in (0, 1).
+
+    Returns:
+        Lower and upper bound, at least 0.
 
     Raises:
-        ValueError: `events` is negative, or `confidence` not within (0, 1).
+        ValueError: `events` is negative, or `confidence` is not within (0, 1).
     """
     if events < 0 or not 0 < confidence < 1:
         raise ValueError(f"{events} events at confidence {confidence}")
@@ -67,22 +73,22 @@ def poisson_interval(events: int, confidence: float = 0.95) -> tuple[float, floa
 def stratified_interval(strata: Sequence[tuple[int, int, int]], confidence: float = 0.95) -> tuple[float, float]:
     """Two-sided interval of the share of wrong items in a population, from a stratified random sample of judged items.
 
-    For one stratum, the interval is that of Clopper and Pearson. For several, it is the gamma interval of Fay and Feuer
-    (Statistics in Medicine 16, 1997) for a weighted sum of Poisson counts; the weight of a judged item is the number of
-    items that it represents. The interval is conservative: Poisson counts vary more than counts of a sample without
-    replacement, and the upper end includes one more error of the largest weight. Known items bound it: items judged
-    wrong are wrong, items judged right are not. So a completely judged stratum adds no uncertainty, and a stratum
-    without judgements counts as right in the lower end and as wrong in the upper end.
+    With one stratum, the interval is that of Clopper and Pearson. With several, it is the gamma interval of Fay and
+    Feuer (Statistics in Medicine 16, 1997) for a weighted sum of Poisson counts; the weight of a judged item is the
+    number of items that it represents. The interval is conservative: Poisson counts vary more than counts of a sample without
+    replacement, and the upper bound includes one more error of the largest weight. The judged items limit the interval,
+    because their state is known. So a completely judged stratum adds no uncertainty. All items of a stratum without
+    judgements count as right in the lower bound and as wrong in the upper bound.
 
     Args:
-        strata: for each stratum: its size, number of judged items, number of wrong ones among them.
-        confidence: approximate minimal coverage, in (0, 1).
+        strata: three numbers for each stratum: number of items, number of judged items, number of items judged wrong.
+        confidence: approximate minimum coverage, in (0, 1).
 
     Returns:
         Lower and upper bound, in [0, 1]; (0, 1) for an empty population.
 
     Raises:
-        ValueError: a stratum is not of 0 <= wrong <= judged <= size, or `confidence` not within (0, 1).
+        ValueError: a stratum does not satisfy 0 <= wrong <= judged <= size, or `confidence` is not within (0, 1).
     """
     if any(not 0 <= wrong <= judged <= size for size, judged, wrong in strata) or not 0 < confidence < 1:
         raise ValueError(f"strata {strata} at confidence {confidence}")
@@ -104,7 +110,7 @@ def stratified_interval(strata: Sequence[tuple[int, int, int]], confidence: floa
 
 
 def _weighted_interval(counts: Sequence[tuple[float, int]], confidence: float) -> tuple[float, float]:
-    """Fay and Feuer's interval of a weighted sum of Poisson counts; equals Garwood's for one weight."""
+    """Fay and Feuer's interval of a weighted sum of Poisson counts; with one weight it equals Garwood's."""
     tail = (1 - confidence) / 2
     largest = max(weight for weight, _ in counts)
     total = sum(weight * count for weight, count in counts)

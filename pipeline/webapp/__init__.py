@@ -1,1 +1,1 @@
-"""The base of the local web apps: server, token check, pages."""
+"""Common code of the local web apps: server, access checks, helpers for pages."""

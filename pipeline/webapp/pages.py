@@ -1,4 +1,4 @@
-"""Helpers for the routes of all pages: templates, static files, posted JSON, pictures, errors."""
+"""Helpers for the routes of the local web apps: templates, static files, posted JSON, pictures, errors."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from pipeline.core.errors import BadParameters, PipelineError
 
 
 class _Number(IntegerConvertor):
-    """`{…:number}` in a route: at most 18 digits, so that it fits int64."""
+    """Convertor for `{…:number}` in a route: at most 18 digits, so that the number fits in int64."""
 
     regex = "[0-9]{1,18}"
 
@@ -30,7 +30,7 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 def render(template: str, *, folder: Path, **values: Any) -> str:
-    """Render a template of `folder/templates`, which may extend `page.html`, with `values`."""
+    """Render a template of `folder/templates` with `values`; the template may extend the shared `page.html`."""
     folders = [folder / "templates", _HERE / "templates"]
     environment = Environment(
         loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -39,7 +39,7 @@ def render(template: str, *, folder: Path, **values: Any) -> str:
 
 
 def static(*folders: Path) -> Callable[[Request], Response]:
-    """A route for scripts and styles: the shared ones and those in `static` of each folder. They are read once."""
+    """A route that serves the shared scripts and styles and those in `static` of each folder. Files are read once."""
     paths = [path for folder in (_HERE, *folders) for path in (folder / "static").iterdir() if path.suffix in _TYPES]
     files = {path.name: path.read_bytes() for path in paths}
 
@@ -68,7 +68,7 @@ async def post(answer: Callable[[Mapping[str, Any]], Answer], request: Request) 
 
 
 def png_response(data: bytes | None) -> Response:
-    """A response with a PNG; 404 for None."""
+    """A response with PNG bytes. None raises an HTTP error 404."""
     if data is None:
         raise HTTPException(404)
     return Response(data, media_type="image/png")
@@ -79,7 +79,7 @@ def _bad_request(request: Request, error: Exception) -> Response:
 
 
 def _try_again(request: Request, error: Exception) -> Response:
-    """A file cannot be read or written. For 503 the page keeps the edit and sends it again."""
+    """Answer 503 if a file cannot be read or written; the page then keeps the edit and sends it again."""
     return JSONResponse({"error": str(error)}, 503)
 
 
@@ -88,4 +88,4 @@ ERRORS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     PipelineError: _try_again,
     OSError: _try_again,
 }
-"""`exception_handlers` of an app: error responses."""
+"""Exception class -> function that makes the error response; for `exception_handlers` of an app."""

@@ -23,14 +23,14 @@ def listening(port: int) -> Iterator[socket.socket]:
         port: port number; 0 for a free port.
 
     Raises:
-        Busy: another program listens on the port.
+        Busy: the port cannot be used, for example because another program listens on it.
     """
     # Without the protocol given, asyncio does not set TCP_NODELAY.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((HOST, port))
-        sock.listen(128)  # fails if another program bound the port as well and listens already
+        sock.listen(128)  # fails if another program has bound the same port and already listens
     except OSError as error:
         sock.close()
         raise Busy(f"--port {port}: {error.strerror}; choose another port, or 0 for a free one") from None
@@ -42,11 +42,11 @@ def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, an
     """Serve an app to one browser until Ctrl-C (or SIGTERM).
 
     Args:
-        app: the app, without access checks; they are added here.
-        sock: the socket of `listening`.
+        app: the app, without access checks; this function adds them.
+        sock: a socket from `listening`.
         page: path of the page that the link opens.
         browser: whether to open the link in a browser.
-        announce: called with the link.
+        announce: function that is called with the link.
     """
     checked = TokenCheck(app, sock.getsockname()[1], page)
     config = uvicorn.Config(
@@ -58,7 +58,7 @@ def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, an
         if browser:
             webbrowser.open(checked.link)
 
-    # Connections wait in the socket until the server is up. A daemon thread, since a browser command can block.
+    # Connections wait in the socket until the server runs. The thread is a daemon, because the browser can block it.
     opening = threading.Thread(target=open_link, daemon=True)
     opening.start()
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean shutdown
@@ -66,7 +66,9 @@ def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, an
 
 
 def rater_name(name: str | None) -> str:
-    """The name of the rater, made fit for a CSV file: other characters than letters, digits, `.`, `_`, `-` become `_`.
+    """The name of the rater for a CSV file.
+
+    A leading `-` and each character that is not an ASCII letter, digit, `.`, `_` or `-` are replaced by `_`.
 
     Args:
         name: the given name; None for the login name.
@@ -74,6 +76,6 @@ def rater_name(name: str | None) -> str:
     if name is None:
         try:
             name = getpass.getuser()
-        except (KeyError, OSError):  # the user of a container can be without a name
+        except (KeyError, OSError):  # the user of a container may have no name
             name = ""
     return re.sub(r"[^\w.-]|^-", "_", name.strip()[:64], flags=re.ASCII) or "rater"

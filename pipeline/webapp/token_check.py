@@ -1,4 +1,4 @@
-"""Token, cookie, host and origin checks: only the browser that opened the printed link may use the server."""
+"""Checks of token, cookie, host and origin, so that only the browser that opened the link can use the server."""
 
 import secrets
 from urllib.parse import parse_qs
@@ -27,10 +27,11 @@ _FORBIDDEN = "403: open the link that the command printed; it works once, then o
 
 
 class TokenCheck:
-    """ASGI middleware that answers 403 to each request without the session's cookie, and adds `HEADERS` to all answers.
+    """ASGI middleware that answers 403 to requests without the session's cookie and adds `HEADERS` to all responses.
 
-    The page of the link (`?token=…`) sets the cookie, once. Other refusals: requests for another host (403); POSTs
-    without an origin or from another one (403), that are not JSON (415), or that are too long (413).
+    The first request for the link (`?token=…`) sets the cookie; the link works only once. Requests for another host are
+    refused (403). POST requests are refused if they have no origin or another one (403), if they are not JSON (415), or
+    if they are too long (413).
 
     Args:
         app: the app to protect.
@@ -38,7 +39,7 @@ class TokenCheck:
         page: path of the page that the link opens.
 
     Attributes:
-        token: token of the link; empty after its use.
+        token: token of the link; empty after the link was used.
     """
 
     def __init__(self, app: ASGIApp, port: int, page: str = "/") -> None:

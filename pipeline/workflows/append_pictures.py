@@ -1,8 +1,8 @@
 """Add pictures to an earlier result of `dcgan dedup`: `--append`.
 
-All steps are written to a new folder, which replaces the earlier one by a rename at the end. An interrupted run leaves
-the earlier result unchanged and continues when it is run again. Only the status of added pictures is decided; see
-`pipeline.dedup.decision` for how earlier decisions are kept.
+All steps are written to a new folder. At the end, it replaces the earlier folder by a rename. An interrupted run leaves
+the earlier result unchanged; when the command is run again, it continues after the last finished step. Only the status
+of added pictures is decided; `pipeline.dedup.decision` describes how earlier decisions are kept.
 """
 
 import shutil
@@ -20,26 +20,27 @@ from pipeline.imageset.append import append
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.workflows.deduplicate import Options, check_paths, decide, images_of, prepare, show
 
-_SAME = "give the same options as then"
+_SAME = "give the same options as for the earlier result"
 _NOT_COMPARED = {"max_candidates", "near_miss_margin"}
 """Parameters of the search that do not change which pairs are accepted."""
 
 
 def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
-    """Add the pictures of a source to the earlier result in `to`; the arguments are those of `deduplicate`.
+    """Add the pictures of a source to the earlier result in `to`. The arguments are those of `deduplicate`.
 
-    Keys that the result has already are skipped (see `imageset.append`), so adding a source twice adds nothing. Codes
-    are computed with the earlier encoder. Kept pictures stay kept. Removed pictures stay removed for the same kept
-    picture, except where a verdict restores one or judges the two different. A verdict that prefers the other one of
-    two earlier pictures takes effect in the next run without `--append`.
+    Pictures whose keys are already in the result are skipped (see `imageset.append`), so adding
+    a source twice adds nothing. Codes are computed with the earlier encoder. Kept pictures stay kept. Removed pictures
+    stay removed with the same kept picture, unless a verdict restores the removed picture or says that the two are
+    different. If a verdict prefers the removed one of two earlier pictures, it takes effect in the next run without
+    `--append`.
 
     Returns:
-        The content of `summary.json`, the figures of `matches`, and the counts `added` and `added_kept`: pictures that
-        were added, and those of them that are kept.
+        The content of `summary.json`, and under `matches` the counts of the comparison with the other source. Also
+        `added`, the number of added pictures, and `added_kept`, the number of those that are kept.
 
     Raises:
         MissingInput: there is no earlier result, or its image set is missing.
-        BadParameters: the earlier result has other options or another encoder, or embeddings are given.
+        BadParameters: the earlier result has different options or a different encoder, or embeddings are given.
         CorruptData, PipelineError: raised by a step.
     """
     check_paths(source, options)
@@ -67,7 +68,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
         _carry(steps, new, len(before.parts))
-        for left_behind in [name] if added else [name, f"raw-{name}"]:  # its pictures are in the set now
+        for left_behind in [name] if added else [name, f"raw-{name}"]:  # its pictures are now in the set
             shutil.rmtree(new / left_behind, ignore_errors=True)
         work.result.rmdir()
         new.replace(work.result)
@@ -81,7 +82,7 @@ def _earlier_encoder(steps: Path, options: Options) -> Path:
     path = folder / "encoder.safetensors"
     if not path.is_file() or files.sha256_file(path) != files.read_json(steps / "codes" / "codes.json")["encoder"]:
         raise BadParameters(
-            f"--encoder {folder}: not the encoder that the earlier result was made with; give the folder of that one"
+            f"--encoder {folder}: the earlier result was made with a different encoder; give the folder of that encoder"
         )
     return folder
 
@@ -90,10 +91,14 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
     """Refuse options that differ from those of the earlier result.
 
     Args:
-        side: of the earlier pictures; None where the source is an image set.
+        steps: folder of the earlier steps.
+        options: the options of this run.
+        side: side in pixels of the earlier pictures; None if the source is an image set.
     """
     if options.given and options.given.embeddings:
-        raise BadParameters("--append, --embeddings: rows are not in key order once pictures are added; give --pairs")
+        raise BadParameters(
+            "--append, --embeddings: after pictures are added, rows are not in key order; give --pairs instead"
+        )
     earlier = files.read_json(steps / "pairs" / "pairs.json")
     mode = "given" if options.given else options.pairs.mode
     now: dict[str, Any] = {"mode": mode, "keep": options.remove.keep}

@@ -1,8 +1,8 @@
 """All steps of deduplication in one call: `dcgan dedup`.
 
-Each step has a folder in `steps/` with the same content as the output of the stage of that name; an interrupted run
-continues after the last finished step. Files for people are hard links in the folder of the result, or copies where the
-file system has no hard links.
+Each step has a folder in `steps/` with the same files as the output of the corresponding stage. An interrupted run
+continues after the last finished step. The files that people read are hard links in the folder of the result, or copies
+if the file system has no hard links.
 """
 
 from collections.abc import Mapping
@@ -30,21 +30,21 @@ from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
 
 STEPS_OF_TRAINING = 600
-"""About how many steps the autoencoder is trained for. Twice as many find no more copies in CIFAR-10: recall differs by
-less than 0.7 percentage points for each transform."""
+"""Approximate number of training steps of the autoencoder. With twice as many, the recall for each transform in
+CIFAR-10 differs by less than 0.7 percentage points."""
 
 MOST_EPOCHS = 200
-"""Most epochs, for small sets, which then are trained for fewer steps."""
+"""Maximum number of epochs. Because of it, the autoencoder is trained for fewer steps on small sets."""
 
 PLACE = "place.json"
-"""File in the raw folder of a source that is an image set: its path."""
+"""Name of the file with the path of the source, in the raw folder of a source that is an image set."""
 
 SHOWN = {
     "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json"),
     "gallery": ("gallery.html",),
     "matches": ("matches.csv",),
 }
-"""Files of the steps that are linked in the folder of the result; those of `matches` only with another source."""
+"""Step -> files of the step that are linked in the folder of the result. `matches` exists only with another source."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,15 @@ class Options:
     """How pictures are deduplicated.
 
     Attributes:
-        squares: how pictures are cropped and scaled.
-        autoencoder: how the encoder is trained; the number of epochs is set by the number of pictures.
-        pairs, remove, audit: the sections of these steps; see their classes.
+        squares: parameters of resizing and cropping.
+        autoencoder: parameters of the encoder's training, except the number of epochs, which depends on the number of
+            pictures.
+        pairs, remove, audit: parameters of these steps; see their classes.
         encoder: folder of a trained encoder; None to train one.
-        given: pairs or embeddings used instead of the search; None to search.
-        against: another source to compare with; None for none.
+        given: pairs or embeddings that replace the search; None to search.
+        against: another source to compare with, or None.
         drop_matches: whether pictures that occur in the other source are removed.
-        verdicts: file of people's verdicts; None for `verdicts.csv` in the folder of the result.
+        verdicts: CSV file of people's verdicts; None for `verdicts.csv` in the folder of the result.
         seed: root seed.
     """
 
@@ -87,8 +88,8 @@ def read_options(
     """Options from the sections of a set in a profile, with some values changed.
 
     Args:
-        changes: new values by section (`squares`, `pairs`, `remove`); None keeps the value of the profile.
-        given: pairs, embeddings and least cosine similarity; see `ExternalPairs`.
+        changes: section (`squares`, `pairs`, `remove`) -> key -> new value; None keeps the value of the profile.
+        given: file of pairs, file of embeddings, and minimum cosine similarity; see `ExternalPairs`.
         others: further attributes of `Options`.
 
     Raises:
@@ -119,28 +120,29 @@ def read_options(
 def _large_enough(
     squares: SquaresConfig, pairs: PairSearchConfig, changes: Mapping[str, Mapping[str, Any]]
 ) -> SquaresConfig:
-    """The section, with a side of at least the one at which pairs are compared."""
+    """The section `squares`, with its side increased if necessary to the side at which pairs are compared."""
     wanted = pairs.compare_side
     if pairs.mode == "exact" or squares.side >= wanted:
         return squares
     if changes.get("squares", {}).get("side") is not None:
         raise BadParameters(
-            f"--side {squares.side}: pairs are compared at {wanted} pixels a side, expected at least as many; "
+            f"--side {squares.side}: pairs are compared at a side of {wanted} pixels, expected at least {wanted}; "
             f"choose --side {wanted}, or --compare-side 32"
         )
     return squares.model_copy(update={"side": wanted})
 
 
 def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, Any]:
-    """Find the duplicates of a source and list which pictures stay; the source is only read.
+    """Find the duplicates of a source and list which pictures are kept; the source is only read.
 
     Args:
         source: a folder, zip, tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
-        workers: processes.
+        options: parameters and further options.
+        workers: number of processes.
         to: a new folder, or the folder of an earlier result.
 
     Returns:
-        The content of `summary.json`, and under `matches` the figures of the comparison with the other source.
+        The content of `summary.json`, and under `matches` the counts of the comparison with the other source.
 
     Raises:
         MissingInput, CorruptData, BadParameters, PipelineError: raised by a step.
@@ -149,7 +151,9 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     steps = to / "steps"
     _own(to, steps)
     if (steps / "images" / "imageset.json").is_file() and len(ImageSet(steps / "images").parts) > 1:
-        progress.warn(f"--to {to}: pictures added before are not in the new result; use --append to keep them")
+        progress.warn(
+            f"--to {to}: pictures that were added with --append are not in the new result; use --append to keep them"
+        )
     with resumable_steps(steps):
         images = prepare(source, options.squares, steps, "images", workers)
         encoder = options.encoder or _learn(images, options, steps / "encoder")
@@ -163,7 +167,7 @@ def check_paths(source: Path, options: Options) -> None:
 
     Raises:
         MissingInput: a file or folder does not exist.
-        BadParameters: the pictures of an image set are smaller than the side at which they are to be compared.
+        BadParameters: the pictures of an image set are smaller than the side at which pairs are compared.
     """
     wanted = {"SOURCE": source, "--against": options.against, "--encoder": options.encoder}
     wanted |= {"--verdicts": options.verdicts, "--pairs, --embeddings": options.given.path if options.given else None}
@@ -190,9 +194,17 @@ def decide(
     """Run all steps after the encoder, from codes to gallery, in the folder `steps`.
 
     Args:
-        raw: the raw folder of the image set.
-        to: folder of the result, which holds the verdicts.
-        prior_result: the earlier result of `remove_duplicates`, if pictures are added to it.
+        images: folder of the image set.
+        encoder: folder of the trained autoencoder.
+        raw: raw folder of the image set.
+        options: parameters and further options.
+        workers: number of processes.
+        to: folder of the result, which contains the verdicts.
+        steps: folder that the steps are written to.
+        prior_result: folder of the earlier result of `remove_duplicates` if pictures are added to it, or None.
+
+    Returns:
+        The content of `summary.json`, and under `matches` the counts of the comparison with the other source.
     """
     verdicts = options.verdicts or to / "verdicts.csv"
     if options.verdicts is None and not verdicts.exists():
@@ -227,7 +239,7 @@ def decide(
 
 
 def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, workers: int) -> Path:
-    """The image set of a source: the source itself if it is one, otherwise a new one in `steps / name`."""
+    """The folder of the image set of a source: the source if it is an image set, else the new `steps / name`."""
     raw = steps / f"raw-{name}"
     if (source / "imageset.json").is_file():
         images = ImageSet(source)
@@ -253,7 +265,7 @@ def images_of(steps: Path) -> Path:
     """The folder of the image set that a result was made from.
 
     Raises:
-        MissingInput: there is no result in `steps`, or its image set is not where it was.
+        MissingInput: there is no result in `steps`, or its image set was moved, deleted or changed.
     """
     _, made_from = manifest.read_any(steps / "dedup")
     folders = [steps / "images"]
@@ -264,12 +276,12 @@ def images_of(steps: Path) -> Path:
             return folder
     raise MissingInput(
         f"--to {steps.parent}: the image set that this result was made from is not in "
-        f"{' or '.join(map(str, folders))}; run dcgan dedup without --append once more"
+        f"{' or '.join(map(str, folders))}; run dcgan dedup again without --append"
     )
 
 
 def summary_sentence(summary: dict[str, Any], to: Path) -> str:
-    """The result in a sentence, for the end of the command."""
+    """A sentence about the result, which the command prints at the end."""
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["by_reason"].items() if count)
     said = f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} removed"
     if reasons:
@@ -289,11 +301,11 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
 
 
 def _own(to: Path, steps: Path) -> None:
-    """Refuse a folder that holds other files than an earlier result."""
+    """Refuse a folder that contains files but no earlier result."""
     if to.exists() and not to.is_dir():
-        raise BadParameters(f"--to {to}: is a file; name a folder")
+        raise BadParameters(f"--to {to}: is a file; give a folder")
     if to.is_dir() and any(to.iterdir()) and not steps.is_dir():
-        raise BadParameters(f"--to {to}: holds files that no earlier run made; choose a new folder")
+        raise BadParameters(f"--to {to}: contains files but no earlier result; choose a new folder")
     steps.mkdir(parents=True, exist_ok=True)
 
 
@@ -316,7 +328,7 @@ def _train(images: Path, section: AutoencoderConfig, seed: int, to: Path) -> Non
 
 
 def show(steps: Path, to: Path, options: Options) -> None:
-    """Link the files for people from the steps to the folder of the result."""
+    """Link the files that people read from the steps to the folder of the result."""
     for folder, names in SHOWN.items():
         for name in names:
             if folder != "matches" or options.against:

@@ -1,4 +1,4 @@
-"""Find the duplicates of a source: what `dcgan dedup` runs, and what a notebook calls."""
+"""Find the duplicates of a source: the function that `dcgan dedup` runs and that notebooks can call."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Duplicates:
     """The result of `find_duplicates`.
 
     Attributes:
-        folder: of the result: `manifest.parquet`, `removed.csv`, `kept.txt`, `gallery.html` and more.
+        folder: folder of the result, with `manifest.parquet`, `removed.csv`, `kept.txt`, `gallery.html` and more.
         summary: counts, as in `summary.json`.
     """
 
@@ -32,7 +32,7 @@ class Duplicates:
 
     @cached_property
     def table(self) -> pa.Table:
-        """A row for each picture, in row order of `images`: key, status, group, reason and more."""
+        """The manifest: one row per picture, in the order of `images`; columns: key, status, group, reason and more."""
         return manifest.read_any(self.folder / "steps" / "dedup")[0]
 
     @cached_property
@@ -42,7 +42,7 @@ class Duplicates:
 
     @cached_property
     def kept(self) -> Rows:
-        """The rows of the kept pictures: int64 (n,), rising."""
+        """The rows of the kept pictures: int64 (n,), ascending."""
         return load_kept(self.folder / "kept.npy", len(self.table))
 
     @property
@@ -52,7 +52,7 @@ class Duplicates:
 
     @cached_property
     def groups(self) -> list[list[str]]:
-        """Keys of the pictures that are copies of each other, a list for each group, its kept picture first."""
+        """For each group of copies, the list of the keys of its pictures; kept pictures come first."""
         members = defaultdict[int, list[str]](list)
         kept = set[str]()
         for row in self.table.select(["key", "group", "kept_key"]).to_pylist():
@@ -94,31 +94,33 @@ def find_duplicates(
     profile: str | Path | None = None,
     set_name: str = "lsun",
 ) -> Duplicates:
-    """Find the duplicates of a source and write down which pictures stay; the source is only read.
+    """Find the duplicates of a source and write which pictures are kept; the source is only read.
 
     Args:
-        source: a folder, zip, tar, tar of tars, LMDB or parquet of pictures, or an image set.
+        source: a folder, zip, tar, tar of tars, LMDB or parquet file of pictures, or an image set.
         to: a new folder for the result, or the folder of an earlier result.
-        mode: `near`: similar codes and matching pixels; `exact`: equal codes, as in the paper.
-        keep: which picture of a group stays: `first`, `largest` or `sharpest`; later rules decide ties.
-        radius: bits, 0 to 15, in which the codes of compared pictures may differ.
-        score: least score of a pair of copies, in log odds.
-        mirrored: whether mirrored pictures are copies too.
-        compare_side: pixels a side at which pairs are compared: 32, 64 or 128.
-        side: side in pixels of the squares that are made of the pictures; at least `compare_side`.
-        max_bad: share of pictures that may be unreadable, 0 to 1; they are listed in the image set.
-        encoder: folder of a trained autoencoder; without it one is trained on the pictures.
-        against: another source; pictures that occur in it as well are listed in `matches.csv`.
-        drop_matches: remove these pictures.
-        pairs: CSV or parquet of pairs of keys that another detector found, used instead of the search.
-        embeddings: `.npy` with a row for each picture in key order, used instead of the search.
-        cosine: least cosine between embeddings of copies.
-        verdicts: CSV of people's verdicts; without it `verdicts.csv` in `to`.
-        append: add the pictures to the earlier result in `to`; pictures that it kept stay kept.
+        mode: criterion for copies. `near`: similar codes and matching pixels; `exact`: equal codes, as in the paper.
+        keep: rules for which picture of a group is kept: `first`, `largest`, `sharpest`; each rule decides ties of
+            the rules before it.
+        radius: maximum number of bits, 0 to 15, in which the codes of compared pictures differ.
+        score: minimum score of a pair of copies, in log odds.
+        mirrored: whether mirrored copies count as duplicates too.
+        compare_side: side in pixels at which pairs are compared: 32, 64 or 128.
+        side: side in pixels of the squares to which pictures are cropped; at least `compare_side`.
+        max_bad: largest share of unreadable pictures, 0 to 1; they are listed in the image set.
+        encoder: folder of a trained autoencoder; if None, one is trained on the pictures.
+        against: another source; pictures that also occur in it are listed in `matches.csv`.
+        drop_matches: whether pictures that also occur in `against` are removed.
+        pairs: CSV or parquet file of pairs of keys that another program found; they replace the search.
+        embeddings: `.npy` file with one embedding per row, for the pictures in key order; pairs are found by their
+            cosine similarity instead of the search.
+        cosine: minimum cosine similarity between the embeddings of copies.
+        verdicts: CSV file of people's verdicts; if None, `verdicts.csv` in `to`.
+        append: whether the pictures are added to the earlier result in `to`; pictures that were kept stay kept.
         seed: root seed.
-        workers: processes; without it `DCGAN_JOBS`, else one for each processor. Results do not depend on it.
-        profile: YAML file with the defaults of what is None; without it the workstation profile.
-        set_name: which set of the profile.
+        workers: number of processes; if None, `DCGAN_JOBS`, else the number of CPUs. It has no influence on results.
+        profile: YAML file with the values of arguments that are None; if None, the workstation profile.
+        set_name: name of the set in the profile.
 
     Raises:
         PipelineError: a file is missing or damaged, an option is out of range, or options contradict each other.

@@ -80,7 +80,7 @@ def test_the_mark_decides_what_is_replaced(tmp_path: Path) -> None:
     output.mkdir()
     files.write_json(output / "matches.json", {})
     with (
-        pytest.raises(BadParameters, match=r"holds matches\.json but not the mark .* version 0\.1"),
+        pytest.raises(BadParameters, match=r"contains matches\.json but not the mark .* version 0\.1"),
         workspace(output, "a"),
     ):
         pass

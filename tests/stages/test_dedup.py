@@ -160,7 +160,7 @@ def test_comparing_at_a_larger_side(result: Path, folder: Path, tmp_path: Path, 
         (["nowhere"], "SOURCE nowhere: no such file or folder"),
         (["{folder}", "--drop-matches"], "--drop-matches: expected --against as well"),
         (["{folder}", "--keep", "best"], "options.keep.0: 'best'"),
-        (["{folder}", "--to", "{folder}"], "holds files that no earlier run made; choose a new folder"),
+        (["{folder}", "--to", "{folder}"], "contains files but no earlier result; choose a new folder"),
         (["{folder}", "--pairs", "p.csv", "--embeddings", "e.npy"], "expected exactly one of the two"),
     ],
 )

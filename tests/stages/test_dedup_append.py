@@ -233,12 +233,15 @@ def test_without_append_it_starts_over_and_says_so(
         (["--to", "{tmp}/none"], "--append: no earlier result in --to"),
         (
             ["--mode", "exact"],
-            "mode is exact, but the earlier result was made with near; give the same options as then",
+            "mode is exact, but the earlier result was made with near; give the same options as for the earlier result",
         ),
-        (["--side", "32"], "side is 32, but the earlier result was made with 64; give the same options as then"),
+        (
+            ["--side", "32"],
+            "side is 32, but the earlier result was made with 64; give the same options as for the earlier result",
+        ),
         (["--radius", "3"], "radius is 3, but the earlier result was made with"),
         (["--keep", "first"], "keep is ['first'], but the earlier result was made with ['largest', 'sharpest']"),
-        (["--encoder", "{tmp}"], "not the encoder that the earlier result was made with"),
+        (["--encoder", "{tmp}"], "the earlier result was made with a different encoder"),
         (["--embeddings", "{tmp}"], "--append, --embeddings: rows are not in key order"),
     ],
 )
