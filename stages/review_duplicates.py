@@ -23,7 +23,10 @@ def review_duplicates(
             "(pairs with a score just below the limit)."
         ),
     ] = None,
-    verdicts: Annotated[Path | None, typer.Option(help="CSV file that verdicts are written to.")] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of verdicts, to read and extend (default: the verdicts of the result)."),
+    ] = None,
     raw: Annotated[
         Path | None, typer.Option(help="Raw folder of the set (it has source.json), to show the original pictures.")
     ] = None,
@@ -34,7 +37,7 @@ def review_duplicates(
         int | None,
         typer.Option(
             min=1,
-            help="Choose this many pairs with a removed picture at random, and judge them without seeing the decision.",
+            help="Choose this many removed pairs at random, and judge them blind, mixed with control pairs.",
         ),
     ] = None,
     name: Annotated[

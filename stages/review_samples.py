@@ -29,7 +29,11 @@ def review_samples(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Mark objects on generated samples with boxes and choose exemplars, in a local web page."""
+    """Mark objects on generated samples with boxes and choose exemplars, in a local web page.
+
+    Exemplars are samples that a person chooses as examples of a concept, for vector arithmetic on their latents as in
+    Figures 7 and 8 of the paper. The lines of several raters are kept in the same files.
+    """
     with stage("review-samples", quiet, as_json) as report:
         from pipeline.review.samples import serve
 

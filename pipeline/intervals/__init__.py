@@ -75,10 +75,10 @@ def stratified_interval(strata: Sequence[tuple[int, int, int]], confidence: floa
 
     With one stratum, the interval is that of Clopper and Pearson. With several, it is the gamma interval of Fay and
     Feuer (Statistics in Medicine 16, 1997) for a weighted sum of Poisson counts; the weight of a judged item is the
-    number of items that it represents. The interval is conservative: Poisson counts vary more than counts of a sample without
-    replacement, and the upper bound includes one more error of the largest weight. The judged items limit the interval,
-    because their state is known. So a completely judged stratum adds no uncertainty. All items of a stratum without
-    judgements count as right in the lower bound and as wrong in the upper bound.
+    number of items that it represents. The interval is conservative: Poisson counts vary more than counts of a sample
+    without replacement, and the upper bound includes one more error of the largest weight. The judged items limit
+    the interval, because their state is known. So a completely judged stratum adds no uncertainty. All items of a
+    stratum without judgements count as right in the lower bound and as wrong in the upper bound.
 
     Args:
         strata: three numbers for each stratum: number of items, number of judged items, number of items judged wrong.
