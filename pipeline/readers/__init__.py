@@ -1,1 +1,1 @@
-"""How encoded pictures are read out of a container: LMDB, folder, zip, tar, parquet, pickles, MATLAB files."""
+"""Read encoded pictures from a container: LMDB, folder, zip, tar, parquet, pickles, MATLAB files."""

@@ -1,7 +1,7 @@
-"""What every reader of a container offers; `container.open_container` chooses the reader.
+"""The interface of all readers of containers; `container.open_container` chooses the reader.
 
 A source is a small picklable description of where pictures are. `entries()` lists them in byte order of their keys;
-`open()` gives, in any process, a function that reads one entry's bytes by its place. A source never writes.
+`open()` returns a function that reads the bytes of an entry; it can be called in any process. A source never writes.
 """
 
 import operator
@@ -28,10 +28,10 @@ class Entry(NamedTuple):
     """One encoded picture of a source.
 
     Attributes:
-        key: UTF-8 text; unique but in a broken archive, whose entries of one key are adjacent.
-        label: class name; None where the data set has none.
-        place: where the source finds the bytes.
-        caption: where the source finds the bytes of the picture's caption (see `captions`); None where it has none.
+        key: UTF-8 text. In a broken archive several entries may have the same key; these are adjacent.
+        label: class name; None if the data set has none.
+        place: position from which the source reads the picture's bytes.
+        caption: position of the bytes of the picture's caption (see `captions`); None without a caption.
     """
 
     key: str
@@ -44,9 +44,9 @@ class File(NamedTuple):
     """What the file system says about one file, without reading it.
 
     Attributes:
-        key: for a picture file as in `Entry`, else the file's name.
-        bytes: its length; 0 where it cannot be found, such as a link to nothing.
-        changed: time of its last change, in nanoseconds since 1970; 0 as above.
+        key: as in `Entry` for a picture file; for any other file, its name.
+        bytes: length of the file; 0 if it cannot be found, such as for a dangling link.
+        changed: time of the last change, in nanoseconds since 1970; 0 if the file cannot be found.
     """
 
     key: str
@@ -61,25 +61,25 @@ class File(NamedTuple):
 
 
 class UnreadableEntry(Exception):
-    """One entry cannot be read, while the others can; it is listed as a bad picture."""
+    """One entry cannot be read, but the others can. It is listed as a bad picture."""
 
 
 class Source(Protocol):
-    """What all readers have in common."""
+    """The base class of all readers."""
 
     def entries(self) -> list[Entry]:
-        """All entries in byte order of their keys, those of one key in the order of the source."""
+        """List all entries in byte order of their keys; entries with the same key are in the order of the source."""
         ...
 
     def files(self) -> list[File]:
-        """Every file that the pictures are read from; they tell whether a source has changed."""
+        """List every file that the pictures are read from; lengths and times show whether the source has changed."""
         ...
 
     def open(self) -> AbstractContextManager[Read]:
-        """A function that reads an entry's bytes, usable in this process while the block runs.
+        """Return, as a context manager, a function that reads an entry's bytes in this process.
 
-        It raises `UnreadableEntry`, `FileNotFoundError` or `PermissionError` when this one entry cannot be read, and
-        `CorruptData` when the source as a whole is broken.
+        The function raises `UnreadableEntry`, `FileNotFoundError` or `PermissionError` if only this entry cannot be
+        read, and `CorruptData` if the source as a whole is broken.
         """
         ...
 
@@ -88,7 +88,7 @@ def check_length(length: int) -> None:
     """Refuse an entry that is longer than any picture file, before it is read.
 
     Raises:
-        UnreadableEntry: its length is above `LONGEST`.
+        UnreadableEntry: the length is above `LONGEST`.
     """
     if length > LONGEST:
         raise UnreadableEntry(f"{length:,} bytes, at most {LONGEST:,} are read")
@@ -107,7 +107,7 @@ def is_picture_name(name: bytes) -> bool:
 
 
 def in_key_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Sort entries by key; the order of code points, which Python compares, is that of the UTF-8 bytes."""
+    """Sort entries by key. Python compares code points, which gives the same order as comparing UTF-8 bytes."""
     ordered = sorted(entries, key=operator.attrgetter("place"))
     ordered.sort(key=operator.attrgetter("key"))  # stable; pairs (key, place) of millions of pictures would fill memory
     return ordered

@@ -1,4 +1,4 @@
-"""Captions: texts that lie beside the pictures of a source, collected in a table."""
+"""Collect the captions of a source, texts that are stored next to the pictures, in a table."""
 
 import json
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from pipeline.readers.base import Entry, Source
 
 
 def caption_table(source: Source, entries: Sequence[Entry]) -> pa.Table | None:
-    """The captions of a source's entries, in their order; None where there are none.
+    """Collect the captions in the order of the entries; None if there are none.
 
-    Columns, both text: `key`, as in the image set's index (for a face without its `#000`), and `caption`. Of several
-    entries with one key the first counts, as it does among pictures.
+    Columns, both text: `key`, as in the image set's index (for a face without its `#000`), and `caption`. If several
+    entries have the same key, only the first is used, as for pictures.
 
     Raises:
         CorruptData: the source cannot be read.
@@ -33,9 +33,9 @@ def caption_table(source: Source, entries: Sequence[Entry]) -> pa.Table | None:
 
 
 def caption_text(data: bytes) -> str | None:
-    """The caption that bytes hold: of a JSON object the text under `caption`, of anything else all of it, stripped.
+    """Parse a caption: the text under `caption` of a JSON object; of any other text all of it, stripped.
 
-    Content decides which of the two it is, not the file name. None if the text is empty or not UTF-8.
+    The content decides whether it is JSON, not the file name. None if the text is empty or not UTF-8.
     """
     try:
         text = data.decode("utf-8-sig").strip()

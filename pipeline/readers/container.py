@@ -1,4 +1,4 @@
-"""Open whatever holds pictures: what a path is, is found out by looking at it."""
+"""Open any container of pictures; its format is detected from its content."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ class Container:
     """An opened path.
 
     Attributes:
-        kind: `lmdb`, `folder` (of picture files), `tar`, `zip` or `parquet` (a file or a folder of them); packages to
-            the right of this one add kinds of their own.
+        kind: `lmdb`, `folder` (of picture files), `tar`, `zip` or `parquet` (a file or a folder of them). Packages that
+            import this one add kinds of their own.
         source: reads the pictures.
-        file: the one file that holds all pictures; None for several files.
+        file: the file that holds all pictures; None if there are several.
     """
 
     kind: str
@@ -34,12 +34,12 @@ def open_container(path: Path, *, unpack_to: Path | None = None) -> Container:
 
     Args:
         path: the folder or file.
-        unpack_to: folder for the `data.mdb` of a zip that holds an LMDB, made if needed; an LMDB that an earlier call
-            has unpacked there is used again.
+        unpack_to: folder for the `data.mdb` of a zip that holds an LMDB; made if needed. An LMDB that an earlier call
+            unpacked there is used again.
 
     Raises:
-        MissingInput: there is nothing at `path`.
-        CorruptData: a folder or a zip holds several LMDBs, or a file that is called a zip is none.
+        MissingInput: `path` does not exist.
+        CorruptData: a folder or a zip holds several LMDBs, or a file named `.zip` is not a zip.
         BadParameters: a zip holds an LMDB, and `unpack_to` is None.
     """
     if path.is_dir():

@@ -22,7 +22,7 @@ from pipeline.readers.base import (
 
 @dataclass(frozen=True)
 class Folder:
-    """Picture files in a folder and all below it, keyed by relative path with `/`; hidden names are left out.
+    """Picture files in a folder and its subfolders; the key is the relative path with `/`. Hidden names are left out.
 
     Links are followed, but each real folder is read once, under the path with the fewest links, so that a loop of links
     ends.
@@ -79,5 +79,5 @@ class Folder:
 
 
 def _is_dangling(item: os.DirEntry[bytes]) -> bool:
-    """Whether a link leads to nothing; it is listed, so that the missing picture is counted."""
+    """Whether an item is a dangling link; it is listed, so that the missing picture is counted."""
     return item.is_symlink() and not os.path.exists(item.path)  # noqa: PTH110

@@ -65,10 +65,10 @@ class Lmdb:
 
 
 def find_lmdb(folder: Path) -> Path | None:
-    """The folder with `data.mdb`: `folder` itself or its one sub folder `*_lmdb`; None where there is none.
+    """Find the folder with `data.mdb`: `folder` itself or its only subfolder `*_lmdb`; None if there is none.
 
     Raises:
-        CorruptData: several sub folders hold one.
+        CorruptData: several subfolders hold a `data.mdb`.
     """
     if (folder / "data.mdb").is_file():
         return folder

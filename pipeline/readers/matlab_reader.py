@@ -1,8 +1,9 @@
-"""MATLAB files of version 5: numbers, text, cell and struct arrays ("MAT-File Format", The MathWorks: level 5).
+"""Read MATLAB files of version 5: numbers, text, cell and struct arrays ("MAT-File Format", The MathWorks: level 5).
 
-A header of 128 bytes, then elements: a tag with type and length, then the data, padded to 8 bytes. A variable is an
-element of elements: flags, dimensions, name, values; or the same inside a zlib stream. The values of cells and structs
-are variables without a name. scipy's reader is not used, because some damaged files make it end the process.
+A file has a header of 128 bytes, then elements. An element is a tag with type and length, then data, padded to 8 bytes.
+A variable is an element that contains elements (flags, dimensions, name, values), or a zlib stream of such an element.
+The values of cells and structs are variables without a name. scipy's reader is not used, because some damaged files
+make it crash the process.
 """
 
 import io
@@ -47,7 +48,7 @@ class _Damaged(Exception):
 
 
 class _Tag(NamedTuple):
-    """Type and length of an element; `small` is its data if the tag itself holds them."""
+    """Type and length of an element; `small` is its data if the tag itself holds the data."""
 
     kind: int
     length: int
@@ -70,7 +71,7 @@ class _Plain:
         self._file, self._left = file, length
 
     def fill(self, buffer: memoryview) -> None:
-        """Read as many bytes as `buffer` has room for."""
+        """Fill `buffer` with the next bytes."""
         self._left -= len(buffer)
         if self._left < 0:
             raise _Damaged("an element is longer than what it stands in")
@@ -81,7 +82,7 @@ class _Plain:
             buffer = buffer[count:]
 
     def finish(self) -> None:
-        """Nothing to do: there is no checksum."""
+        """Do nothing: there is no checksum."""
 
 
 class _Inflated:
@@ -100,12 +101,12 @@ class _Inflated:
             buffer = buffer[len(data) :]
 
     def finish(self) -> None:
-        """Read to the end of the stream, where its checksum is compared; at most padding may be left."""
+        """Read to the end of the stream, which compares its checksum; only padding may be left."""
         if len(self._some(9)) > 8 or self._some(1) or not self._stream.eof:
             raise _Damaged("a compressed variable does not end where it should")
 
     def _some(self, most: int) -> bytes:
-        """At least one byte, unless the stream has ended."""
+        """Return at least one byte, unless the stream has ended."""
         while not self._stream.eof:
             packed = self._stream.unconsumed_tail
             if not packed:
@@ -123,19 +124,19 @@ _Reader = _Plain | _Inflated
 
 
 def read_arrays(path: Path, names: Sequence[str], *, most_bytes: int) -> dict[str, npt.NDArray[Any]]:
-    """The numeric arrays of the given names.
+    """Read the numeric arrays of the given names.
 
     Args:
         path: the file.
-        names: variables to read; others are skipped, and one that is not there is left out of the result.
-        most_bytes: longest array that is read; a longer one is refused before memory is taken for it.
+        names: variables to read; other variables are skipped, and missing ones are left out of the result.
+        most_bytes: maximum size of an array; a larger one is refused before memory is allocated.
 
     Returns:
-        Integer or float arrays in MATLAB's shape and order (the first axis changes fastest), of the type they are
-        stored with, which may be shorter than their class.
+        Integer or float arrays by name, in MATLAB's shape and order (the first axis changes fastest). The dtype is the
+        stored one, which may be smaller than that of the MATLAB class.
 
     Raises:
-        CorruptData: the file is cut off, damaged, of another version, or one of the variables holds something else.
+        CorruptData: the file is cut off, damaged, or of another version, or one of the variables is of another kind.
     """
     with path.open("rb") as file:
         found = _read(file, str(path), names, most_bytes, numbers_only=True)
@@ -143,17 +144,17 @@ def read_arrays(path: Path, names: Sequence[str], *, most_bytes: int) -> dict[st
 
 
 def read_variables(data: bytes, where: str, names: Sequence[str], *, most_bytes: int) -> dict[str, Value]:
-    """The variables of the given names, of any class but sparse arrays, objects and complex numbers.
+    """Read the variables of the given names, of any class except sparse arrays, objects and complex numbers.
 
     Args:
         data: content of the file.
         where: the file's name, for messages.
         names: as for `read_arrays`.
-        most_bytes: longest variable that is read.
+        most_bytes: maximum size of a variable.
 
     Returns:
-        A numeric array as `read_arrays` gives it, the text of a char array, a list of the values of a cell array, a
-        list of dictionaries for a struct array; lists are in MATLAB's order, without their shape.
+        The values by name: a numeric array as from `read_arrays`; a text for a char array; a list of values for a cell
+        array; a list of dictionaries for a struct array. Lists are in MATLAB's order, without their shape.
 
     Raises:
         CorruptData: as for `read_arrays`.
@@ -201,7 +202,7 @@ def _byte_order(header: bytes) -> str:
 
 
 def _take(reader: _Reader, length: int) -> npt.NDArray[np.uint8]:
-    data = np.empty(length, np.uint8)  # the system gives memory only as it is filled
+    data = np.empty(length, np.uint8)  # the system allocates pages only when they are written
     reader.fill(data.data)
     return data
 
@@ -217,7 +218,7 @@ def _tag(reader: _Reader, order: str) -> _Tag:
 
 
 def _data(reader: _Reader, tag: _Tag, most: int) -> bytes | npt.NDArray[np.uint8]:
-    """An element's data; the padding after it is read as well."""
+    """Read the data of an element and the padding after it."""
     if tag.small is not None:
         return tag.small
     if tag.length > most:
@@ -231,7 +232,7 @@ def _data(reader: _Reader, tag: _Tag, most: int) -> bytes | npt.NDArray[np.uint8
 def _variable(
     reader: _Reader, order: str, names: Sequence[str], most_bytes: int, numbers_only: bool
 ) -> tuple[str, Value | None]:
-    """Name and value of a variable; None for one that is not asked for."""
+    """Read name and value of a variable; None for a variable that is not requested."""
     head = _head(reader, order)
     if head.name not in names:
         return head.name, None
@@ -243,7 +244,7 @@ def _variable(
 
 
 def _head(reader: _Reader, order: str) -> _Head:
-    """The elements before a variable's values."""
+    """Read the elements before a variable's values."""
     flags = _part(reader, order, _UINT32, 8)
     dimensions = _part(reader, order, _INT32, 4 * _MOST_AXES)
     name = _part(reader, order, _INT8, _LONGEST_NAME).decode("latin1")
@@ -257,7 +258,7 @@ def _head(reader: _Reader, order: str) -> _Head:
 
 
 def _value(reader: _Reader, order: str, head: _Head, most_bytes: int, depth: int) -> Value:
-    """The values of a variable, of which at most `most_bytes` are read."""
+    """Read the values of a variable, at most `most_bytes`."""
     if head.is_number:
         return _numbers(reader, order, head, most_bytes)
     if head.kind == "char":
@@ -312,7 +313,7 @@ def _text(reader: _Reader, order: str, head: _Head, most_bytes: int) -> str:
 
 
 def _part(reader: _Reader, order: str, kind: int, most: int) -> bytes:
-    """The data of one of the elements before a variable's numbers."""
+    """Read the data of one of the elements before a variable's values."""
     tag = _tag(reader, order)
     if tag.kind != kind:
         raise _Damaged(f"an element of type {tag.kind} where {kind} was expected")

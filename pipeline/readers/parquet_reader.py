@@ -1,7 +1,7 @@
 """Pictures in parquet files, as Hugging Face publishes data sets: a column `image` of {bytes, path}, or of bytes alone.
 
-A key is `FILE/ROW` (`train-00000-of-00257/000012`), so that key order is the order of the files and a chunk's rows lie
-side by side: a row group is read once. The column `label` goes along, by name where the file's metadata has names.
+A key is `FILE/ROW` (`train-00000-of-00257/000012`), so that key order is the order of files and rows, and each row
+group is read only once. Labels come from the column `label`, by name if the file's metadata has class names.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _LABELS = ("label", "fine_label", "cls")
 
 @dataclass(frozen=True)
 class Parquet:
-    """The pictures of a parquet file, or of all parquet files in a folder and below it.
+    """The pictures of a parquet file, or of all parquet files in a folder and its subfolders.
 
     Args:
         path: the file or the folder.
@@ -33,18 +33,18 @@ class Parquet:
     path: Path
 
     def files(self) -> list[File]:
-        """What the file system tells of each parquet file."""
+        """What the file system says about each parquet file."""
         found = [(path, path.stat()) for path in self.paths()]
         return [File(self._name(path), status.st_size, status.st_mtime_ns) for path, status in found]
 
     def paths(self) -> list[Path]:
-        """The parquet files, in the order of their names; a file that is named counts whatever its name."""
+        """The parquet files, sorted by name; if the path is a file, its name may have any suffix."""
         if self.path.is_dir():
             return sorted(path for path in self.path.rglob("*.parquet") if not path.name.startswith("."))
         return [self.path]
 
     def entries(self) -> list[Entry]:
-        """All rows, by the files' metadata and their labels.
+        """List all rows; only the files' metadata and labels are read.
 
         Raises:
             CorruptData: a file is cut off, or has no column of pictures.
@@ -75,7 +75,7 @@ class Parquet:
 
 
 def _row(path: Path, row: int) -> Any:
-    """The picture of a row, from the row group that this process read last."""
+    """The picture of a row, taken from the row group that this process has cached."""
     status = path.stat()
     opened = _opened(path, status.st_size, status.st_mtime_ns)
     for group in range(opened.num_row_groups):
@@ -96,7 +96,7 @@ def _opened(path: Path, size: int, changed: int) -> pq.ParquetFile:
 
 @functools.lru_cache(maxsize=1)
 def _group(path: Path, size: int, changed: int, group: int) -> pa.Array:
-    """The pictures' bytes of one row group: 100 to 1,000 pictures as published."""
+    """The encoded pictures of one row group, usually 100 to 1,000."""
     opened = _opened(path, size, changed)
     column = _column(path, opened.schema_arrow)
     try:
@@ -121,7 +121,7 @@ def _column(path: Path, schema: pa.Schema) -> str:
 
 
 def _labels(path: Path) -> list[str | None]:
-    """A label for each row: a class's name where the metadata lists names, else the value as text."""
+    """The label of each row: a class name if the metadata lists names, else the value as text."""
     status = path.stat()
     opened = _opened(path, status.st_size, status.st_mtime_ns)
     schema = opened.schema_arrow
@@ -141,7 +141,7 @@ def _labels(path: Path) -> list[str | None]:
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str]:
-    """Names of the classes from Hugging Face's metadata; none where there are none."""
+    """Class names from Hugging Face's metadata; empty if it has none."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[column]["names"]]

@@ -1,7 +1,7 @@
 """A pickled batch of 32×32 pictures, the format of CIFAR-10 and of downsampled ImageNet.
 
-It is a dictionary: `data`, uint8 (n, 3072), each row a picture's red, green and blue planes; `labels`, a list of
-numbers. Copies rewritten by a later version of Python have keys of type bytes.
+A batch is a dictionary. `data` is uint8 (n, 3072); each row holds the red, green and blue planes of a picture. `labels`
+is a list of class numbers. Files that a later version of Python has rewritten have keys of type bytes.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ SIDE = 32
 
 
 def read_mapping(data: bytes, where: str) -> dict[str, Any]:
-    """The dictionary that a pickle holds, with text for keys.
+    """Read the dictionary in a pickle; its keys become text.
 
     Args:
         data: the pickle.
-        where: file, and member, for the message.
+        where: name of the file or member, for messages.
 
     Raises:
-        CorruptData: it holds something else; see also `restricted_pickle.read_plain`.
+        CorruptData: the pickle holds something else; see also `restricted_pickle.read_plain`.
     """
     value = read_plain(data, where)
     if not isinstance(value, dict):
@@ -35,7 +35,7 @@ def pictures_of(batch: dict[str, Any], where: str) -> npt.NDArray[np.uint8]:
     """The pictures of a batch, uint8 (n, 32, 32, 3) RGB: a view of its rows.
 
     Raises:
-        CorruptData: it has none, or they are of another shape or type.
+        CorruptData: the batch has no pictures, or their shape or dtype is wrong.
     """
     data, width = batch.get("data"), SIDE * SIDE * 3
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (width,):
@@ -45,10 +45,10 @@ def pictures_of(batch: dict[str, Any], where: str) -> npt.NDArray[np.uint8]:
 
 
 def numbers_of(batch: dict[str, Any], where: str) -> npt.NDArray[np.int64]:
-    """The labels of a batch, int64 (n,), whatever their range.
+    """The class numbers of a batch, int64 (n,); their range is not checked.
 
     Raises:
-        CorruptData: it has none, or they are no whole numbers.
+        CorruptData: the batch has no labels, or they are not whole numbers.
     """
     labels = batch.get("labels")
     if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu":

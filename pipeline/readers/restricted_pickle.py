@@ -1,8 +1,8 @@
-"""Pickles, read without running anything: plain arrays, bytes, text, numbers, lists, tuples, dictionaries, None.
+"""Read pickles without running their code: plain arrays, bytes, text, numbers, lists, tuples, dictionaries, None.
 
-A pickle is a program: it names functions of any module, and its reader calls them. Here a name gives an inert stand-in,
-and a call of it gives a note of what was asked for. When the whole file has been read, the few notes that describe an
-array or bytes become that, and any other is refused.
+A pickle is a program: it names functions of any module, and the standard reader calls them. Here a name becomes an
+inert placeholder, and a call of a placeholder is only recorded. After the whole file has been read, recorded calls that
+make an array or bytes are carried out by this module; any other is refused.
 """
 
 import io
@@ -27,7 +27,7 @@ _NAMES = {
     "numpy.ndarray": _ARRAY,
     "numpy.dtype": _DTYPE,
     "_codecs.encode": _ENCODE,  # how protocols 0 to 2 write bytes
-    "__builtin__.bytes": _BYTES,  # and no bytes at all
+    "__builtin__.bytes": _BYTES,  # and how they write empty bytes
     "builtins.bytes": _BYTES,
 }
 """All that a pickle may name, and what is meant by it."""
@@ -63,11 +63,11 @@ _MOST_AXES = 32
 
 
 class _Refused(Exception):
-    """What the file asks for, in words that go on after "it asks for"."""
+    """The file requests something that is not plain data; the message continues "it asks for"."""
 
 
 class _Name:
-    """Stands for something that the file names; it can be called, which does nothing, and not be changed."""
+    """Placeholder for something that the file names; it cannot be changed, and calling it only records the call."""
 
     __slots__ = ("meaning",)
 
@@ -82,7 +82,7 @@ class _Name:
 
 
 class _Call:
-    """A note of what the file calls, with which arguments, and with what it fills the result."""
+    """A recorded call: the called name, its arguments, and the state that the file sets on the result."""
 
     __slots__ = ("arguments", "meaning", "state")
 
@@ -103,18 +103,18 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_plain(data: bytes, where: str) -> Any:
-    """The value of a pickle that holds plain data alone, of any protocol.
+    """Read a pickle, of any protocol, that holds plain data only.
 
     Args:
-        data: the pickle. What follows its end is ignored.
+        data: the pickle; bytes after its end are ignored.
         where: file, and member, for the message.
 
     Returns:
         None, numbers, text, bytes, arrays (bool, integer, float or complex; possibly read-only), and lists, tuples and
-        dictionaries of them. Python 2's strings become text, a character a byte (latin1).
+        dictionaries of them. Python 2's strings become text with one character per byte (latin1).
 
     Raises:
-        CorruptData: it is cut off, no pickle, or asks for anything else; the message names that.
+        CorruptData: the data is cut off, is not a pickle, or requests anything else; the message names what.
     """
     try:
         _check_operations(data)
@@ -126,26 +126,26 @@ def read_plain(data: bytes, where: str) -> Any:
             f"{where}: a pickle that asks for {what}; only plain arrays, numbers and text are read, and nothing was "
             "run; get the file again from where it is published"
         ) from None
-    except Exception as error:  # of a malformed pickle, nearly any
+    except Exception as error:  # a malformed pickle can raise nearly any error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CorruptData(f"{where}: cut off, or no pickle ({reason}); download or copy it again") from None
 
 
 def _check_operations(data: bytes) -> None:
-    """Refuse, before anything is built, operations without use for plain data, and a memo larger than the file."""
+    """Refuse, before anything is built, operations that plain data does not need, and a memo larger than the file."""
     for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
         if operation.name not in _OPERATIONS:
             raise _Refused(f"{operation.name} {'' if argument is None else argument}".strip()[:200])
-        # Memory is taken for all places up to the highest: four bytes could ask for 64 GB.
+        # The memo is allocated up to its highest index, so four bytes could request 64 GB.
         if operation.name in _PUT and not (isinstance(argument, int) and argument <= count):
             raise _Refused(f"place {argument} of the memo after {count} operations")
 
 
 class _Values:
-    """Turns what was noted into plain values.
+    """Turns recorded calls into plain values.
 
     Args:
-        budget: bytes that may be copied. No honest file needs more than its own length; a hostile one could have one
+        budget: maximum number of bytes to copy. A valid file needs at most its own length; a hostile one could have one
             long text copied a thousand times.
     """
 
@@ -157,7 +157,7 @@ class _Values:
     def plain(self, value: Any) -> Any:
         if type(value) in _SCALARS:
             return value
-        key = id(value)  # all that was noted lives as long as this
+        key = id(value)  # recorded values live as long as this object, so ids stay unique
         if key not in self._known:
             if key in self._open:
                 raise _Refused("a list that holds itself")
@@ -198,7 +198,7 @@ class _Values:
         return text.encode("latin1")
 
     def _array(self, raw: Any, dtype: Any, shape: Any, order: Any) -> npt.NDArray[Any]:
-        """An array over the bytes as they are, without copying them where they are bytes already."""
+        """Make an array from raw data, without a copy if the data is of type bytes."""
         kind = _dtype(dtype)
         if type(raw) is str:  # Python 2's
             raw = self._encoded(raw)

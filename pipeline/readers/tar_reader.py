@@ -1,7 +1,7 @@
-"""Pictures in a tar, or in tars inside a tar, read by offset without unpacking; labels and captions beside them.
+"""Read pictures, labels and captions in a tar, or in tars inside a tar, by offset, without unpacking.
 
-`tarfile.TarFile` is not used: it takes a damaged header, or a missing end, for the end of the archive, so that half of
-a broken download would pass for all of it.
+`tarfile.TarFile` is not used: it treats a damaged header or a missing end as the end of the archive, so an incomplete
+download would be accepted as complete.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _LONGEST = {_LABEL: 1 << 10} | dict.fromkeys(_CAPTIONS, 1 << 16)
 
 
 class Member(NamedTuple):
-    """A regular file in a tar: its name, and where its bytes lie, counted from the start of the outermost file."""
+    """A regular file in a tar: its name, and the position of its bytes from the start of the outermost file."""
 
     name: bytes
     offset: int
@@ -47,11 +47,12 @@ class Tar:
     """The pictures of a tar; a member `NAME.tar` is entered, and its pictures are keyed `NAME/…`.
 
     Members count as pictures by the same suffixes as files in a folder. Links, folders, devices and sparse files are
-    left out. A leading `./` is dropped; any other name is used unchanged, because it is a key, never a path.
+    left out. A leading `./` is dropped; otherwise names are used unchanged, because they are keys, never paths.
 
-    Members of one stem are a sample, as in WebDataset: `000123.cls` labels `000123.jpg` and `000123.png`, with its
-    text, unless that is empty, not UTF-8, or longer than 1 kB. `000123.txt`, or else `000123.json`, is their
-    caption, up to 64 kB. A picture's stem ends at the last dot of its name or, where nothing is found so, at the first.
+    Members with the same stem are a sample, as in WebDataset. The text of `000123.cls` is the label of `000123.jpg` and
+    `000123.png`, unless it is empty, not UTF-8, or longer than 1 kB. `000123.txt`, or else `000123.json`, is their
+    caption, up to 64 kB. A picture's stem ends at the last dot of its name or, if no label or caption is found with
+    that, at the first dot.
     """
 
     path: Path
@@ -60,7 +61,7 @@ class Tar:
         return [File.of(self.path)]
 
     def entries(self) -> list[Entry]:
-        """All pictures, by reading every header once.
+        """List all pictures by reading every header once.
 
         Raises:
             CorruptData: the tar, or one inside it, is cut off or damaged.
@@ -74,7 +75,7 @@ class Tar:
                     pictures.append(member)
                 elif member.length <= _LONGEST.get(ending := dot + suffix.lower(), -1):
                     beside.setdefault(stem + ending, member)
-            # Each member goes when its entry is made: both, of millions of pictures, would fill memory.
+            # Drop each member when its entry is made: keeping both, for millions of pictures, would fill memory.
             count = len(pictures)
             return in_key_order(self._entry(descriptor, pictures.pop(), beside) for _ in range(count))
 
@@ -96,7 +97,7 @@ class Tar:
             yield file.fileno()
 
     def _all(self, descriptor: int, size: int) -> Iterator[Member]:
-        """The regular files of the tar, with those of the tars inside it in the place of these."""
+        """The regular files of the tar; a tar inside it is replaced by its own regular files."""
         for member in self._walk(descriptor, 0, size, ""):
             if not member.name.lower().endswith(b".tar"):
                 yield member
@@ -127,7 +128,7 @@ class Tar:
             return None
 
     def _walk(self, descriptor: int, start: int, end: int, where: str) -> Iterator[Member]:
-        """The regular files of the tar that lies in bytes `start` to `end`."""
+        """The regular files of the tar in bytes `start` to `end`."""
         name: bytes | None = None
         extended: dict[bytes, bytes] = {}
         position = start
@@ -145,7 +146,7 @@ class Tar:
             except (tarfile.HeaderError, ValueError) as error:
                 raise self._damaged(position, where, error) from None
             data = position + _BLOCK
-            if header.type == tarfile.GNUTYPE_SPARSE and block[482]:  # the list of holes goes on in further blocks
+            if header.type == tarfile.GNUTYPE_SPARSE and block[482]:  # the list of holes continues in further blocks
                 while self._read(descriptor, data, _BLOCK)[504]:
                     data += _BLOCK
                 data += _BLOCK
@@ -181,7 +182,7 @@ class Tar:
 
 
 def _parse_extended(data: bytes) -> dict[bytes, bytes]:
-    """The records `LENGTH KEY=VALUE\\n` of a pax header (POSIX.1-2001). `ValueError` where they are malformed."""
+    """The records `LENGTH KEY=VALUE\\n` of a pax header (POSIX.1-2001). `ValueError` if they are malformed."""
     records: dict[bytes, bytes] = {}
     while data.strip(b"\0"):
         digits, _, _ = data.partition(b" ")

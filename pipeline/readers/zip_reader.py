@@ -1,4 +1,4 @@
-"""Pictures in a zip, read member by member without unpacking."""
+"""Read pictures in a zip member by member, without unpacking the zip."""
 
 import contextlib
 import functools
@@ -25,7 +25,7 @@ from pipeline.readers.base import (
 
 @dataclass(frozen=True)
 class Zip:
-    """The pictures of a zip, keyed by their names.
+    """The pictures of a zip; the key is the name of the member.
 
     Members count as pictures by the same suffixes as files in a folder. A name is a key, never a path to write to.
     """
@@ -36,7 +36,7 @@ class Zip:
         return [File.of(self.path)]
 
     def entries(self) -> list[Entry]:
-        """All pictures, from the zip's directory.
+        """List all pictures from the zip's directory.
 
         Raises:
             CorruptData: it is no zip, or its end is missing.
@@ -60,7 +60,7 @@ class Zip:
             try:
                 with archive.open(member) as file:
                     return file.read(member.file_size)  # a member may unpack to more bytes than announced
-            # Damaged, encrypted, or of an unknown compression: only this picture is unreadable.
+            # The member is damaged, encrypted, or has an unknown compression: only this picture is unreadable.
             except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                 raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
 
@@ -86,7 +86,7 @@ def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFil
 
 
 def explain_bad_zip(path: Path, error: Exception) -> str:
-    """What a file that could not be read as a zip is, and what to do."""
+    """The error for a file that cannot be read as a zip: what the file is, and what to do."""
     length = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(512).lstrip()

@@ -1,4 +1,4 @@
-"""An LMDB inside a zip, which is how LSUN publishes its sets: it has to be unpacked before it can be read."""
+"""An LMDB inside a zip, the format of LSUN's archives; it must be unpacked before it can be read."""
 
 import zipfile
 import zlib
@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def unpacked_bytes(archive: Path) -> int:
-    """Length of the `data.mdb` inside a zip, from the zip's directory alone; 0 for anything else.
+    """Length of the `data.mdb` inside a zip, read from the zip's directory; 0 if the file is anything else.
 
     Raises:
         CorruptData: the zip is cut off or damaged, has names that leave their folder, or holds several LMDBs.
@@ -27,9 +27,9 @@ def unpacked_bytes(archive: Path) -> int:
 
 
 def unpack_lmdb(archive: Path, to: Path) -> None:
-    """Write the zip's `data.mdb` to the folder `to`, under that name, atomically.
+    """Unpack the zip's `data.mdb` to `to/data.mdb`, atomically.
 
-    Its `lock.mdb` is left out: this project reads without locks, and the file's bytes change with every use.
+    `lock.mdb` is left out: this project reads without locks, and every use changes that file.
 
     Raises:
         CorruptData: as for `unpacked_bytes`, or the zip holds no LMDB.

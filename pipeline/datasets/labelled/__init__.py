@@ -1,1 +1,1 @@
-"""Labelled benchmarks: small square pictures, published as pixels and split for training and testing."""
+"""Labelled benchmarks: small square pictures that are published as pixels, in a training and a test split."""

@@ -1,6 +1,6 @@
 """CIFAR-10: a tar.gz of pickles, or the folder that it unpacks to.
 
-For a batch see `batches`; the names of the classes stand in `batches.meta`. Python 2 wrote the files.
+For the format of a batch see `readers.pickled_batches`. `batches.meta` holds the class names. Python 2 wrote the files.
 """
 
 import gzip
@@ -39,11 +39,11 @@ MEMBERS = {name: Published(None, f"{ARCHIVE} ({_URL})", md5=md5) for name, md5 i
 """What is published about the files of the unpacked folder, by name."""
 
 _LONGEST_MEMBER = 1 << 27  # a batch takes 31 MB
-_LONGEST_ARCHIVE = 1 << 29  # all of them, and the readme, take 186 MB
+_LONGEST_ARCHIVE = 1 << 29  # all batches and the readme take 186 MB
 
 
 def locate(folder: Path) -> list[Path]:
-    """The files that `read` reads: the archive, or the unpacked folder's where there is no archive."""
+    """The files that `read` reads: the archive or, if there is none, the files of the unpacked folder."""
     unpacked = folder / FOLDER
     if unpacked.is_dir() and not (folder / ARCHIVE).exists():
         return [unpacked / name for name in MEMBERS]
@@ -54,11 +54,11 @@ def read(folder: Path) -> dict[str, LabelledSplit]:
     """The splits `train` and `test`.
 
     Args:
-        folder: holds the archive, which is not unpacked, or the unpacked folder.
+        folder: holds the archive or the unpacked folder; an archive is read without unpacking it to the disk.
 
     Raises:
         MissingInput: a file is not there.
-        CorruptData: one is cut off, damaged, lacks a member, or holds something else.
+        CorruptData: a file is cut off, damaged, lacks a member, or holds something else.
     """
     paths = locate(folder)
     files = _unpack(paths[0]) if paths[0].name == ARCHIVE else {path.name: _read_file(path) for path in paths}
@@ -82,7 +82,7 @@ def _read_file(path: Path) -> bytes:
 
 
 class _Limited(gzip.GzipFile):
-    """A gzip that is read up to a length which no real archive has."""
+    """A gzip stream that refuses to read beyond a length which no real archive has."""
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
@@ -92,7 +92,7 @@ class _Limited(gzip.GzipFile):
 
 
 def _unpack(path: Path) -> dict[str, bytes]:
-    """The members that count, by their names; all others are passed over."""
+    """The needed members, by name; all others are skipped."""
     try:
         with _Limited(path) as stream:
             found = dict(_members(path, stream))

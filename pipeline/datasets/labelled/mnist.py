@@ -1,7 +1,7 @@
-"""MNIST: four files of the IDX format, each in a gzip; unpacked ones are read as well.
+"""MNIST: four IDX files, each compressed with gzip or unpacked.
 
-Big-endian numbers of four bytes: a magic number (2051 pictures, 2049 labels), the count, and for pictures rows and
-columns; then a byte for each pixel or label. Grey becomes red, green and blue of one value.
+A file starts with big-endian numbers of four bytes: a magic number (2051 for pictures, 2049 for labels), the count and,
+for pictures, rows and columns. One byte per pixel or label follows. A grey value is repeated in red, green and blue.
 """
 
 import gzip
@@ -37,7 +37,7 @@ ARCHIVES = {
 
 
 def locate(folder: Path) -> list[Path]:
-    """The four files that `read` reads: images, then labels, of each split; unpacked where there is no `.gz`."""
+    """The four files that `read` reads: images, then labels, of each split; the unpacked file if there is no `.gz`."""
     packed = [folder / name for name in ARCHIVES]
     return [path.with_suffix("") if path.with_suffix("").exists() and not path.exists() else path for path in packed]
 
@@ -47,7 +47,7 @@ def read(folder: Path) -> dict[str, LabelledSplit]:
 
     Raises:
         MissingInput: a file is not there.
-        CorruptData: one is cut off, damaged, or holds something else; or there are not as many labels as pictures.
+        CorruptData: a file is cut off, damaged, or holds something else; or the numbers of labels and pictures differ.
     """
     paths = locate(folder)
     return {split: _read_split(*paths[2 * place : 2 * place + 2]) for place, split in enumerate(STEMS)}
@@ -61,7 +61,7 @@ def _read_split(images_path: Path, labels_path: Path) -> LabelledSplit:
 
 
 def _read_idx(path: Path, magic: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """The items of an IDX file of bytes, uint8 (n, *shape)."""
+    """Read the items of an IDX file of bytes: uint8 (n, *shape)."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = np.frombuffer(file.read(8 + 4 * len(shape)).ljust(8 + 4 * len(shape), b"\0"), ">u4").tolist()
@@ -73,7 +73,7 @@ def _read_idx(path: Path, magic: int, shape: tuple[int, ...]) -> npt.NDArray[np.
                     f"{path}: announces {header[1]:,} items, expected at most {MOST_PICTURES:,}; get it again"
                 )
             length = header[1] * math.prod(shape)
-            # One byte more shows that nothing follows, and makes gzip compare the checksum.
+            # Reading one more byte checks that nothing follows, and makes gzip compare the checksum.
             data = file.read(length + 1)
     except FileNotFoundError:
         raise MissingInput(f"{path}: no such file; download it again") from None

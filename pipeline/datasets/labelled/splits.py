@@ -17,12 +17,12 @@ MOST_PICTURES = 1_000_000
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """The pictures of one split, in upstream's order.
+    """The pictures of one split, in the published order.
 
     Attributes:
-        images: uint8 (n, side, side, 3) RGB; may be read-only, and a view of another order in memory.
-        labels: class names, one for each row of `images`.
-        classes: all class names, in the order of their numbers.
+        images: uint8 (n, side, side, 3) RGB; may be read-only and not contiguous in memory.
+        labels: class name of each picture.
+        classes: all class names, in the order of the class numbers.
     """
 
     images: npt.NDArray[np.uint8]
@@ -33,14 +33,14 @@ class LabelledSplit:
 def label(
     images: npt.NDArray[np.uint8], numbers: npt.NDArray[np.int64], classes: Sequence[str], where: Path | str
 ) -> LabelledSplit:
-    """Pictures with the names of their classes.
+    """Combine pictures with the names of their classes.
 
     Args:
-        numbers: int64 (n,), of classes.
-        where: the labels' file, for the message.
+        numbers: int64 (n,), class numbers.
+        where: name of the file of labels, for messages.
 
     Raises:
-        CorruptData: there are not as many labels as pictures, none at all, or a number that no class has.
+        CorruptData: the numbers of labels and pictures differ, there are none, or a class number is out of range.
     """
     if len(numbers) != len(images):
         raise CorruptData(f"{where}: {len(numbers):,} labels for {len(images):,} pictures; get both files again")

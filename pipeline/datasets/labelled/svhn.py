@@ -1,7 +1,7 @@
 """SVHN, cropped digits: a MATLAB file (MAT v5) for each split.
 
-`X` is uint8 (32, 32, 3, n), `y` (n, 1) with labels of 1 to 10, where 10 is the digit 0. The split `extra` is a further
-half million of easier digits, and is read where it is there.
+`X` is uint8 (32, 32, 3, n), `y` (n, 1) with labels of 1 to 10, where 10 is the digit 0. The split `extra` has half a
+million further, easier digits; it is optional.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ _KNOWN = {
 
 
 def file_name(split: str) -> str:
-    """The file of a split, as upstream calls it."""
+    """The published file name of a split."""
     return f"{split}_32x32.mat"
 
 
@@ -41,17 +41,17 @@ ARCHIVES = {
 
 
 def locate(folder: Path) -> list[Path]:
-    """The files that `read` reads; `extra` only where it is there."""
+    """The files that `read` reads; `extra` only if it exists."""
     paths = [folder / file_name(split) for split in SPLITS]
     return [path for path in paths if path.name != file_name("extra") or path.exists()]
 
 
 def read(folder: Path) -> dict[str, LabelledSplit]:
-    """The splits `train` and `test`, and `extra` where it is there.
+    """The splits `train` and `test`, and `extra` if its file exists.
 
     Raises:
         MissingInput: a file is not there.
-        CorruptData: one is cut off, damaged, or holds something else.
+        CorruptData: a file is cut off, damaged, or holds something else.
     """
     return {path.name.removesuffix("_32x32.mat"): _read_split(path) for path in locate(folder)}
 

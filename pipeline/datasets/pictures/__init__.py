@@ -1,1 +1,1 @@
-"""Sets of encoded pictures: their archives, keys and labels, and the raw folder that says where a set comes from."""
+"""Sets of encoded pictures: their archives, keys and labels, and the raw folder that describes the source of a set."""

@@ -1,8 +1,8 @@
-"""ImageNet (ILSVRC2012): its archives, which need an account, and how pictures are keyed and labelled.
+"""ImageNet (ILSVRC2012): its archives, which need an account, and the keys and labels of its pictures.
 
-The training archive is a tar of one tar for each of 1,000 synsets. A key is `n01440764/n01440764_10026.JPEG`, whether
-the picture comes from the archive or from an unpacked tree of one folder a synset. The validation archive is flat; its
-labels are in the development kit, which is read if it lies beside the archive.
+The training archive is a tar that holds one tar per synset, 1,000 in all. A key is `n01440764/n01440764_10026.JPEG`,
+whether the picture comes from the archive or from unpacked folders, one per synset. The validation archive has no
+folders; its labels are in the development kit, which is read if it is in the same folder as the archive.
 """
 
 import re
@@ -34,13 +34,13 @@ _LONGEST = 1 << 24
 
 
 def entries(source: Source, beside: Path) -> list[Entry]:
-    """The pictures of an ImageNet source, in key order, each labelled with its synset, which is the name of its folder.
+    """List the pictures of an ImageNet source in key order; the label is the synset, which is the name of the folder.
 
-    A source with labels of its own keeps them. Pictures of the validation archive get theirs from the development kit
-    in the folder `beside`; without it they have none.
+    Labels that the source already has are kept. Pictures of the validation archive are labelled from the development
+    kit in the folder `beside`; without the kit they have no label.
 
     Raises:
-        CorruptData: the kit is not readable.
+        CorruptData: the development kit is not readable.
     """
     found = source.entries()
     labels: list[str] = []
@@ -67,9 +67,9 @@ def _label(key: str, labels: list[str]) -> str | None:
 
 
 def _validation_labels(kit: Path) -> list[str]:
-    """The synset of each validation picture, in the order of their numbers.
+    """The synset of each validation picture, in the order of the picture numbers.
 
-    The kit's `meta.mat` numbers the synsets, its text file has a number for each picture.
+    The kit's `meta.mat` numbers the synsets; its text file has the synset number of each picture.
     """
     members: dict[str, bytes] = {}
     wanted = {"meta.mat", "ILSVRC2012_validation_ground_truth.txt"}

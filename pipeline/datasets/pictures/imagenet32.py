@@ -1,8 +1,9 @@
 """Downsampled ImageNet as Chrabaszcz, Loshchilov and Hutter published it (arXiv 1707.08819): pickles of 32×32 pictures.
 
-A stand-in for ImageNet, marked as one in `source.json`: its pictures were squashed to a square with Pillow's box
-filter, while the DCGAN paper cut out the centre. `train_data_batch_1` to `10` hold 1,281,167 pictures, `val_data`
-50,000, in the layout of `readers.pickled_batches` with classes counted from 1. Other keys are not used.
+A substitute for ImageNet, recorded as `stand_in` in `source.json`: its pictures were squashed to a square with Pillow's
+box filter, while the DCGAN paper cropped the centre. `train_data_batch_1` to `train_data_batch_10` hold 1,281,167
+pictures, `val_data` 50,000, in the layout of `readers.pickled_batches` with classes counted from 1. Other entries of
+the dictionaries are not used.
 """
 
 import contextlib
@@ -47,10 +48,10 @@ _HEADER = b"P6\n%d %d\n255\n" % (SIDE, SIDE)
 
 
 def has_batches(path: Path) -> bool:
-    """Whether a folder, or a zip by its directory, holds one of the pickles; False for any other file.
+    """Whether a folder or a zip holds one of the pickles; False for any other file. Only names are read.
 
     Raises:
-        CorruptData: a file that is called a zip is none.
+        CorruptData: a file named `.zip` is not a zip.
     """
     if path.is_dir():
         return any((path / name).is_file() for name in _NAMES)
@@ -66,10 +67,10 @@ def _is_batch_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Imagenet32:
-    """The pictures of a folder or a zip of the pickles, each as the bytes of a PPM file, without loss.
+    """The pictures of a folder or a zip of the pickles, each as the bytes of a lossless PPM file.
 
-    A key is `train_data_batch_01/000123`, so that key order is upstream's; a label is the number of the class, 1 to
-    1000, as text. `val_data` counts only where no training batch lies beside it: it is there to test on.
+    A key is `train_data_batch_01/000123`, so that key order is the published order; a label is the number of the class,
+    1 to 1000, as text. `val_data` is the test split: it is used only if there is no training batch.
 
     Args:
         path: the folder or the zip.
@@ -83,7 +84,7 @@ class Imagenet32:
         return [File.of(path) for path in paths]
 
     def entries(self) -> list[Entry]:
-        """All pictures, by reading one pickle after another; only their labels are kept.
+        """List all pictures by reading one pickle after another; only the labels stay in memory.
 
         Raises:
             CorruptData: a pickle is cut off, damaged, or holds something else.
@@ -112,7 +113,7 @@ class Imagenet32:
             number, row = place
             key = (*version, names[number])
             if key not in _cached_batch:
-                _cached_batch.clear()  # first: two of them would be 800 MB
+                _cached_batch.clear()  # before the next batch is loaded: two take 800 MB
                 where = f"{self.path}: {names[number]}"
                 _cached_batch[key] = pictures_of(read_mapping(self._read(names[number]), where), where)
             picture: npt.NDArray[np.uint8] = _cached_batch[key][row]
@@ -121,7 +122,7 @@ class Imagenet32:
         yield read
 
     def _batches(self) -> dict[str, str]:
-        """The name of each file, or member, by the name of the batch in the keys, in key order."""
+        """Map the name of a batch in the keys to the name of its file or zip member, in key order."""
         if self.path.is_dir():
             names = [name for name in _NAMES if (self.path / name).is_file()]
         else:
@@ -142,7 +143,7 @@ class Imagenet32:
         try:
             with archive.open(name) as member:
                 whole = io.BytesIO()
-                shutil.copyfileobj(member, whole, 1 << 20)  # `read` would hold the packed bytes and two copies as well
+                shutil.copyfileobj(member, whole, 1 << 20)  # `read` would also hold the packed bytes and two copies
                 return whole.getvalue()
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise CorruptData(f"{self.path}: {name}: damaged ({error}); download or copy it again") from None

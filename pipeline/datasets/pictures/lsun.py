@@ -1,10 +1,10 @@
 """LSUN: addresses, lengths, checksums and contents of its archives.
 
-An archive is a zip of one LMDB; a key is 40 hexadecimal characters, a value an encoded picture (short side 256, WebP in
-practice, though JPEG has been announced). Ten categories of scenes come in a training and a validation part, with one
-test set of 10,000 pictures for all; twenty categories of objects in one part each. LSUN publishes no checksums;
-lengths and SHA-256 are those of the tensorflow-datasets project, which downloads the same files, except the test set,
-whose length and checksum are not published.
+An archive is a zip of one LMDB; a key is 40 hexadecimal characters, a value an encoded picture (short side 256; WebP,
+although the publisher announced JPEG). Each of the ten categories of scenes has a training and a validation part; one
+test set of 10,000 pictures is for all of them. Each of the twenty categories of objects has one part. LSUN publishes no
+checksums; lengths and SHA-256 are from the tensorflow-datasets project, which downloads the same files. It lists none
+for the test set.
 """
 
 from pathlib import Path
@@ -79,12 +79,12 @@ def _publish() -> dict[str, Published]:
 
 
 def archive_name(category: str | None, split: str) -> str:
-    """The file name of a part (`train`, `val`, `test`) of the scenes; the test set is of no category."""
+    """The file name of a part (`train`, `val`, `test`) of the scenes; the test set has no category."""
     return f"{category}_{split}_lmdb.zip" if category else f"{split}_lmdb.zip"
 
 
 def folder_of(archive: str) -> str:
-    """The address of upstream's folder that holds an archive."""
+    """The address of the publisher's folder that holds an archive."""
     return f"{_SITE}/{'scenes' if archive.endswith('_lmdb.zip') else 'objects'}"
 
 
@@ -99,5 +99,5 @@ ARCHIVES = _publish()
 
 
 def entries(source: Source, beside: Path) -> list[Entry]:
-    """The pictures of an LSUN source, in key order; they have no labels, and `beside` is not used."""
+    """List the pictures of an LSUN source in key order; they have no labels. `beside` is not used."""
     return source.entries()

@@ -1,7 +1,7 @@
 """Photographs with faces: CelebA's archives, and any other folder, zip or tar.
 
 The paper's own faces (3 million pictures of 10,000 people, found by name on the web) were never published; CelebA is
-the usual replacement. Its aligned pictures have 178×218 pixels, its original ones any size; the face detector takes
+the usual substitute. Its aligned pictures have 178×218 pixels, its original ones any size; the face detector works on
 both.
 """
 
@@ -30,7 +30,7 @@ _PARTS = {"0": "train", "1": "val", "2": "test"}
 def entries(source: Source, beside: Path) -> list[Entry]:
     """The photographs of a source, in key order.
 
-    If CelebA's list of identities is in the folder `beside`, a picture's label is the number of the person.
+    If CelebA's list of identities is in the folder `beside`, the label of a picture is the number of the person.
 
     Raises:
         CorruptData: the list is not CelebA's.
@@ -43,10 +43,10 @@ def entries(source: Source, beside: Path) -> list[Entry]:
 
 
 def celeba_table(beside: Path) -> pa.Table | None:
-    """CelebA's attributes, identities and partition by file name, from the lists in a folder; None without any.
+    """Read CelebA's lists of attributes, identities and partitions from a folder as one table; None without any list.
 
-    Columns: `file`; then `identity`, `partition` (train, val or test) and the 40 attributes (true or false), each if
-    its list is there.
+    Columns: `file`, then `identity`, `partition` (train, val or test) and the 40 attributes (true or false). The
+        columns of a missing list are left out.
 
     Raises:
         CorruptData: a list is not CelebA's.
@@ -66,7 +66,7 @@ def celeba_table(beside: Path) -> pa.Table | None:
 
 
 def _read_list(path: Path) -> dict[str, list[str]]:
-    """The words of each line by its file name, the names of the attributes under ""; empty if there is no file."""
+    """Map file names to the words of their lines, and "" to the names of the attributes; empty if there is no file."""
     if not path.exists():
         return {}
     try:

@@ -1,7 +1,6 @@
-"""Where the pictures of a set come from: an archive, a folder of pictures, or a raw folder that describes one of them.
+"""Find the source of a set's pictures: an archive, a folder of pictures, or a raw folder that describes one of them.
 
-A raw folder is what a download command makes: `source.json`, and the pictures themselves where they are not read from
-the archive.
+A download command makes a raw folder. It holds `source.json`, and the pictures unless they are read from the archive.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,14 +27,13 @@ class Description:
 
     Attributes:
         source, archive: as in `acquire.config.AcquireConfig`.
-        bytes, sha256: of the archive's file; for an LMDB that is read in place, of its `data.mdb`; for a folder of
-            pictures, their total length and the digest of the list of (key, length) in key order.
-        count: entries found, broken and repeated ones included.
-        upstream: whether the checksum is that of upstream's archive.
-        place: `raw` where the pictures are in the raw folder, `archives` where they are read from the archive.
-        kind: as in `readers.container.Container`, or `pickles` (of downsampled ImageNet).
-        stand_in: what the pictures are instead of the data set's own, such as `drawn rooms`; None where they are its
-            own.
+        bytes, sha256: length and digest of the archive's file, or of `data.mdb` for an LMDB that is read in place; for
+            a folder of pictures, their total length and the digest of the list of (key, length) in key order.
+        count: number of entries, broken and repeated ones included.
+        upstream: whether the checksum is that of the original publisher's archive.
+        place: `raw` if the pictures are in the raw folder, `archives` if they are read from the archive.
+        kind: as in `readers.container.Container`, or `pickles` for downsampled ImageNet.
+        stand_in: what substitutes the pictures of the data set, such as `drawn rooms`; None for its own pictures.
     """
 
     source: str
@@ -49,17 +47,17 @@ class Description:
     stand_in: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, without `stand_in` where it is None."""
+        """All fields; `stand_in` is left out if it is None."""
         return {name: value for name, value in asdict(self).items() if name != "stand_in" or value}
 
 
 class Located(NamedTuple):
-    """Where pictures are.
+    """A source of pictures, found by `locate`.
 
     Attributes:
-        path: the archive or folder that they are read from; see `open_archive`.
-        beside: the folder for what lies beside an archive: labels, lists, a network's file.
-        description: what a raw folder says; None where there is no raw folder.
+        path: archive or folder that the pictures are read from; see `open_archive`.
+        beside: folder for the files that accompany an archive: labels, lists, a network's file.
+        description: content of `source.json`; None without a raw folder.
     """
 
     path: Path
@@ -68,7 +66,7 @@ class Located(NamedTuple):
 
 
 def open_archive(path: Path, *, unpack_to: Path | None = None) -> Container:
-    """Open an archive or a folder, as `readers.container.open_container` does; also downsampled ImageNet's pickles.
+    """Open an archive or a folder: downsampled ImageNet's pickles, or what `readers.container.open_container` opens.
 
     Raises:
         MissingInput, CorruptData, BadParameters: see `open_container`.
@@ -79,7 +77,7 @@ def open_archive(path: Path, *, unpack_to: Path | None = None) -> Container:
 
 
 def files_of(path: Path) -> list[File]:
-    """The files that the pictures of an archive or a folder are read from; nothing is read or unpacked."""
+    """List the files that hold the pictures of an archive or a folder; nothing is unpacked, and no picture is read."""
     return [File.of(path)] if path.is_file() else open_archive(path).source.files()
 
 
@@ -88,12 +86,12 @@ def locate(source: Path, archives: Path | None = None) -> Located:
 
     Args:
         source: an archive, a folder of pictures, or a raw folder.
-        archives: the folder of the archive that a raw folder names, and of what lies beside it; without it, the folder
-            that holds `source`.
+        archives: folder that holds the archive named in a raw folder, and the files that accompany it; None for the
+            folder that holds `source`.
 
     Raises:
-        MissingInput: the archive that a raw folder names is not there.
-        CorruptData: `source.json` is of another version, or the archive has changed since it was written.
+        MissingInput: the archive that a raw folder names does not exist.
+        CorruptData: `source.json` has another version, or the archive has changed since `source.json` was written.
         BadParameters: a raw folder names an archive, and `archives` is None.
     """
     if not (source / "source.json").is_file():
@@ -122,5 +120,5 @@ def locate(source: Path, archives: Path | None = None) -> Located:
 
 
 def open_source(raw: Path, archives: Path | None) -> Source:
-    """The pictures that a raw folder describes, or those of an archive or folder; see `locate` for errors."""
+    """Open the pictures that a raw folder describes, or those of an archive or folder; see `locate` for errors."""
     return open_archive(locate(raw, archives).path).source

@@ -1,4 +1,4 @@
-"""What the owners of a data set publish about an archive of it."""
+"""What the publisher of a data set states about one of its archives."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ class Published:
     """A published archive.
 
     Attributes:
-        bytes: its length; None if not published.
-        where: its address or page, for messages.
+        bytes: length of the archive; None if not published.
+        where: address of the archive or of its page, for messages.
         url: address that needs no account; None if there is none.
         sha256, md5: hex digests; None if not published.
         entries: number of pictures; None if not published.
@@ -24,12 +24,12 @@ class Published:
 
     @property
     def length(self) -> str:
-        """The length as text, for messages."""
+        """The published length as text, for messages."""
         return "an unpublished length" if self.bytes is None else f"{self.bytes:,} bytes"
 
     @property
     def checksum(self) -> str | None:
-        """The digest as text, for messages: `sha256 …` or `md5 …`."""
+        """The published digest as text, for messages: `sha256 …` or `md5 …`."""
         if self.sha256:
             return f"sha256 {self.sha256}"
         return f"md5 {self.md5}" if self.md5 else None
