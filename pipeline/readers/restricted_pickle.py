@@ -30,7 +30,7 @@ _NAMES = {
     "__builtin__.bytes": _BYTES,  # and how they write empty bytes
     "builtins.bytes": _BYTES,
 }
-"""All that a pickle may name, and what is meant by it."""
+"""The names that a pickle may use, and their meanings."""
 
 _OPERATIONS = {
     *(
@@ -54,7 +54,7 @@ _OPERATIONS = {
     *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
     *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "PROTO", "FRAME", "STOP"),
 }
-"""What a pickle of plain data may do: neither sets nor objects nor registered extensions."""
+"""The operations allowed in a pickle of plain data; those for sets, objects and registered extensions are missing."""
 
 _PUT = ("PUT", "BINPUT", "LONG_BINPUT")
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))

@@ -1,17 +1,18 @@
-"""Make the raw folder of a set from a drawn archive, the archive that is there, or upstream's.
+"""Make the raw folder of a set from a synthetic archive, an archive in the archives folder, or a download.
 
-The raw folder says in `source.json` what the pictures come from, and holds only what the archives folder does not:
+`source.json` in the raw folder describes the source. The raw folder holds pictures only if they must be unpacked or
+copied:
 
     source                     what the raw folder holds                        kind          place
     an LSUN zip                the LMDB, unpacked                               lmdb          raw
     a folder with an LMDB      nothing; it is read in place                     lmdb          archives
     a folder of pictures       nothing; it is read in place                     folder        archives
-    a tar or a zip of them     nothing; it is read in place                     tar, zip      archives
+    a tar or zip of pictures   nothing; it is read in place                     tar, zip      archives
     parquet file or folder     nothing; it is read in place                     parquet       archives
     Imagenet32's pickles       nothing; they are read in place                  pickles       archives
-    a drawn archive            its LMDB, tar or zip, and the tables of truth    as above      raw
+    a synthetic archive        its LMDB, tar or zip, and ground-truth tables    as above      raw
 
-Captions that lie beside the pictures of a tar are collected in `captions.parquet`.
+Captions in a tar are collected in `captions.parquet`.
 
 There is no fallback: a missing archive is an error.
 """
@@ -45,22 +46,21 @@ def acquire(
     drawn: Path | None = None,
     fetched: Checksums | None = None,
 ) -> dict[str, Any]:
-    """Make the raw folder `to` of a set; see the head of this module.
+    """Make the raw folder `to` of a set; see the module docstring.
 
     Args:
-        archives: the set's folder of archives; a download is kept there.
-        drawn: the folder that draw-miniature made, for the source `miniature`.
-        fetched: checksums of the archive that has just been downloaded and verified, so that it is not read again.
+        archives: folder of the set's archives; a download is kept there.
+        drawn: output folder of draw-miniature; needed only for the source `miniature`.
+        fetched: checksums of the archive if it has just been downloaded and verified; then it is not hashed again.
 
     Returns:
         The content of `source.json`.
 
     Raises:
-        MissingInput: there is no such archive.
-        CorruptData: it is damaged or holds no pictures.
-        ChecksumMismatch: it is not upstream's, and `checksum` demands that.
-        BadParameters: the section relies on something that upstream does not publish, or `drawn` is missing.
-        DownloadFailed: upstream's archive could not be downloaded.
+        MissingInput: the archive does not exist. CorruptData: the archive is damaged or holds no pictures.
+            ChecksumMismatch: the archive is not the published one, and `checksum` demands that.
+        BadParameters: the section relies on something that is not published, or `drawn` is missing.
+        DownloadFailed: the published archive could not be downloaded.
     """
     stand_in = None
     if section.source == "miniature":
@@ -86,20 +86,20 @@ def describe_source(source: Path, *, to: Path) -> dict[str, Any]:
         The content of `source.json`.
 
     Raises:
-        MissingInput, CorruptData: it is not there, is damaged, or holds no pictures.
+        MissingInput, CorruptData: `source` does not exist, is damaged, or holds no pictures.
     """
     return _make_raw_folder("archive", source, measure(source), to, upstream=False)
 
 
 def check_drawn(drawn: Path | None, command: str) -> tuple[Path, str]:
-    """The folder of drawn archives that a command made, and what it drew.
+    """Check the output folder of a draw command; return the folder, and what it holds, such as `drawn rooms`.
 
     Args:
-        command: the command, for messages.
+        command: name of the command, for messages.
 
     Raises:
         BadParameters: `drawn` is None.
-        MissingInput: nothing has been drawn there.
+        MissingInput: the folder holds no synthetic archive.
     """
     if drawn is None:
         raise BadParameters(f"--drawn: missing; source: miniature expects the folder that dcgan {command} made")
@@ -113,7 +113,7 @@ def check_drawn(drawn: Path | None, command: str) -> tuple[Path, str]:
 def _make_raw_folder(
     source: str, archive: Path, sums: Checksums, to: Path, *, upstream: bool, drawn_as: str | None = None
 ) -> dict[str, Any]:
-    """Make the raw folder `to`; of a drawn archive, which `drawn_as` describes, everything is copied to it."""
+    """Make the raw folder `to`; a synthetic archive (described by `drawn_as`) and its tables are copied to it."""
     beside = archive.parent
     lists = [files.sha256_file(beside / name) for name in LISTS if (beside / name).exists()]
     drawn_files = [path for path in sorted(beside.iterdir()) if path.name != DRAWN_NOTE] if drawn_as else []
@@ -131,7 +131,7 @@ def _make_raw_folder(
         if work is None:
             return dict(files.read_json(to / "source.json"))
         for path in drawn_files:
-            if path != archive or not unpacked_bytes(path):  # an unpacked zip need not be kept as well
+            if path != archive or not unpacked_bytes(path):  # a zip that was unpacked is not copied too
                 shutil.copyfile(path, work.result / path.name)
         described = _describe(source, archive, sums, work.result, upstream, drawn_as)
         if (table := celeba_table(beside)) is not None:
@@ -144,7 +144,7 @@ def _make_raw_folder(
 def _describe(
     source: str, archive: Path, sums: Checksums, result: Path, upstream: bool, drawn_as: str | None
 ) -> Description:
-    """Unpack to the folder `result` what has to be unpacked, and count the pictures."""
+    """Unpack a zip with an LMDB to the folder `result`, and count the pictures."""
     found = open_archive(archive, unpack_to=result)
     place: Place = "raw" if drawn_as or (result / "data.mdb").exists() else "archives"
     entries = found.source.entries()
@@ -161,9 +161,9 @@ def _describe(
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:
-    """The content of `to/source.json`, if `to` holds what a zip was unpacked to that was then removed.
+    """The content of `to/source.json`, if `to` holds the unpacked content of a zip that has since been removed.
 
-    This matters outside DVC only: DVC deletes an output before it runs its stage again.
+    This matters only outside DVC: DVC deletes an output before it runs its stage again.
     """
     try:
         described: dict[str, Any] = files.read_json(removed_note(archive))

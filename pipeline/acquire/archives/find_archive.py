@@ -1,4 +1,4 @@
-"""Find the archive of a set, download it if the profile asks for that, and compare it with what upstream publishes."""
+"""Find the archive of a set, download it if the profile says so, and verify it against the published checksums."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from pipeline.datasets.published import Published
 
 
 def published(section: AcquireConfig) -> Published | None:
-    """What upstream publishes about the section's archive; None for a name that it does not have, or a drawn archive.
+    """What is published about the section's archive; None if it is synthetic or not a published one.
 
     Raises:
-        BadParameters: the section relies on something that upstream does not publish.
+        BadParameters: the section relies on something that is not published.
     """
     if section.source == "miniature":
         return None
@@ -28,11 +28,11 @@ def published(section: AcquireConfig) -> Published | None:
 
 
 def fetch_and_verify(section: AcquireConfig, archives: Path) -> Checksums:
-    """Checksums of the section's archive, which is downloaded first where `source` says so and it is not there.
+    """Verify the section's archive and return its checksums; download it first if needed and `source` allows that.
 
     Raises:
-        MissingInput: it is not there.
-        ChecksumMismatch: it is not upstream's, and the section demands that.
+        MissingInput: the archive does not exist. ChecksumMismatch: the archive is not the published one, and the
+            section demands that.
         BadParameters, DownloadFailed: see `published` and `download`.
     """
     known = published(section)
@@ -60,10 +60,10 @@ def fetch_and_verify(section: AcquireConfig, archives: Path) -> Checksums:
 
 
 def measure(archive: Path) -> Checksums:
-    """Checksums of an archive's file, or of the one file in a folder that holds its pictures.
+    """Compute the checksums of an archive: of its file, or of the one file in a folder that holds all pictures.
 
-    Of several files, such as a folder of pictures, the SHA-256 is that of the list of (key, length): it stands in for
-    the contents, which are hashed one by one when the pictures are prepared.
+    If there are several files, such as a folder of pictures, the SHA-256 is that of the list of (key, length). The
+    contents are hashed later, one by one, when the pictures are prepared.
 
     Raises:
         MissingInput, CorruptData: see `raw_folder.open_archive`.
@@ -78,7 +78,7 @@ def measure(archive: Path) -> Checksums:
 
 
 def check_shape(section: AcquireConfig, archive: Path, known: Published | None) -> None:
-    """Where upstream's own archive is demanded, compare its length, which costs nothing.
+    """If the section demands the published archive, compare the length, without reading the file.
 
     Raises:
         ChecksumMismatch: the archive is a folder, or has another length.
@@ -94,7 +94,7 @@ def check_shape(section: AcquireConfig, archive: Path, known: Published | None) 
 
 
 def warn_of_link(archive: Path) -> None:
-    """Warn of an archive that is a link to a folder: it is read, but `dvc repro` does not notice when it changes."""
+    """Warn if the archive is a link to a folder: it can be read, but `dvc repro` does not notice when it changes."""
     if archive.is_symlink() and archive.is_dir():
         progress.warn(
             f"{archive}: DVC does not look through a linked folder: changes in it are not noticed; link the file, use "
@@ -103,7 +103,7 @@ def warn_of_link(archive: Path) -> None:
 
 
 def missing(archive: Path, known: Published | None) -> MissingInput:
-    """The error for an archive that is not there: what is expected, where it comes from, and what the folder holds."""
+    """The error for a missing archive: what is expected, where to get it, and what the folder holds."""
     advice = "put it there, or change `archive`"
     if known:
         advice = f"put it there: {known.length}, {known.checksum or 'no checksum known'}, from {known.where}"

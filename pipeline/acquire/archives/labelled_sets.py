@@ -1,8 +1,8 @@
-"""Make a benchmark's folder: an image set for each split, and `source.json`, which says what they come from.
+"""Make the folder of a labelled benchmark: an image set for each split, and `source.json`, which describes the source.
 
-The pictures of these sets are published as pixels, small and square: nothing is decoded or resized. A picture's key is
-its split and its place in upstream's order, and its label is its class. There is no fallback: a missing archive is an
-error.
+The pictures of these sets are published as pixels, small and square: nothing is decoded or resized. The key of a
+picture is its split and its position in the published order; its label is its class. There is no fallback: a missing
+archive is an error.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Picture
 
 PUBLISHED = cifar10.ARCHIVES | cifar10.MEMBERS | svhn.ARCHIVES | mnist.ARCHIVES
-"""What upstream publishes about each file, by its name."""
+"""What is published about each file, by file name."""
 
 _LOCATE: dict[str, Callable[[Path], list[Path]]] = {
     "cifar10": cifar10.locate,
@@ -47,23 +47,22 @@ _CHUNK = 8192  # pictures written at a time: 25 MB
 def acquire_benchmark(
     section: BenchmarkConfig, *, archives: Path, to: Path, drawn: Path | None = None
 ) -> dict[str, Any]:
-    """Make the folder `to` of a benchmark; see the head of this module.
+    """Make the folder `to` of a benchmark; see the module docstring.
 
     Args:
-        archives: the set's folder of archives; downloads are kept there.
-        drawn: the folder that draw-benchmarks made, for the source `miniature`.
+        archives: folder of the set's archives; downloads are kept there.
+        drawn: output folder of draw-benchmarks; needed only for the source `miniature`.
 
     Returns:
-        The content of `source.json`: `source`, `data_set`, `archives` (name, bytes and sha256 of each file), `count` of
-        each split, `classes` in the order of their numbers, `upstream`, whether every file has upstream's checksum,
-        and, for drawn pictures, `stand_in`, which says what was drawn.
+        The content of `source.json`: `source`; `data_set`; `archives` (name, bytes and sha256 of each file); `count`
+        (pictures of each split); `classes` (names in the order of the class numbers); `upstream` (whether every file
+        has the published checksum); for synthetic pictures also `stand_in` (what they show).
 
     Raises:
-        MissingInput: a file is not there.
-        CorruptData: one is damaged, or holds something else.
-        ChecksumMismatch: one is not upstream's, and `checksum` demands that.
+        MissingInput: a file does not exist. CorruptData: a file is damaged, or holds something else. ChecksumMismatch:
+            a file is not the published one, and `checksum` demands that.
         BadParameters: `drawn` is missing.
-        DownloadFailed: upstream's file could not be downloaded.
+        DownloadFailed: a published file could not be downloaded.
         PipelineError: the disk has too little free space.
     """
     stand_in: dict[str, str] = {}
@@ -76,7 +75,7 @@ def acquire_benchmark(
         if work is None:
             return dict(files.read_json(to / "source.json"))
         splits = _READ[section.data_set](archives)
-        # The chunks and the shards made of them lie side by side until the result is published.
+        # The chunks and the shards made from them are both on the disk until the result is published.
         require_free_space(to.parent, 2 * sum(split.images.size for split in splits.values()), f"the set {to.name}")
         for name, split in splits.items():
             _write(name, split, work.scratch / name, work.result / name)
@@ -95,7 +94,7 @@ def acquire_benchmark(
 
 
 def find_files(section: BenchmarkConfig, archives: Path) -> dict[str, Checksums]:
-    """Checksums of the set's files by their names; files are downloaded first where `source` says so.
+    """Verify the set's files and return their checksums by name; download missing files first if `source` allows that.
 
     Raises:
         MissingInput, ChecksumMismatch, DownloadFailed: see `acquire_benchmark`.
@@ -124,10 +123,10 @@ def find_files(section: BenchmarkConfig, archives: Path) -> dict[str, Checksums]
 
 
 def require_files(section: BenchmarkConfig, archives: Path) -> list[Path]:
-    """Paths of the set's files; none is read, and some may be missing if they can be downloaded.
+    """Paths of the set's files, without reading them; files that can be downloaded may be missing.
 
     Raises:
-        MissingInput: a file is not there and will not be fetched.
+        MissingInput: a file does not exist and will not be downloaded.
     """
     paths = _LOCATE[section.data_set](archives)
     refused = [path for path in paths if not path.is_file() and (section.source != "upstream" or not _known_url(path))]
@@ -161,9 +160,9 @@ def _not_upstream(path: Path, found: Checksums) -> str:
 
 
 def _write(name: str, split: LabelledSplit, chunks: Path, to: Path) -> None:
-    """Write a split as an image set, over chunks of which an interrupted run may have left some."""
+    """Write a split as an image set, by way of chunks; chunks that an interrupted run has left are overwritten."""
     count, side = len(split.labels), split.images.shape[1]
-    digits = max(6 if name == "extra" else 5, len(str(count - 1)))  # so that the order of keys is upstream's
+    digits = max(6 if name == "extra" else 5, len(str(count - 1)))  # so that key order is the published order
     starts = range(0, count, _CHUNK)
     with progress.bar(f"writing {name}", count) as advance:
         for number, start in enumerate(starts):

@@ -1,4 +1,4 @@
-"""Download one of LSUN's archives by its name, from upstream or from a mirror, with a profile or without."""
+"""Download one of LSUN's archives by name, from the publisher or a mirror, with or without a profile."""
 
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ def named_section(
     """The section that a profile would have for an archive.
 
     Args:
-        category: of scenes; None for the test set.
+        category: category of scenes; None for the test set.
         split: `train`, `val` or `test`.
         thing: category of objects, instead of scenes.
-        any_checksum: take whatever archive has this name; else it must be upstream's, as far as that can be told.
+        any_checksum: accept any archive of this name; if False, it must match the published length and checksum, if
+            there are any.
 
     Raises:
         BadParameters: there is no such archive.
@@ -41,7 +42,7 @@ def named_section(
         archive=name,
         checksum="upstream" if known and known.checksum and not any_checksum else "any",
         keep_archive=True,
-        count=1,  # of drawn pictures; not used for this source, and neither is the next
+        count=1,  # this and the next value are for synthetic pictures only
         planted_share=0.0,
     )
 
@@ -49,21 +50,21 @@ def named_section(
 def acquire_from(
     folder: str | None, section: AcquireConfig, *, archives: Path, to: Path, connections: int
 ) -> dict[str, Any]:
-    """Download the section's archive if it is not there, then make the raw folder `to`; see `acquire.acquire`.
+    """Download the section's archive if it is missing, then make the raw folder `to`; see `acquire.acquire`.
 
     Args:
-        folder: address of the folder, upstream's or a mirror's, that holds the archive; None for upstream's.
-        connections: most connections at a time.
+        folder: address of the folder that holds the archive, such as that of a mirror; None for the publisher's.
+        connections: maximum number of connections at a time.
 
     Raises:
-        BadParameters: the section draws its archive, so that there is nothing to fetch, or demands what upstream does
-            not publish.
+        BadParameters: the section's archive is synthetic, so there is nothing to download; or it relies on something
+            that is not published.
         PipelineError: see `download` and `acquire`.
     """
     archive = archives / section.archive
     if section.source == "miniature":
         raise BadParameters("--url: this set's pictures are drawn (source: miniature), not fetched")
-    known = published(section)  # before 43 GB are fetched
+    known = published(section)  # checked before 43 GB are downloaded
     if section.checksum == "any":
         known = None
     unpacked = removed_note(archive).exists() and (to / "source.json").exists()

@@ -1,7 +1,7 @@
-"""The sections `acquire.SET` of a profile: where a set's pictures come from.
+"""The sections `acquire.SET` of a profile, which say where a set's pictures come from.
 
-They are a package of their own, because drawing and downloading both read them, and an edit of one must not run the
-other again.
+They are a separate package, because both the draw commands and the downloads read them, and an edit of the code of one
+must not rerun the other.
 """
 
 from typing import Literal
@@ -13,20 +13,20 @@ from pipeline.core import params
 SourceName = Literal["miniature", "archive", "upstream"]
 
 DRAWN_NOTE = "drawn.json"
-"""File in a folder of drawn archives: `stand_in` says what was drawn; null where the profile names another source."""
+"""File in the output folder of a draw command. `stand_in` says what was drawn; null if nothing was."""
 
 
 class AcquireConfig(params.Section):
     """Where a set's pictures come from.
 
     Attributes:
-        source: `miniature`: the archive that draw-miniature draws; `archive`: the one in the archives folder;
-            `upstream`: the same, downloaded first if it is not there.
+        source: `miniature`: the synthetic archive that draw-miniature makes; `archive`: the archive in the archives
+            folder; `upstream`: the same, downloaded first from the original publisher if it is missing.
         archive: name of the file or folder in the archives folder.
-        checksum: `upstream` demands upstream's length and digest, `any` only notes whether they are upstream's.
+        checksum: `upstream` demands the published length and digest; `any` only records whether they match.
         keep_archive: whether an LSUN zip stays in the archives folder once it has been unpacked and verified.
-        count: pictures to draw (source `miniature` only).
-        planted_share: share of them that are near-duplicates planted on purpose (source `miniature` only).
+        count: number of pictures to render (source `miniature` only).
+        planted_share: share of them that are planted copies: near-duplicates made on purpose (source `miniature` only).
     """
 
     source: SourceName
@@ -43,7 +43,7 @@ class BenchmarkConfig(params.Section):
     Attributes:
         data_set: the benchmark whose files are read.
         source, checksum: as in `AcquireConfig`, for all files of the benchmark.
-        train, test: pictures to draw for each split (source `miniature` only).
+        train, test: number of pictures to render for each split (source `miniature` only).
     """
 
     data_set: Literal["cifar10", "svhn", "mnist"]

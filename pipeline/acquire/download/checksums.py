@@ -19,7 +19,7 @@ class Checksums:
     md5: str
 
     def match(self, published: Published) -> bool:
-        """Whether a published digest is that of this file; False where only its length, or nothing, is published."""
+        """Whether a published digest equals that of this file; False if no digest is published."""
         if published.sha256:
             return self.sha256 == published.sha256
         return published.md5 is not None and self.md5 == published.md5

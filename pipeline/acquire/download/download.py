@@ -1,8 +1,8 @@
 """Download one file over HTTP, with retries until it is complete.
 
-Received bytes are kept in `NAME.part` beside the final name, see `partial_file`. A broken transfer, or one whose
-process was killed, is resumed there; bytes of two versions of a file are never mixed. Only a complete and verified file
-gets its final name.
+Received bytes are kept in `NAME.part` next to the final file; see `partial_file`. A broken or killed transfer is
+resumed from these bytes. Bytes of two versions of a file are never mixed. Only a complete and verified file gets its
+final name.
 """
 
 import urllib.parse
@@ -22,7 +22,7 @@ from pipeline.core.errors import ChecksumMismatch, CorruptData, DownloadFailed
 __all__ = ["CONNECTIONS", "TRIES", "download"]
 
 CONNECTIONS = 4
-"""Most connections at a time for a large file, if the server sends ranges of it."""
+"""Maximum number of connections at a time for a large file, if the server supports ranges."""
 
 _BLOCK = 1 << 20
 
@@ -40,8 +40,8 @@ def download(
 ) -> Checksums:
     """Download `url` to the file `to`, and resume what an earlier call received.
 
-    A server may replace a file without changing ETag, Last-Modified and length. Only a digest shows this or, for a zip,
-    its own checksums, which are compared where no digest is known.
+    A server may replace a file without changing ETag, Last-Modified and length. Only a digest shows this. For a zip
+    without a known digest, the checksums inside the zip are compared.
 
     Args:
         url: `http:`, `https:` or `file:`, or a plain path.
@@ -49,8 +49,8 @@ def download(
         length: bytes to expect, if known.
         sha256, md5: digests to expect, if known.
         pause: seconds before the second attempt; doubled for each further one.
-        timeout: seconds without a byte until a connection counts as dead.
-        connections: most connections at a time, for a large file.
+        timeout: seconds without a byte until a connection counts as dead. connections: maximum number of connections at
+            a time, for a large file.
 
     Returns:
         Length and digests of the file.
@@ -58,7 +58,7 @@ def download(
     Raises:
         DownloadFailed: the server refused, sent something else, or kept failing; received bytes are kept.
         ChecksumMismatch: the complete file is not the expected one; it is deleted.
-        CorruptData: the complete file is called a zip and is none, or is damaged; it is deleted.
+        CorruptData: the complete file is named `.zip` but is not a valid zip; it is deleted.
         Busy: another process is downloading this file.
         PipelineError: the disk has too little free space.
     """
@@ -110,7 +110,7 @@ def _copy(source: Path, part: PartialFile) -> None:
 
 
 def _problem_of_zip(path: Path) -> str | None:
-    """What is wrong with a file that should be a zip, each member of which is read; None for a valid one."""
+    """Read every member of a file that should be a zip; return what is wrong with it, or None for a valid zip."""
     with path.open("rb") as file:
         if file.read(512).lstrip()[:1] == b"<":
             return "a web page, not a zip"

@@ -1,6 +1,6 @@
 """Request a file or a range of it over HTTP, interpret the response, and read its body block by block (RFC 9110).
 
-Nothing here writes. A failure that may be temporary becomes `RetryableError`, any other `DownloadFailed`.
+This module writes no files. A failure that may be temporary becomes `RetryableError`, any other `DownloadFailed`.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ TIMEOUT = 120.0
 
 _BLOCK = 1 << 18
 _CONNECT_TIMEOUT = 30.0
-_SLOWEST = 1024  # bytes a second; a slower transfer counts as stalled
+_SLOWEST = 1024  # bytes per second; a slower transfer counts as stalled
 
 
 class RetryableError(Exception):
-    """A failure that may be temporary; the server asks to wait `pause` seconds."""
+    """A failure that may be temporary; `pause` is the number of seconds that the server asks to wait."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
@@ -35,7 +35,7 @@ class RetryableError(Exception):
 
 
 class FileChanged(Exception):
-    """The server's file is not, or no longer, the version of the partial file."""
+    """The server's file is another version than the partial file."""
 
 
 class RangesUnsupported(Exception):
@@ -51,7 +51,7 @@ class RangeResponse:
         version: what the response headers say about the file.
         start: offset of the body's first byte in the file.
         length: bytes of the body; None if the server does not state it.
-        delimited: whether a cut body can be recognised.
+        delimited: whether a truncated body can be recognised.
         ranges: whether ranges of this version can be requested.
     """
 
@@ -63,7 +63,7 @@ class RangeResponse:
     ranges: bool
 
     def blocks(self, timeout: float) -> Iterator[bytes]:
-        """The body as it arrives, without waiting for full blocks, so that a cut loses no received byte.
+        """Yield the body as it arrives, without waiting for full blocks, so that no received byte is ever lost.
 
         Raises:
             RetryableError: the transfer broke off or stalled.
@@ -109,14 +109,14 @@ def request(
 
     Args:
         timeout: seconds to wait for the next byte.
-        start: the first byte wanted; where it is not 0, `known` must have a validator.
-        end: the byte after the last one wanted; None for all that follows.
+        start: offset of the first byte; if it is not 0, `known` must have a validator.
+        end: offset after the last byte; None for the rest of the file.
 
     Raises:
         RetryableError: no connection, or a temporary failure of the server.
         FileChanged: the file is another version than `known`.
         RangesUnsupported: `end` was given, and the server sends the whole file.
-        DownloadFailed: the server refuses, or sends something else than the file.
+        DownloadFailed: the server refuses, or sends something other than the file.
     """
     headers = {}
     if start or end is not None:
@@ -166,7 +166,7 @@ def _interpret(
             raise FileChanged("the server sent another range than the requested one")
         length, total = covered, None if match[3] == "*" else int(match[3])
     version = _version(response, url, total)
-    if status == 206:  # it need not repeat every header of the whole file
+    if status == 206:  # such a response need not repeat every header of the whole file
         if known is None or known.differs(version):
             raise FileChanged("the file on the server has changed")
         version = replace(known, url=version.url, total=known.total if total is None else total)
@@ -197,8 +197,8 @@ def _check_content(response: requests.Response, url: str) -> None:
 def _version(response: requests.Response, url: str, total: int | None) -> FileVersion:
     """The version that the headers describe.
 
-    A date is a strong validator only if it is at least a second old (RFC 9110, section 8.8.2.2), and does not replace a
-    weak ETag (section 13.1.5).
+    A Last-Modified date is a strong validator only if it is at least a second old (RFC 9110, section 8.8.2.2). It does
+    not replace a weak ETag (section 13.1.5).
     """
     etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
     validator = None

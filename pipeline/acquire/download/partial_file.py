@@ -1,11 +1,11 @@
-"""The received bytes of an incomplete download, kept beside its final name, and the version of the file.
+"""The received bytes of an incomplete download, kept next to the final file, and the version of the file.
 
     NAME.part          the bytes
     NAME.part.version  the address, ETag, date and length of the file and, while several connections download it, the
                        ranges received; without ranges, all bytes up to the end of the partial file count
 
-A partial file holds bytes of one version only. It is truncated before another version is noted, and ranges beyond its
-end do not count.
+A partial file holds bytes of one version only. It is truncated before another version is recorded. Ranges beyond its
+end are ignored.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class FileVersion:
     Attributes:
         url: the requested address.
         etag, modified: the headers ETag and Last-Modified; None if not sent.
-        validator: the one to send as If-Range, which guarantees equal bytes; None if neither is strong enough.
+        validator: the ETag or date to send as If-Range, which guarantees equal bytes; None if neither is strong enough.
         total: length of the whole file in bytes; None if not stated.
     """
 
@@ -42,7 +42,7 @@ class FileVersion:
     total: int | None
 
     def differs(self, other: "FileVersion") -> bool:
-        """Whether two responses describe different files, by what both of them state."""
+        """Whether two responses describe different files; only values that both state are compared."""
         pairs = ((self.etag, other.etag), (self.modified, other.modified), (self.total, other.total))
         return any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs)
 
@@ -57,10 +57,10 @@ class FileVersion:
 
 
 class PartialFile:
-    """The received bytes of one file; see the head of this module.
+    """The received bytes of one file; see the module docstring.
 
     Attributes:
-        path: of the partial file.
+        path: path of the partial file.
         version: the version of the file; None if unknown, which makes the bytes useless.
     """
 
@@ -115,25 +115,25 @@ class PartialFile:
             view, offset = view[written:], offset + written
 
     def reset(self, version: FileVersion | None) -> None:
-        """Drop all bytes; those to come are of `version`."""
+        """Drop all bytes; bytes written from now on are of `version`."""
         os.ftruncate(self._handle, 0)
         self.version, self._ranges = version, None
         self._save()
 
     def update_version(self, version: FileVersion) -> None:
-        """Keep the bytes; `version` describes the same file, perhaps in more detail."""
+        """Keep the bytes and replace the version; `version` describes the same file, perhaps in more detail."""
         if (self.version, self._ranges) != (version, None):
             self.version = version
             self._save()
 
     def allow_any_order(self) -> None:
-        """Accept bytes in any order from now on; they count once `mark_received` is called."""
+        """Accept bytes in any order from now on; they count only after `mark_received` is called."""
         if self._ranges is None:
             self._ranges = [(0, self._end)]
             self._save()
 
     def require_order(self) -> None:
-        """Accept bytes in order only from now on; those beyond the first gap are dropped."""
+        """Accept bytes only in order from now on; bytes beyond the first gap are dropped."""
         if self._ranges is not None:
             os.ftruncate(self._handle, self.prefix)
             self._ranges = None
@@ -183,7 +183,7 @@ def open_partial_file(to: Path) -> Iterator[PartialFile]:
     to.parent.mkdir(parents=True, exist_ok=True)
     handle = _lock(path)
     try:
-        for left_over in path.parent.glob(f".{glob.escape(path.name)}.version.*.tmp"):  # of a process that was killed
+        for left_over in path.parent.glob(f".{glob.escape(path.name)}.version.*.tmp"):  # left by a killed process
             left_over.unlink(missing_ok=True)
         part = PartialFile(path, handle)
         try:

@@ -1,7 +1,7 @@
 """Download the missing ranges of a large file over several connections.
 
-Ranges are handed out in order, and one counts once it is complete: a killed process loses at most one range for each
-connection.
+Ranges are assigned in order, and a range counts only when it is complete. So a killed process loses at most one range
+per connection.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ MIN_BYTES = 64 << 20
 """Missing bytes above which several connections are used."""
 
 RANGE_BYTES = 16 << 20
-"""Bytes in a request of each connection."""
+"""Bytes per request."""
 
 PROGRESS_BYTES = 1 << 16
-"""Bytes that an attempt has to receive to reset the count of failures, so that retries end."""
+"""Minimum number of bytes that an attempt must receive to reset the count of failures; so retries end."""
 
 
 def download_ranges(
@@ -38,18 +38,18 @@ def download_ranges(
 ) -> None:
     """Download all missing ranges.
 
-    A connection that receives nothing, or is refused, is given up while there are others; so two connections are used
-    with a server that allows two.
+    A connection that is refused or receives nothing is closed for good if others remain. So a server that allows two
+    connections is used with two.
 
     Args:
         first: an open response that begins at the first gap; the first range is read from it.
-        connections: most connections at a time.
-        pause: seconds before a connection that broke within a range is opened again.
+        connections: maximum number of connections at a time. pause: seconds before a connection that broke within a
+            range is opened again.
         timeout: seconds without a byte until a connection counts as dead.
-        advance: called with each number of bytes received.
+        advance: called with the number of bytes after each block received.
 
     Raises:
-        RetryableError, DownloadFailed: the last connection failed in this way.
+        RetryableError, DownloadFailed: the last remaining connection failed.
         FileChanged: the server's file has changed.
         RangesUnsupported: the server no longer sends ranges.
     """
@@ -125,7 +125,7 @@ class _RangeDownload:
     def _fetch(
         self, session: requests.Session, first: RangeResponse | None, start: int, end: int
     ) -> tuple[int, BaseException | None]:
-        """Download one range; the offset after the last received byte, and the failure if there was one."""
+        """Download one range; return the offset after the last received byte, and the failure if there was one."""
         here = start
         try:
             with self._response(session, first, start, end) as answer:
@@ -151,7 +151,7 @@ class _RangeDownload:
         with contextlib.ExitStack() as stack:
             if first:
                 answer = first
-                stack.callback(first.response.close)  # it would send more than the range
+                stack.callback(first.response.close)  # the response continues after the range
             else:
                 answer = stack.enter_context(
                     request(session, self.url, self.timeout, start=start, end=end, known=self.version)

@@ -23,12 +23,12 @@ from pipeline.core.disk import require_free_space
 from pipeline.core.errors import DownloadFailed
 
 TRIES = 8
-"""Attempts in a row without progress before giving up; with their pauses, about one and a half minutes."""
+"""Attempts in a row without progress before giving up; with the pauses, about one and a half minutes."""
 
 ACCEPT_ANY = "if this one is meant, accept any checksum (--any-checksum, or checksum: any)"
 """Advice in an error about a file that is not the expected one."""
 
-_RESTARTS = 2  # of a file that changes during the download, or whose server contradicts itself
+_RESTARTS = 2  # if the file changes during the download, or the server contradicts itself
 _LONGEST_PAUSE = 60.0
 _LONGEST_ASKED_PAUSE = 600.0
 
@@ -40,8 +40,8 @@ class RetryingDownload:
     Attributes:
         url, length, pause, timeout, connections: as in `download`.
         has_digest: whether the complete file will be compared with a digest.
-        best: most bytes of the present version received so far.
-        failures: attempts in a row that did not add to them.
+        best: maximum number of bytes of the present version received so far. failures: attempts in a row that did not
+            increase `best`.
         restarts: how often the file changed during the download.
     """
 
@@ -73,7 +73,7 @@ class RetryingDownload:
                     self._restart(error)
 
     def _known(self) -> FileVersion | None:
-        """The version of the partial file; None if it came from another address, whose ETag may name other bytes."""
+        """The version of the partial file; None if it came from another address, whose ETags mean other bytes."""
         version = self.part.version
         if version and version.url != redacted(self.url) and not self.has_digest:
             return None
@@ -159,7 +159,7 @@ class RetryingDownload:
             raise DownloadFailed(
                 f"{redacted(self.url)}: {error}, the server asks to wait {error.pause:,.0f} s; {kept} then"
             )
-        # Jitter: clients that were cut off together must not all return together.
+        # Jitter: clients that were cut off at the same time must not all retry at the same time.
         drawn = random.SystemRandom().uniform(0.5, 1.0) * min(self.pause * 2 ** (self.failures - 1), _LONGEST_PAUSE)
         seconds = max(drawn, error.pause)
         progress.say(f"{redacted(self.url)}: {error}; trying again in {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""Checks of archives, disk, device and libraries before a run: `doctor`. Nothing is hashed, read through or written."""
+"""Check archives, disk, device and libraries before a run: `doctor`. No file is hashed, read completely or written."""
 
 import importlib.metadata
 import os
@@ -25,17 +25,17 @@ One folder MODEL-BENCHMARK for each evaluation; none where `evaluated` or `bench
 """Content of the README in the folder of evaluations."""
 
 _PICTURE_BYTES = 10_000
-"""Estimated length of an encoded picture, for archives whose number of pictures is not published."""
+"""Estimated bytes per encoded picture, for archives whose number of pictures is not published."""
 
 _PICKLED_BYTES = 2_500
-"""The same for pickles, which hold 3,072 bytes of pixels a picture, perhaps deflated."""
+"""The same for pickles, which hold 3,072 bytes of pixels per picture and may be compressed."""
 
 _DRAWN_BYTES = 100_000
-"""Most bytes of a drawn picture in the drawn archive, in the raw folder and in DVC's cache together."""
+"""Maximum bytes per synthetic picture in the synthetic archive, the raw folder and DVC's cache together."""
 
 
 class _Side(params.Section):
-    """The one value of `prepare.SET` that the needed disk space depends on; the whole class belongs to prepare."""
+    """The only value of `prepare.SET` that affects the needed disk space; `prepare` defines the full section."""
 
     model_config = pydantic.ConfigDict(extra="ignore")
     side: int = pydantic.Field(gt=0)
@@ -47,15 +47,15 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     Args:
         profile: parameter file.
         name: the set.
-        archives: the set's folder of archives.
-        work: a folder on the disk that will hold the raw folder and the image set.
+        archives: folder of the set's archives. work: a folder on the disk that will hold the raw folder and the image
+            set.
 
     Raises:
-        MissingInput: the archive is not there.
-        CorruptData: the archive is cut off or holds several LMDBs.
-        ChecksumMismatch: it does not have upstream's length, and the profile demands upstream's archive.
+        MissingInput: the archive does not exist. CorruptData: the archive is cut off or holds several LMDBs.
+            ChecksumMismatch: the archive does not have the published length, and the profile demands the published
+            archive.
         PipelineError: a disk has too little free space.
-        BadParameters: the profile lacks the set, or relies on something that upstream does not publish.
+        BadParameters: the profile lacks the set, or relies on something that is not published.
     """
     section = params.load_section(profile, f"acquire.{name}", AcquireConfig)
     side = params.load_section(profile, f"prepare.{name}", _Side).side
@@ -82,7 +82,7 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     else:
         each = _PICKLED_BYTES if has_batches(archive) else _PICTURE_BYTES
         pictures = known.entries if known and known.entries and known.bytes == length else length // each
-    # Finished chunks and the shards made of them take space together until the image set is published.
+    # Finished chunks and the shards made from them are both on the disk until the image set is published.
     written = unpacked + 2 * pictures * side * side * 3
     if existing_parent(archives).stat().st_dev == existing_parent(work).stat().st_dev:
         require_free_space(work, fetched + written, f"the set {name}")
@@ -92,10 +92,10 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
 
 
 def check_benchmark(profile: Path, name: str, archives: Path) -> None:
-    """Fail when a file of a benchmark is neither there nor to be downloaded. (The files need little disk space.)
+    """Fail if a file of a benchmark is missing and will not be downloaded. Disk space is not checked: it needs little.
 
     Args:
-        archives: the benchmark's folder of archives.
+        archives: folder of the benchmark's archives.
 
     Raises:
         MissingInput, BadParameters: as for `check_archives`.
@@ -130,7 +130,7 @@ def check_all(profile: Path, names: Sequence[str], benchmarks: Sequence[str], *,
 
 
 def overview(profile: Path, names: Sequence[str], archives: Path) -> dict[str, Any]:
-    """An overview of machine, libraries and sets, to look at or for a bug report.
+    """An overview of machine, libraries and sets, also useful in a bug report.
 
     Args:
         archives: the folder with one folder of archives for each set.
@@ -196,7 +196,7 @@ def _versions(*names: str) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The model of the processor, which Linux gives only here."""
+    """The model of the CPU, which Linux states only in this file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

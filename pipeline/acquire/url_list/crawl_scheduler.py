@@ -1,8 +1,8 @@
 """Download many pictures from many hosts within limits on each host.
 
-Every request, for a picture, for a robots.txt or after a redirect, waits in the queue of its host. One thread decides
-which request is due; worker threads send it. So the limits of a host hold for all its requests, and a slow host delays
-no other.
+Every request (for a picture, for a robots.txt, or after a redirect) waits in the queue of its host. One thread decides
+which request is due; worker threads send it. So the limits apply to all requests to a host, and a slow host does not
+delay other hosts.
 """
 
 import heapq
@@ -31,7 +31,7 @@ REDIRECTS = 5
 LONGEST_PAUSE = 300.0
 """Longest pause in seconds; a host that asks for a longer one gets no more requests in this run."""
 
-_BACKOFF = 4  # pauses before the first retry; doubled for each further one
+_BACKOFF = 4  # pauses to wait before the first retry; doubled for each further one
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class CrawlLimits:
     """Limits on the load of hosts.
 
     Attributes:
-        per_host: requests to a host at a time.
-        workers: requests in all at a time.
+        per_host: maximum number of simultaneous requests to a host. workers: maximum number of simultaneous requests in
+            total.
         pause: seconds between the starts of two requests to a host.
-        tries: attempts for a picture before it has failed.
+        tries: maximum number of attempts per picture.
     """
 
     per_host: int
@@ -58,7 +58,7 @@ class _Host:
     running: int = 0
     next_start: float = 0.0
     queued_for: float | None = None  # the one valid entry of the host in `_queue_of_hosts`
-    unreachable: int = 0  # times in a row
+    unreachable: int = 0  # failures in a row
     closed: Outcome | None = None
 
 
@@ -206,7 +206,7 @@ class CrawlScheduler:
 
     def _apply_rules(self, request: PictureRequest, rules: Rules) -> None:
         assert request.robots_of is not None
-        # A redirect may have led to another host; the rules are those of the host that was requested first.
+        # A redirect may have led to another host; the rules apply to the host that was requested first.
         host = self._hosts[_host_name(request.robots_of)]
         if rules.delay > host.pause:
             host.pause = rules.delay
@@ -236,7 +236,7 @@ class CrawlScheduler:
             self._admit(replace(request, url=url, hops=request.hops + 1))
 
     def _retry(self, request: PictureRequest, host: _Host, reply: RetryLater) -> None:
-        """Queue another try; or give up this picture, or the whole host."""
+        """Queue another attempt, or give up this picture or the whole host."""
         tries = request.tries + 1
         now = time.monotonic()
         if reply.pause > LONGEST_PAUSE:
@@ -249,7 +249,7 @@ class CrawlScheduler:
         else:
             if reply.whole_host:
                 host.next_start = max(host.next_start, now + reply.pause)
-            # Jitter spreads the retries of requests that failed together; it changes no byte of the result.
+            # Jitter spreads the retries of requests that failed together; it does not affect the result.
             backoff = min(LONGEST_PAUSE, _BACKOFF * self._limits.pause * 2**request.tries) * random.uniform(0.5, 1)
             self._queue(replace(request, tries=tries), now + max(backoff, reply.pause))
 

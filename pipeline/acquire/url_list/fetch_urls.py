@@ -4,7 +4,7 @@
     to/manifest.csv       the outcome of each row, written once all rows have one
     to/journal.jsonl      the outcome of each row as soon as it is known, so that a killed run can be resumed
 
-Why it takes a list and does not search for names: docs/decisions/0004-no-scraper-of-names.md.
+docs/decisions/0004-no-scraper-of-names.md explains why this command takes a list and does not search for names.
 """
 
 import contextlib
@@ -53,25 +53,25 @@ def fetch_urls(
 ) -> dict[str, int]:
     """Download the pictures of the list `listed` to `to/pictures`, and write `to/manifest.csv`.
 
-    The next call tries failed rows again; a row with another outcome only if its URL has changed. A picture is deleted
-    when its row is no longer in the list or no longer has a licence.
+    The next call retries failed rows. It repeats a row with another outcome only if the row's URL has changed. A
+    picture is deleted when its row is no longer in the list or no longer has a licence.
 
     Args:
         listed: CSV or parquet with the columns `url`, `name` and `licence`; further ones are copied to the manifest.
         contact: e-mail or web address of the user, sent to every host.
-        per_host: requests to a host at a time.
-        workers: requests in all at a time; they change no byte of the result.
+        per_host: maximum number of simultaneous requests to a host. workers: maximum number of simultaneous requests in
+            total; it does not affect the result.
         pause: seconds between the starts of two requests to a host; its robots.txt may ask for more.
-        tries: attempts for a picture.
-        max_bytes: of a picture.
-        timeout: seconds to connect, and between two blocks.
+        tries: maximum number of attempts per picture.
+        max_bytes: maximum length of a picture file.
+        timeout: maximum seconds to connect, and between two blocks.
 
     Returns:
-        `rows`, and how many of them ended in each of `STATUSES`.
+        Counts: `rows`, and the number of rows with each of `STATUSES`.
 
     Raises:
-        MissingInput: there is no list.
-        BadParameters: a number is out of range, `contact` is no address, the list cannot be used as a whole, or `to`
+        MissingInput: the list does not exist.
+        BadParameters: a number is out of range, `contact` is not an address, the list as a whole is not usable, or `to`
             holds files that this command has not written.
         Busy: another process is fetching to `to`.
     """
@@ -106,7 +106,7 @@ def fetch_urls(
             contextlib.closing(CrawlScheduler(client, limits).fetch(requests)) as finished,
         ):
             for number, outcome in finished:
-                _note(journal, rows[number], outcome)  # before the picture: one without an entry would never be deleted
+                _note(journal, rows[number], outcome)  # before the picture: one without an entry is never deleted
                 if outcome.status == "fetched":
                     picture = to / "pictures" / rows[number].name
                     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _refuse_others(to: Path) -> None:
 
 @contextlib.contextmanager
 def _journal(to: Path) -> Iterator[BinaryIO]:
-    """The journal, to read and append to, locked: one process works on a folder."""
+    """Open the journal for reading and appending, locked, so that only one process works on a folder."""
     to.mkdir(parents=True, exist_ok=True)
     with (to / _JOURNAL).open("a+b") as journal:
         try:
@@ -171,7 +171,7 @@ def _prior_outcome(to: Path, row: UrlRow, entry: Mapping[str, Any] | None, max_b
         picture = to / "pictures" / row.name
         return outcome if picture.is_file() and picture.stat().st_size == outcome.bytes else None
     if outcome.status == "failed" or (outcome.status == "too_large" and outcome != too_large(max_bytes)):
-        return None  # with another limit, it may no longer be too large
+        return None  # with another limit the picture may be small enough
     return outcome
 
 

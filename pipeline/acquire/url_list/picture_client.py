@@ -25,24 +25,24 @@ PROGRAM = "dcgan-pipeline"
 _LONGEST_URL = 8000
 _BLOCK = 1 << 16
 _START = 64  # bytes that identify the format of a picture
-_PATIENCE = 20  # timeouts that one picture may take in all
+_PATIENCE = 20  # maximum total time per picture, in timeouts
 _MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II[*+]\0|MM\0[*+]|RIFF....WEBP"
-    rb"|BM....\0\0\0\0....[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the last is the length of a known BMP header
+    rb"|BM....\0\0\0\0....[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # the last byte is the length of a known BMP header
     re.DOTALL,
 )
 
 
 @dataclass(frozen=True)
 class PictureRequest:
-    """A request to make.
+    """A request to send.
 
     Attributes:
         number: number of the picture.
         to: file for its bytes.
-        robots_of: for a robots.txt, the site whose rules it holds.
+        robots_of: the site whose robots.txt is requested; None for a picture.
         hops: redirects followed so far.
-        tries: attempts that failed so far.
+        tries: failed attempts so far.
     """
 
     number: int
@@ -55,7 +55,7 @@ class PictureRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The final status of a picture; `bytes` and `sha256` are set where it is `fetched`."""
+    """The final status of a picture; `bytes` and `sha256` are set if the status is `fetched`."""
 
     status: str
     http_status: int | None = None
@@ -76,7 +76,7 @@ class Redirect:
 class RetryLater:
     """A failure that may be temporary.
 
-    The server asks to wait `pause` seconds, before any request to the host if `whole_host`.
+    The server asks to wait `pause` seconds; if `whole_host`, the pause applies to all requests to the host.
     """
 
     reason: str
@@ -90,7 +90,7 @@ Reply = Outcome | Redirect | RetryLater | robots.Rules
 
 
 def user_agent(contact: str) -> str:
-    """The User-Agent header: the program and its user's address, so that the owner of a host can write to them.
+    """The User-Agent header: the program and its user's address, so that the operator of a host can contact the user.
 
     Raises:
         BadParameters: `contact` is neither an e-mail address nor a web address.
@@ -104,7 +104,7 @@ def clean_url(url: str) -> str:
     """`url` as it is sent: quoted, without `..` and fragment; robots.txt is applied to the same text.
 
     Raises:
-        ValueError: it cannot be requested; the message is the reason.
+        ValueError: the URL cannot be requested; the message gives the reason.
     """
     if not url or len(url) > _LONGEST_URL:
         raise ValueError(f"longer than {_LONGEST_URL} characters" if url else "empty")
@@ -117,7 +117,7 @@ def clean_url(url: str) -> str:
         parts = urllib.parse.urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
         prepared.prepare_url(url, None)
-        prepared.prepare_url(str(prepared.url), None)  # the first time may have made a `..` of `%2e%2e`
+        prepared.prepare_url(str(prepared.url), None)  # the first call may have turned `%2e%2e` into `..`
     except (ValueError, requests.RequestException, urllib3.exceptions.HTTPError):
         usable = False
     if not usable:
@@ -131,7 +131,7 @@ def too_large(max_bytes: int) -> Outcome:
 
 
 class PictureClient:
-    """A session without cookies or logins, so that no answer depends on another; proxies as the environment says."""
+    """A session without cookies or logins, so that replies are independent. Proxies are taken from the environment."""
 
     def __init__(self, agent: str, *, per_host: int, workers: int, max_bytes: int, timeout: float) -> None:
         self._max_bytes, self._timeout = max_bytes, timeout
@@ -139,7 +139,7 @@ class PictureClient:
         self._session.headers.update({"User-Agent": agent, "Accept-Encoding": "identity"})
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         self._session.auth = lambda prepared: prepared  # else logins from ~/.netrc would be sent
-        # Idle connections count as connections: no more are kept than may be used.
+        # Servers also count idle connections, so no more are kept than may be used.
         adapter = requests.adapters.HTTPAdapter(pool_connections=2 * workers, pool_maxsize=per_host)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -194,7 +194,7 @@ class PictureClient:
         return self._save(request.to, blocks)
 
     def _save(self, to: Path, blocks: Iterator[bytes]) -> Outcome:
-        """Write a picture's bytes; stop reading as soon as the body is known to be no picture, or too large."""
+        """Write a picture's bytes; stop reading as soon as the body turns out too large, or not to be a picture."""
         digest, total, start = hashlib.sha256(), 0, b""
         with to.open("wb") as file:
             for block in blocks:

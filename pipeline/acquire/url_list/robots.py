@@ -1,7 +1,7 @@
 """The rules of a site's robots.txt for this program (RFC 9309).
 
-The standard library's parser is not used: it applies the first matching rule instead of the longest, knows neither `*`
-nor `$`, so that `Disallow: /*` allows everything, and ignores a `Crawl-delay` of half a second.
+The standard library's parser is not used: it applies the first matching rule instead of the longest; it does not
+support `*` and `$`, so `Disallow: /*` allows everything; and it ignores a fractional `Crawl-delay`.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 READ_BYTES = 512_000
-"""Bytes of a robots.txt that are read; RFC 9309 requires 500 KiB at least."""
+"""Maximum bytes of a robots.txt that are read; RFC 9309 requires at least 500 KiB."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Rules:
     """The rules of one site for one program.
 
     Attributes:
-        rules: path pattern, and whether it allows.
-        delay: least seconds between two requests.
+        rules: pairs of a path pattern and whether it allows the path.
+        delay: minimum seconds between two requests.
     """
 
     rules: tuple[tuple[str, bool], ...] = ()
     delay: float = 0.0
 
     def allow(self, url: str) -> bool:
-        """Whether `url` may be fetched: the longest matching pattern decides; of two, the one that allows."""
+        """Whether `url` may be fetched: the longest matching pattern decides; between equally long ones, allow wins."""
         parts = urllib.parse.urlsplit(url)
         path = urllib.parse.unquote_to_bytes((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         matching = [(len(pattern), allows) for pattern, allows in self.rules if _matches(pattern, path)]
@@ -34,7 +34,7 @@ class Rules:
 
 
 def parse(body: bytes, program: str) -> Rules:
-    """The rules for `program`: those of its own groups, else those for `*`. Any bytes can be parsed."""
+    """Parse the rules for `program`: those of its own groups, else those for `*`. Any bytes can be parsed."""
     groups: dict[str, tuple[list[tuple[str, bool]], list[float]]] = {}
     named: list[str] = []
     in_rules = False
@@ -61,7 +61,7 @@ def parse(body: bytes, program: str) -> Rules:
 
 
 def _matches(pattern: str, path: bytes) -> bool:
-    """Whether a pattern with `*` (anything) and a last `$` (the end) matches; in linear time for every pattern."""
+    """Whether a pattern with `*` (any text) and a final `$` (the end) matches, in linear time for every pattern."""
     to_the_end = pattern.endswith("$")
     first, *others = (urllib.parse.unquote_to_bytes(part) for part in pattern.removesuffix("$").split("*"))
     if not path.startswith(first):

@@ -1,4 +1,4 @@
-"""A user's list of pictures, CSV or parquet with the columns `url`, `name` and `licence`, read and checked."""
+"""Read and check a user's list of pictures: CSV or parquet with the columns `url`, `name` and `licence`."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from pipeline.readers.base import SUFFIXES
 
 NEEDED = ("url", "name", "licence")
 MANIFEST = ("name", "url", "licence", "status", "http_status", "bytes", "sha256", "detail")
-"""Columns of the manifest; further columns of the list follow them."""
+"""Columns of the manifest; the further columns of the list follow."""
 
 _NO_LICENCE = frozenset({"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown"})
 _ENDINGS = tuple(suffix.decode() for suffix in SUFFIXES)
@@ -37,11 +37,12 @@ def read_list(path: Path) -> tuple[tuple[str, ...], list[UrlRow]]:
     """Read a list; a CSV and a parquet file of the same rows give the same result.
 
     Returns:
-        The names of its further columns, and its rows, sorted by name in byte order.
+        The names of the further columns; and the rows, sorted by name in byte order.
 
     Raises:
         MissingInput: there is no such file.
-        BadParameters: it is neither format, lacks a column, has one twice or has one that the manifest reserves.
+        BadParameters: the file is neither CSV nor parquet, lacks a column, repeats a column, or has one that the
+            manifest reserves.
     """
     try:
         data = path.read_bytes()
@@ -96,9 +97,9 @@ def _read_parquet(path: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
 
 
 def refusals(rows: list[UrlRow]) -> dict[int, Outcome]:
-    """The rows, by number, that are refused before any download, and why.
+    """Map the numbers of rows that are refused before any download to their outcomes.
 
-    All rows of a name that occurs twice are refused, so that the order of rows does not matter.
+    If a name occurs more than once, all its rows are refused, so that the order of rows does not matter.
     """
     times = Counter(row.name for row in rows)
     folders = {row.name[:end] for row in rows for end in _slashes(row.name)}

@@ -14,16 +14,16 @@ from pipeline.imageset.format.image_set import Images, Picture, Skipped
 from pipeline.readers.base import Entry, Source, UnreadableEntry
 
 Made = tuple[Images, Picture] | Skipped
-"""A picture, uint8 (side, side, 3), with its row of the index; or why it was skipped."""
+"""A picture, uint8 (side, side, 3), with its row of the index; or the reason why it was skipped."""
 
 Convert = Callable[[Entry, bytes], Sequence[Made]]
-"""Converts one entry and its bytes to pictures in key order: one, or one for each face of a photograph."""
+"""Converts one entry and its bytes to pictures in key order: a single one, or one per face of a photograph."""
 
 Chunk = tuple[int, list[Entry]]
 
 
 def cut(entries: Sequence[Entry], chunk_keys: int) -> list[Chunk]:
-    """Cut entries, in key order, into numbered chunks of `chunk_keys` keys; entries of one key stay together."""
+    """Cut entries, in key order, into numbered chunks of `chunk_keys` keys; entries with the same key stay together."""
     by_key = (list(group) for _, group in itertools.groupby(entries, key=lambda entry: entry.key))
     chunks: list[Chunk] = []
     while groups := list(itertools.islice(by_key, chunk_keys)):
@@ -45,15 +45,15 @@ def make_image_set(
     """Convert all entries of a source and publish them as the image set `to`.
 
     Args:
-        open_entries: given a folder for temporary files, opens the source and lists its entries in key order. Of
-            several with one key the first counts, the others are skipped with the reason `repeated_key`.
-        convert: picklable; its result depends on its arguments alone.
-        side: height and width that `convert` gives.
-        chunk_keys: keys in a chunk.
-        max_bad: largest share of source pictures that may be bad.
-        work_digest: of everything that decides a chunk's bytes; finished chunks of the same digest are used again.
-        to: the image set.
-        workers: processes.
+        open_entries: given a folder for temporary files, opens the source and lists its entries in key order. If
+            several have the same key, the first is used and the others are skipped with the reason `repeated_key`.
+        convert: picklable function whose result depends only on its arguments.
+        side: height and width of the pictures that `convert` returns.
+        chunk_keys: keys per chunk.
+        max_bad: maximum share of bad source pictures (0..1).
+        work_digest: digest of everything that affects a chunk's bytes; finished chunks with the same digest are reused.
+        to: folder of the new image set.
+        workers: number of processes.
 
     Returns:
         Counts: `sources`, `pictures`, `bad`, `filtered`.
@@ -81,7 +81,7 @@ def make_image_set(
 
 
 def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: Chunk) -> int:
-    """Convert one chunk and write it to `folder`; also how many entries it had."""
+    """Convert one chunk and write it to `folder`; return its number of entries."""
     number, entries = chunk
     images: list[Images] = []
     pictures: list[Picture] = []

@@ -1,4 +1,4 @@
-"""What all prepare stages share: from a source of pictures to an image set, given how one picture is converted."""
+"""Shared by all prepare stages: make an image set of a source, given a function that converts one picture."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -29,8 +29,8 @@ class PrepareConfig(params.Section):
 
     Attributes:
         side: height and width of the set's pictures, in pixels.
-        chunk_keys: source keys in a chunk, the unit of work and of resume.
-        max_bad: largest share of source pictures that may be unreadable (0..1).
+        chunk_keys: source keys per chunk; an interrupted run resumes after its last finished chunks.
+        max_bad: maximum share of unreadable source pictures (0..1).
         max_pixels: a source picture with more pixels is refused before it is decoded.
     """
 
@@ -54,10 +54,10 @@ def make_set(
     """Make the image set `to` of a source; see `chunks.make_image_set` for results and errors.
 
     Args:
-        data_set: decides how pictures are labelled.
-        section: everything that decides what `convert` gives, and how the work is cut into chunks.
+        data_set: name of the data set, which determines the labels.
+        section: all parameters that affect the result of `convert` or the size of chunks.
         convert: picklable; see `chunks.Convert`.
-        code: digest of the code that decides what `convert` gives.
+        code: digest of the code that affects the result of `convert`.
         source: an archive, a folder of pictures, or the raw folder that a download command made.
         archives: see `raw_folder.locate`.
     """
@@ -89,9 +89,9 @@ def make_set(
 def _work_digest(
     data_set: DataSet, section: PrepareConfig, path: Path, described: Description | None, code: str
 ) -> str:
-    """Digest of everything that decides a chunk's bytes: source, parameters, code, and the libraries that decode.
+    """Digest of everything that affects a chunk's bytes: source, parameters, code, and decoding libraries.
 
-    Files count by name, length and time of last change: hashing ImageNet's 148 GB first would take an hour.
+    Files are identified by name, length and time of last change: hashing ImageNet's 148 GB would take an hour.
     """
     return files.digest(
         {
@@ -100,13 +100,13 @@ def _work_digest(
             "set": data_set,
             "source": described.sha256 if described else str(path.absolute()),
             "files": files_of(path),
-            **section.model_dump(exclude={"max_bad"}),  # a higher limit must not cost the finished chunks
+            **section.model_dump(exclude={"max_bad"}),  # finished chunks stay valid if the limit is raised
         }
     )
 
 
 def _compare_count(described: Description, found: int) -> None:
-    """Warn when an archive with upstream's checksum does not give the number of pictures that upstream states."""
+    """Warn if an archive with the published checksum does not have the published number of pictures."""
     known = PUBLISHED.get(described.archive)
     if described.upstream and known and known.entries and known.entries != found:
         progress.warn(f"{described.archive}: {found:,} pictures, but upstream's archive holds {known.entries:,}")

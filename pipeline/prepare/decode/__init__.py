@@ -1,13 +1,13 @@
 """Decode a picture file to RGB pixels.
 
-The rules: content decides the format, never the name; the header is read first, and a picture above `max_pixels` is
-refused before a pixel is decoded; EXIF orientation is applied; transparent parts are laid on white; 16-bit values keep
-their upper 8 bits; CMYK JPEGs are read with Adobe's inverted inks, as all known ones are written; colour profiles are
-ignored, as by the paper's tools; of an animation the first frame is used.
+Rules: The content decides the format, not the file name. The header is read first, and a picture above `max_pixels` is
+refused before any pixel is decoded. EXIF orientation is applied. Transparent parts are blended with white. 16-bit
+values keep their upper 8 bits. CMYK JPEGs are read with Adobe's inverted inks, as all known ones are written. Colour
+profiles are ignored, as in the paper's tools. An animation gives its first frame.
 
 Pillow is the reference. For undamaged plain files, faster decoders give the same pixels: libjpeg-turbo for grey and
-colour JPEGs, OpenCV for opaque still WebP. Pillow reads what they refuse, or says what is wrong with it. It reads a
-JPEG's header in Python, which takes a tenth of a millisecond: as long as decoding a small JPEG.
+colour JPEGs, OpenCV for opaque still WebP. Files that they refuse go to Pillow, which decodes them or reports what is
+wrong. Pillow parses a JPEG's header in Python, which takes 0.1 ms, as long as decoding a small JPEG.
 """
 
 import io
@@ -22,7 +22,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-# Every format here is decoded inside this process; among Pillow's others is PostScript, which would start a program.
+# Only formats that are decoded in this process; Pillow also supports PostScript, for which it starts a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")
 _ORIENTATION = 0x0112
 _TURNS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
@@ -36,10 +36,10 @@ _TURNS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
 }
 
 _MAY_MATTER = (b"Exif\0\0", b"tiff:Orientation", b"MPF\0")
-"""Marks, in a JPEG's header, of metadata that may turn a picture (EXIF, XMP), or of several pictures in one file."""
+"""Byte strings in a JPEG's header that announce an orientation (EXIF, XMP) or several pictures per file."""
 
 _SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)})
-"""Markers of a JPEG that a length follows (ITU-T T.81, table B.1), the start of a scan left out."""
+"""Markers of a JPEG that are followed by a length (ITU-T T.81, table B.1), except the start of a scan."""
 
 _STRIP = 1 << 22
 """Pixels that are converted at a time: Pillow's copies of the largest pictures would take over a gigabyte."""
@@ -54,7 +54,7 @@ class Decoded:
 
     Attributes:
         image: uint8 (H, W, 3) RGB; may be smaller than the source.
-        width, height: of the source, in pixels, after EXIF orientation.
+        width, height: size of the source in pixels, after EXIF orientation.
     """
 
     image: npt.NDArray[np.uint8]
@@ -76,11 +76,11 @@ class Problem:
 
 
 def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> Decoded | Problem:
-    """Decode one picture; no bytes raise an exception.
+    """Decode one picture. It never raises an exception for bad data; see `Problem`.
 
     Args:
         data: the encoded picture.
-        max_pixels: width × height above which it is refused, at most `MOST_PIXELS`.
+        max_pixels: maximum width × height; larger pictures are refused. At most `MOST_PIXELS`.
         short_side: when given, a JPEG is decoded at the smallest of 1/8, 2/8 … 8/8 of its size (a cheaper inverse DCT
             that also averages) that keeps its short side at or above this; other formats are decoded whole.
     """
@@ -96,7 +96,7 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
     if plain := _plain_jpeg(data, max_pixels, short_side):
         return plain
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which does not matter here
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata, which is irrelevant here
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 return _decode(picture, data, max_pixels, short_side)
@@ -120,10 +120,10 @@ def _decode(picture: Image.Image, data: bytes, max_pixels: int, short_side: int 
         picture.load()
         try:
             image = _pixels(picture)
-        except ValueError:  # Pillow knows no conversion
+        except ValueError:  # Pillow has no conversion for this mode
             return Problem("unsupported_colours", f"mode {picture.mode}")
     orientation = _orientation(picture)
-    picture.close()  # before a turned copy is made
+    picture.close()  # free memory before a rotated copy is made
     if orientation in _TURNS:
         image = np.ascontiguousarray(_TURNS[orientation](image))
     if orientation in (5, 6, 7, 8):
@@ -144,7 +144,7 @@ def _plain_webp(data: bytes) -> tuple[int, int] | None:
 
 
 def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded | Problem | None:
-    """A whole grey or colour JPEG of one picture that no metadata may turn; None for all else."""
+    """Decode a complete grey or colour JPEG of one picture without possible orientation metadata; None for others."""
     if data[:3] != b"\xff\xd8\xff":
         return None
     header = _header(data)
@@ -163,7 +163,7 @@ def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded
 
 
 def _header(data: bytes) -> bytes:
-    """A JPEG up to its first scan, as far as Pillow looks for metadata; all of it where its segments are odd."""
+    """A JPEG up to its first scan, where Pillow stops looking for metadata; all of it if its segments are irregular."""
     at = 2
     while at + 1 < len(data) and data[at] == 0xFF and data[at + 1] in _SEGMENTS:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -171,28 +171,28 @@ def _header(data: bytes) -> bytes:
 
 
 def _libjpeg(data: bytes, short_side: int | None) -> npt.NDArray[np.uint8] | None:
-    """The pixels of a whole grey or colour JPEG; None where something is wrong with it."""
+    """The pixels of a complete grey or colour JPEG; None if something is wrong with it."""
     least = short_side or 0
     try:
         image: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data, "RGB", min_height=least, min_width=least, min_factor=1, strict=True
         )
-    except ValueError:  # strict: a warning is a refusal, so nothing cut off passes for whole
+    except ValueError:  # strict mode: warnings are errors, so a truncated file is not accepted
         return None
     return image
 
 
 def _orientation(picture: Image.Image) -> int | None:
-    """EXIF orientation, where there is one; a TIFF has been turned, and its tag dropped, once it is loaded."""
+    """EXIF orientation, or None. Pillow rotates a TIFF and drops its tag when it loads the picture."""
     try:
         value: int | None = picture.getexif().get(_ORIENTATION)
         return value
-    except Exception:  # metadata that cannot be read does not spoil a picture that can
+    except Exception:  # unreadable metadata does not make a picture bad
         return None
 
 
 def _pixels(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """The pixels of a loaded picture. `ValueError` where Pillow knows no conversion."""
+    """The pixels of a loaded picture. `ValueError` if Pillow has no conversion to RGB."""
     width, height = picture.size
     rows = max(1, _STRIP // width)
     if rows >= height:
@@ -219,7 +219,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _is_cut_off(data: bytes, error: Exception) -> bool:
-    """Whether the file ends too early; libwebp does not say so, but a RIFF file states its length."""
+    """Whether the file is truncated. libwebp does not report this, so the length in the RIFF header is compared."""
     if data[:4] == b"RIFF":
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
     return isinstance(error, EOFError) or "truncated" in str(error).lower()

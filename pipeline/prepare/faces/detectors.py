@@ -23,13 +23,13 @@ CASCADES = Path(cv2.__file__).parent / "data"
 """The folder of the cascades in OpenCV's package."""
 
 _WINDOW = 24
-"""Side of the pictures that the cascades were trained on, in pixels: no smaller face can be found."""
+"""Side of the cascades' training pictures in pixels; smaller faces cannot be found."""
 
 _CELL = 4
 _OUTPUTS = ("537", "538", "539")
 _OVERLAP = 0.3
 _ENLARGED = 2.0
-"""Largest factor by which a small photo is enlarged for the network; above it, blurs are taken for faces."""
+"""Maximum factor by which a small photo is enlarged for the network; with more, blurs are detected as faces."""
 
 
 class Box(NamedTuple):
@@ -50,18 +50,19 @@ Find = Callable[[Images], list[Box]]
 
 
 class Detection(PrepareConfig):
-    """How faces are found: a part of the section `prepare.SET`.
+    """How faces are detected: a part of the section `prepare.SET`.
 
     Attributes:
-        detector: `haar`: a cascade of OpenCV's; `centerface`: a network in a file of your own.
-        model: which cascade (`frontalface_default`, `frontalface_alt` or `frontalface_alt2`), or the name of the ONNX
-            file in the folder of the archive.
-        model_sha256: of the ONNX file; empty for a cascade.
-        scale: of a cascade: factor between the sizes that are searched; nearer to 1 finds more faces, slower.
-        neighbours: of a cascade: overlapping detections that make a face; a higher number gives fewer false faces.
-        score: of a network: least probability of a face.
-        network_side: of a network: the long side, in pixels, to which a photo is scaled.
-        smallest: least side of a face's box, in pixels of the photo.
+        detector: `haar` (one of OpenCV's cascades) or `centerface` (the network, in a file that you supply).
+        model: name of the cascade (`frontalface_default`, `frontalface_alt` or `frontalface_alt2`), or of the ONNX file
+            in the folder of the archive.
+        model_sha256: SHA-256 of the ONNX file; empty for a cascade.
+        scale: for a cascade: factor between two searched sizes; a value nearer to 1 finds more faces, but is slower.
+        neighbours: for a cascade: minimum number of overlapping detections for a face; a higher number gives fewer
+            false faces.
+        score: for a network: minimum probability of a face.
+        network_side: for a network: long side in pixels to which a photo is scaled.
+        smallest: minimum side of a face's box, in pixels of the photo.
     """
 
     detector: Literal["haar", "centerface"]
@@ -79,8 +80,7 @@ def check_model(section: Detection, models: Path) -> None:
 
     Raises:
         BadParameters: there is no such cascade, or no checksum for the network's file.
-        MissingInput: the network's file is not there.
-        CorruptData: it is another file.
+        MissingInput: the network's file does not exist. CorruptData: the file has another checksum.
     """
     if section.detector == "haar":
         names = [
@@ -105,8 +105,8 @@ def check_model(section: Detection, models: Path) -> None:
 
 @functools.cache
 def detector(section: Detection, models: Path) -> Find:
-    """The function that finds faces; one a process, for reading a model takes longer than looking at a picture."""
-    # OpenCV's threads would hand over the candidates in any order; work is spread over processes instead.
+    """The function that finds faces, cached per process: loading a model takes longer than searching a picture."""
+    # OpenCV's threads would return the candidates in random order. The work is distributed over processes instead.
     cv2.setNumThreads(1)
     if section.detector == "haar":
         return functools.partial(
@@ -120,7 +120,7 @@ def detector(section: Detection, models: Path) -> Find:
 
 
 def _haar(cascade: cv2.CascadeClassifier, section: Detection, image: Images) -> list[Box]:
-    """Faces down to half of `smallest` are looked for, so that one that is too small is told from none."""
+    """Search faces down to half of `smallest`, so that a face that is too small can be distinguished from no face."""
     smallest = max(_WINDOW, section.smallest // 2)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     found = cascade.detectMultiScale(grey, section.scale, section.neighbours, minSize=(smallest, smallest))
@@ -133,7 +133,7 @@ def _centerface(network: Any, section: Detection, image: Images) -> list[Box]:
     scale = min(side / max(height, width), _ENLARGED)
     extent = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    # Always one shape: OpenCV 4.14 gives wrong results when a network's input changes its shape.
+    # The shape is always the same: OpenCV 4.14 gives wrong results if the shape of a network's input changes.
     canvas = np.zeros((side, side, 3), np.uint8)
     canvas[: extent[1], : extent[0]] = cv2.resize(image, extent, interpolation=method)
     network.setInput(cv2.dnn.blobFromImage(canvas))
@@ -144,7 +144,7 @@ def _centerface(network: Any, section: Detection, image: Images) -> list[Box]:
     rows, columns = np.nonzero(heat[0, 0] > section.score)
     scores: npt.NDArray[np.float32] = heat[0, 0, rows, columns]
     middle = np.stack([columns, rows], 1) + offset[0, ::-1, rows, columns] + 0.5
-    # A face is a little higher than wide, and the cascades' boxes leave the chin out: the mean, made a square.
+    # A face is a little higher than wide, and the cascades' boxes exclude the chin, so the side is the mean of both.
     sides = np.exp(logarithm[0, :, rows, columns]).mean(axis=1)
     squares = np.concatenate([middle - sides[:, None] / 2, sides[:, None], sides[:, None]], 1) * (_CELL / scale)
     chosen = cv2.dnn.NMSBoxes(squares.tolist(), scores.tolist(), section.score, _OVERLAP)

@@ -1,9 +1,9 @@
 """Find faces in photographs and crop them: `crop-faces`.
 
 The paper ran OpenCV's face detector over its pictures and kept "sufficiently high resolution" boxes (section 4.2),
-without saying which cascade, which least size, or which margin. Its first author's release stores faces at 128×128 and
-trains on their centre 64; generated faces are tight. Hence the box plus half its side at each edge, scaled to 128: the
-centre 64 is the detector's box.
+without stating the cascade, the minimum size, or the margin. The first author's released code stores faces at 128×128
+and trains on their central 64×64 pixels; the generated faces are tightly cropped. Therefore the default adds half the
+box's side at each edge and scales to 128, so that the central 64×64 pixels are the detector's box.
 """
 
 import functools
@@ -27,7 +27,7 @@ from pipeline.readers.base import Entry
 
 
 class FacesConfig(Detection):
-    """How faces are found and cut out: section `prepare.SET`.
+    """How faces are detected and cropped: section `prepare.SET`.
 
     Attributes:
         margin: width added to the box at each edge, in sides of the box.
@@ -41,8 +41,8 @@ def make_faces(
 ) -> dict[str, int]:
     """Make the image set `to` of a source of photographs; see `sets.make_set` for arguments and errors.
 
-    A face is a picture keyed `photo#000`, `photo#001` from left to right, with its box. The file of a detector's
-    network lies beside the archive; see `detectors.check_model` for its errors.
+    Each face becomes a picture with the key `photo#000`, `photo#001`, … from left to right, and its box. The file of
+    the detector's network is in the folder of the archive; see `detectors.check_model` for its errors.
     """
     models = locate(source, archives).beside
     check_model(section, models)
@@ -72,7 +72,7 @@ def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> l
 
 
 def crop(image: Images, box: Box, *, margin: float, side: int) -> Images:
-    """The box with its margin, scaled to uint8 (side, side, 3); beyond the picture its edge pixels are repeated."""
+    """Crop the box with its margin, scaled to uint8 (side, side, 3); beyond the picture, edge pixels are repeated."""
     more = round(margin * box.side)
     height, width = image.shape[:2]
     rows = np.clip(np.arange(box.y0 - more, box.y1 + more), 0, height - 1)

@@ -1,7 +1,7 @@
 """The only resize: area averaging in whole numbers, for decoded pictures and for batches of stored squares.
 
-A careless resize changes what networks see and what metrics say, so nothing here is left to a library's default, and
-the result does not depend on processor or library version in the last bit.
+A careless resize changes the input of networks and the value of metrics. So no library default is used here, and the
+result is bit-identical for every CPU and library version.
 """
 
 from typing import Literal
@@ -18,14 +18,14 @@ Method = Literal["area", "cv2-bilinear"]
 
 
 def resize(image: Image, *, side: int, method: Method) -> Image:
-    """The largest centred square of a picture, scaled to `side`.
+    """Crop the largest centred square of a picture and scale it to `side`.
 
     Args:
         image: uint8 (H, W, 3).
         side: height and width of the result.
-        method: `area`: see `area_average`. `cv2-bilinear` follows the paper's released code: OpenCV's bilinear sampling
-            without antialiasing to short side `side`, the long side rounded, then a crop whose offset is rounded,
-            halves upwards.
+        method: `area`: see `area_average`. `cv2-bilinear` follows the DCGAN authors' released code: OpenCV's bilinear
+            sampling without antialiasing to short side `side`, with the long side rounded; then a centre crop, whose
+            offset is rounded, halves upwards.
 
     Returns:
         uint8 (side, side, 3).
@@ -34,15 +34,16 @@ def resize(image: Image, *, side: int, method: Method) -> Image:
 
 
 def area_average(images: Images, side: int) -> Images:
-    """The largest centred square of each picture, scaled to `side` by averaging over areas (antialiased).
+    """Crop the largest centred square of each picture and scale it to `side` by averaging over areas (antialiased).
 
     Args:
         images: uint8 (n, H, W, 3).
         side: height and width of the result.
 
     Returns:
-        uint8 (n, side, side, 3): each pixel is the exact mean of the part of the source that it covers, a source pixel
-        counting by the share that is covered, rounded half up; `images` itself where they are squares of that side.
+        uint8 (n, side, side, 3): each pixel is the exact mean of the source area that it covers, rounded half up;
+        partly covered source pixels are weighted by the covered share. `images` itself is returned if its pictures are
+        squares of that side.
     """
     if images.shape[1:3] == (side, side):
         return images
@@ -53,10 +54,10 @@ def area_average(images: Images, side: int) -> Images:
 
 @entry_point("(uint8[:,:,:,::1], uint8[:,:,:,::1])")
 def _area(images: Images, out: Images) -> None:
-    """Sums of whole numbers; those of a line are held as int32, those of a square as doubles, exact below 2**53.
+    """Compute the means from sums of whole numbers: int32 for a line, float64 (exact below 2**53) for a square.
 
-    A quotient of whole numbers, below 256 and with a divisor below 2**44, is never rounded up to the next whole one:
-    so the division may be one of doubles, which is quick.
+    The division is in float64, which is fast. It is exact enough: a quotient below 256 of whole numbers with a divisor
+    below 2**44 is never rounded up to the next whole number.
     """
     height, width, side = images.shape[1], images.shape[2], out.shape[1]
     short = min(height, width)
@@ -72,7 +73,7 @@ def _area(images: Images, out: Images) -> None:
         lines = images[number].reshape(height, 3 * width)[:, 3 * first : 3 * last]
         for row in range(side):
             sums[:] = 0
-            for k in range(down.shape[1]):  # lines first: their bytes lie side by side
+            for k in range(down.shape[1]):  # lines first: their bytes are contiguous
                 share, line = np.int32(down[row, k]), lines[tops[row] + k]
                 if share == 0:
                     continue
@@ -95,14 +96,14 @@ def _area(images: Images, out: Images) -> None:
 
 @compiled
 def _shares(extent: int, short: int, side: int) -> tuple[Whole, Whole]:
-    """Which pixels of a line each of `side` equal parts of its middle covers, and by how much.
+    """Divide the middle of a line into `side` equal parts; return which pixels each part covers, and by how much.
 
-    In units of 1/(2·side) pixel, or in larger ones where that divides all of them, the middle starts at
-    (extent - short)·side and each part is 2·short wide.
+    Lengths are in units of 1/(2·side) pixel, or of a common multiple of it that keeps them whole: the middle starts at
+    (extent - short)·side, and each part is 2·short wide.
 
     Returns:
-        The first pixel of each part, int64 (side,), and the shares, in these units, of it and of those that follow,
-        int64 (side, n), zero where a part has ended.
+        The first pixel of each part, int64 (side,); and the covered length of this and the following pixels in these
+        units, int64 (side, n), zero after the end of a part.
     """
     unit, wide, margin = 2 * side, 2 * short, (extent - short) * side
     common, other = unit, wide

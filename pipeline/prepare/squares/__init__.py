@@ -1,7 +1,7 @@
-"""Crop pictures to squares: `crop-scenes` for LSUN and `downsample-imagenet`, which differ in labels and numbers only.
+"""Crop pictures to squares: `crop-scenes` and `downsample-imagenet`, which differ only in labels and parameters.
 
-Short side to `side`, centre crop: the paper says "32 × 32 min-resized center crops" for ImageNet (section 4.3) and
-nothing for LSUN, where the same is done.
+The short side is resized to `side`, then the centre is cropped. For ImageNet the paper says "32 × 32 min-resized center
+crops" (section 4.3). For LSUN it says nothing; the same method is used.
 """
 
 import functools
@@ -21,12 +21,12 @@ from pipeline.readers.base import Entry
 
 
 class SquaresConfig(PrepareConfig):
-    """How a set's pictures are cut to squares: section `prepare.SET`.
+    """How a set's pictures are cropped to squares: section `prepare.SET`.
 
     Attributes:
         resize: `area` averages over areas of a JPEG that is decoded at the smallest scale with a short side of at least
-            twice `side`; `exact` averages over areas of the whole picture; `cv2-bilinear` follows the paper's released
-            code. See `resize.resize`.
+            twice `side`; `exact` averages over areas of the whole picture; `cv2-bilinear` follows the DCGAN authors'
+            released code. See `resize.resize`.
     """
 
     resize: Literal["area", "exact", "cv2-bilinear"]
