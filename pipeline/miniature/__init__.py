@@ -1,1 +1,1 @@
-"""Draw the built-in data sets in the archive layouts of the real ones."""
+"""Render the miniature: small synthetic data sets, the default, in the archive layouts of the real ones."""

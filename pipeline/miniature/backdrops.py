@@ -1,4 +1,4 @@
-"""Draws the backgrounds of portraits: out of focus, with nothing that a detector takes for a face."""
+"""Draw the backgrounds of portraits: out of focus, and without anything that a detector could detect as a face."""
 
 from collections.abc import Callable
 
@@ -11,18 +11,18 @@ from pipeline.miniature.perspective import Colour, mix, shade
 Size = tuple[int, int]
 
 _COARSE = 2
-"""Pixels of the picture for each that is drawn."""
+"""Pixels of the picture per drawn pixel and side."""
 
 
 def _gradient(size: Size, upper: Colour, lower: Colour) -> Image.Image:
-    """From one colour at the top to another at the bottom."""
+    """A gradient from one colour at the top to another at the bottom."""
     column = np.linspace(0.0, 1.0, 16)[:, None, None]
     colours = np.array(upper) * (1 - column) + np.array(lower) * column
     return Image.fromarray(np.rint(colours).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
 
 
 def _mottled(rng: np.random.Generator, size: Size, colour: Colour, cells: int, spread: int) -> Image.Image:
-    """A colour in uneven light, in some `cells` patches across."""
+    """A colour in uneven light, with about `cells` patches per side."""
     shape = (max(2, cells * size[1] // size[0]), cells, 1)
     offsets = rng.integers(-spread, spread + 1, shape) + rng.integers(-spread // 4, spread // 4 + 1, (*shape[:2], 3))
     coarse = np.clip(np.array(colour) + offsets, 0, 255).astype(np.uint8)
@@ -123,14 +123,14 @@ def shelves(rng: np.random.Generator, size: Size) -> Image.Image:
 KINDS: tuple[Callable[[np.random.Generator, Size], Image.Image], ...] = (
     *(studio, studio, wall, wall, lights, leaves, leaves, outdoors, outdoors, shelves),
 )
-"""What may be behind people, the usual more than once."""
+"""Kinds of background, the common ones more than once."""
 
 
 def draw_backdrop(
     rng: np.random.Generator, size: Size, kinds: tuple[Callable[[np.random.Generator, Size], Image.Image], ...] = KINDS
 ) -> Image.Image:
-    """One of `kinds`, RGB, `size` being width and height in pixels."""
+    """Draw one of `kinds` in RGB; `size` is width and height in pixels."""
     coarse = (max(8, size[0] // _COARSE), max(8, size[1] // _COARSE))
     sharp = pick(rng, kinds)(rng, coarse)
-    # Averaged down and enlarged again, it is out of focus.
+    # Reducing and enlarging the picture puts it out of focus.
     return sharp.reduce(pick(rng, (3, 4, 5))).resize(size, Image.Resampling.BICUBIC)

@@ -9,7 +9,7 @@ from pipeline.miniature.palette import Palette, between, chance, pick
 from pipeline.miniature.perspective import Colour, Point, Thing, View, Wall, mix, shade
 from pipeline.miniature.plan import Range
 
-# The outline of a cushion in a unit square: a superellipse of fourth order, rounded as libraries differ in last bits.
+# The outline of a cushion in a unit square: a superellipse of order 4, rounded because libraries differ in last bits.
 _CUSHION = tuple(
     (
         round(0.5 + 0.5 * math.copysign(math.sqrt(abs(math.cos(turn))), math.cos(turn)), 4),

@@ -14,14 +14,14 @@ Spot = tuple[float, float]
 
 
 class Brush:
-    """A turned, scaled plane to draw on: lengths in short sides of the picture, origin in its middle, y downwards.
+    """A rotated, scaled plane to draw on: lengths in short sides of the picture, origin in its middle, y downwards.
 
     Attributes:
-        rng: source of chance.
+        rng: random-number generator.
         size: width and height of the picture in pixels.
-        half: half the width and half the height, in short sides.
-        colours: four colours that stand apart from each other, RGB 0..255; the first is the ground's.
-        reach: how far from the origin the picture's corners lie.
+        half: half the picture's width and half its height, in short sides.
+        colours: four clearly different colours, RGB 0..255; the first is that of the ground.
+        reach: distance of the picture's corners from the origin.
     """
 
     def __init__(self, rng: np.random.Generator, size: tuple[int, int]) -> None:
@@ -80,16 +80,16 @@ class Brush:
                 yield column, row, column * wide, row * tall
 
     def scattered(self, count: int) -> list[Spot]:
-        """Random points, at most slightly outside of the picture."""
+        """Random points within the picture or slightly outside it."""
         x, y = self.half
         return [(between(self.rng, -x, x) * 1.05, between(self.rng, -y, y) * 1.05) for _ in range(count)]
 
     def paint(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Set the whole picture, uint8 (H, W, 3), at its final size."""
+        """Replace the whole picture by `pixels`, uint8 (H, W, 3), at the final size."""
         self._painting = Image.fromarray(pixels)
 
     def finished(self) -> Image.Image:
-        """The picture that was set by `paint`, else the drawing, averaged down."""
+        """The picture set by `paint`, or else the drawing, averaged down to the final size."""
         return self._painting or self.canvas.reduce(SUPERSAMPLING)
 
 
@@ -105,7 +105,7 @@ def _four_colours(rng: np.random.Generator) -> tuple[Colour, Colour, Colour, Col
 
 
 def ring_of(count: int, radii: Sequence[float], middle: Spot = (0.0, 0.0), start: float = 0.0) -> list[Spot]:
-    """`count` spots around `middle`, at the radii in turn."""
+    """`count` points around `middle`; their radii cycle through `radii`."""
     spots = []
     for place in range(count):
         angle, radius = start + math.tau * place / count, radii[place % len(radii)]

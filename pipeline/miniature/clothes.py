@@ -1,4 +1,4 @@
-"""Draws shoulders in a shirt, a pullover, a blouse or a jacket."""
+"""Draw shoulders in a shirt, a pullover, a blouse or a jacket."""
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
@@ -10,7 +10,7 @@ from pipeline.miniature.relief import Lamp
 Spot = tuple[float, float]
 
 _TOP = 1.25
-"""Where clothes begin, in half head widths below the eyes."""
+"""Top of the clothes, in half head widths below the eyes."""
 
 _SHOULDER: tuple[Spot, ...] = (
     *((0.0, 1.38), (0.42, 1.40), (0.62, 1.58), (0.95, 1.76), (1.35, 1.90), (1.68, 2.06)),
@@ -20,7 +20,7 @@ _SHOULDER: tuple[Spot, ...] = (
 
 
 class _Pen:
-    """Draws in half head widths, mirrored where asked, on a supersampled canvas that begins at `_TOP`."""
+    """Draws on a supersampled canvas that begins at `_TOP`, in units of half head widths, mirrored on request."""
 
     def __init__(self, size: tuple[int, int], middle: float, top: float, unit: float, wide: float) -> None:
         self.canvas = Image.new("RGB", size)
@@ -32,7 +32,7 @@ class _Pen:
         return round(x * SUPERSAMPLING), round(y * SUPERSAMPLING)
 
     def outline(self) -> Image.Image:
-        """The mask of the whole, "L"."""
+        """The mask of all that was drawn, mode "L"."""
         mask = Image.new("L", self.canvas.size)
         whole = [*_SHOULDER, *((-x, y) for x, y in reversed(_SHOULDER))]
         ImageDraw.Draw(mask).polygon([self._pixel(spot) for spot in whole], fill=255)
@@ -86,11 +86,11 @@ def draw_clothes(picture: Image.Image, rng: np.random.Generator, lamp: Lamp, mid
     """Draw shoulders into a picture.
 
     Args:
-        picture: RGB; drawn upon.
-        rng: source of the clothes.
+        picture: RGB; modified in place.
+        rng: random-number generator.
         lamp: the light.
-        middle: pixel between the eyes.
-        unit: pixels of half a head's width.
+        middle: position between the eyes, in pixels.
+        unit: half the width of the head, in pixels.
     """
     top = round(middle[1] + _TOP * unit)
     width, height = picture.width, picture.height - top

@@ -1,4 +1,4 @@
-"""Draws digits: house numbers instead of SVHN's photographs, and slanted white strokes instead of MNIST's digits."""
+"""Draw digits: house numbers as substitutes for SVHN's photographs, slanted white strokes for MNIST's digits."""
 
 import functools
 
@@ -10,17 +10,17 @@ from pipeline.miniature.palette import between, chance, hsv, pick
 from pipeline.miniature.perspective import mix, shade
 
 _FINE = 4
-"""Pixels drawn for each pixel of the picture, either way."""
+"""Drawn pixels per pixel of the picture and side."""
 
 _GLYPH = 96
-"""Height of the font that digits are drawn with before they are bent into place, in fine pixels."""
+"""Height of the font in drawn pixels, before digits are distorted."""
 
 Corners = tuple[float, float, float, float, float, float, float, float]
 
 
 @functools.lru_cache(maxsize=256)
 def _glyph(digit: int, stroke: int) -> Image.Image:
-    """A digit in white on black, cut to its outline; a stroke around it makes it bolder."""
+    """A digit in white on black, cropped to its outline; a stroke around it makes it bolder."""
     font = ImageFont.load_default(_GLYPH)
     canvas = Image.new("L", (2 * _GLYPH, 2 * _GLYPH))
     pen = ImageDraw.Draw(canvas)
@@ -43,7 +43,7 @@ def _bent(rng: np.random.Generator, digit: int, stroke: int, jitter: float) -> I
 
 
 def draw_house_number(rng: np.random.Generator, digit: int) -> npt.NDArray[np.uint8]:
-    """Draw a digit on a wall, often with a part of its neighbours, as SVHN crops them.
+    """Draw a digit on a wall, often with parts of neighbouring digits, as in SVHN's crops.
 
     Returns:
         uint8 (32, 32, 3) RGB.
@@ -99,7 +99,7 @@ def _wall(rng: np.random.Generator, colour: tuple[int, int, int], side: int) -> 
 
 
 def draw_stroke_digit(rng: np.random.Generator, digit: int) -> npt.NDArray[np.uint8]:
-    """Draw a digit in white on black, leant, in a field of 20 pixels around its centre of mass, as MNIST does.
+    """Draw a slanted digit in white on black, in a field of 20×20 pixels around its centre of mass, as MNIST does.
 
     Returns:
         uint8 (28, 28).

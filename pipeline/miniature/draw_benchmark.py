@@ -1,4 +1,4 @@
-"""Draw the files of a labelled benchmark, if the profile says that its pictures are drawn: `draw-benchmarks`."""
+"""Render the files of a labelled benchmark if the profile's source is `miniature`: `draw-benchmarks`."""
 
 import functools
 from collections.abc import Callable
@@ -15,14 +15,14 @@ _DRAWN: dict[str, tuple[str, Callable[..., None]]] = {
     "svhn": ("drawn house numbers", draw_svhn),
     "mnist": ("drawn digits", draw_mnist),
 }
-"""What is drawn for each benchmark, and the function that draws it."""
+"""For each benchmark, what is drawn, and the function that draws it."""
 
 
 def draw_benchmark(section: BenchmarkConfig, *, to: Path, seed: int) -> bool:
-    """Draw a benchmark's files, named as upstream's, into the folder `to`; only the note where its source is another.
+    """Render a benchmark's files, with the published names, to the folder `to`; for another source write only the note.
 
     Args:
-        to: gets the files and `drawn.json`.
+        to: folder for the files and `drawn.json`.
         seed: root seed.
 
     Returns:

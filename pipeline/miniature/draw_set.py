@@ -1,4 +1,4 @@
-"""Draw the archive of a set of pictures, if the profile says that its pictures are drawn: `draw-miniature`."""
+"""Render the archive of a set of pictures if the profile's source is `miniature`: `draw-miniature`."""
 
 import functools
 from collections.abc import Callable
@@ -17,22 +17,22 @@ _DRAWN: dict[str, tuple[str, Callable[..., None]]] = {
     "ILSVRC2012_img_train.tar": ("drawn textures", draw_imagenet),
     "photos.zip": ("drawn portraits", draw_faces),
 }
-"""What each archive that can be drawn shows, and the function that draws it, by file name."""
+"""For each archive that can be drawn, by file name: what it shows, and the function that draws it."""
 
 
 def draw_set(section: AcquireConfig, *, to: Path, seed: int, workers: int) -> bool:
-    """Draw the archive that a section names into the folder `to`; only the note where its source is another one.
+    """Render the archive that a section names to the folder `to`; for another source write only the note.
 
     Args:
-        to: gets the archive, `planted.csv` and the set's other tables of what was drawn, and `drawn.json`.
+        to: folder for the archive, `planted.csv`, the set's other ground-truth tables, and `drawn.json`.
         seed: root seed.
-        workers: processes to draw with; they change no byte.
+        workers: number of processes; it does not affect the result.
 
     Returns:
         Whether something was drawn.
 
     Raises:
-        BadParameters: no archive of this name can be drawn, or the numbers leave too few pictures.
+        BadParameters: no archive of this name can be drawn, or `count` and `planted_share` leave too few originals.
     """
     if section.source != "miniature":
         return write_drawn_folder(to, files.digest({"source": "not drawn"}), None, lambda _: None)

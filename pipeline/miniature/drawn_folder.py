@@ -1,4 +1,4 @@
-"""The output of draw-miniature and draw-benchmarks: a folder with the drawn archives and a note of what they are."""
+"""The output of draw-miniature and draw-benchmarks: a folder with synthetic archives and a note of what they show."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,10 @@ def write_drawn_folder(to: Path, work_digest: str, stand_in: str | None, draw: C
     """Make the folder `to`.
 
     Args:
-        work_digest: of everything that decides the bytes of the archives.
-        stand_in: what is drawn, such as `drawn rooms`; None to draw nothing and write the note alone, so that every
-            set of every profile has this folder.
-        draw: writes the archives to the folder that it is given.
+        work_digest: digest of everything that affects the bytes of the archives.
+        stand_in: what is drawn, such as `drawn rooms`; None to write only the note, so that every set of every profile
+            has this folder.
+        draw: called with a folder; writes the archives to it.
 
     Returns:
         Whether something was drawn.

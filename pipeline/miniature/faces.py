@@ -1,4 +1,4 @@
-"""Draws the face itself: a relief of sockets, nose, cheeks and chin under a light, with eyes, brows and mouth on it."""
+"""Draw the face itself: a lit relief of sockets, nose, cheeks and chin, with eyes, brows and mouth on it."""
 
 import math
 from typing import NamedTuple
@@ -20,8 +20,8 @@ SKINS: tuple[Tint, ...] = (
 """Skin in full light, RGB 0..1, from pale to dark."""
 
 _IRISES: tuple[Tint, ...] = ((0.20, 0.12, 0.07), (0.30, 0.19, 0.10), (0.24, 0.36, 0.46), (0.26, 0.36, 0.24))
-_CROWN, _CHIN = 1.30, 1.27  # how far the head reaches up and down from the eyes
-_EYE, _NOSE, _MOUTH = 0.41, 0.50, 0.80  # an eye from the middle, the nose's tip and the mouth below the eyes
+_CROWN, _CHIN = 1.30, 1.27  # height of the head above and below the eyes
+_EYE, _NOSE, _MOUTH = 0.41, 0.50, 0.80  # distances: eye from middle; nose tip and mouth from eyes
 
 
 class Traits(NamedTuple):
@@ -44,10 +44,8 @@ class Face:
     """A face as fields over the patch.
 
     Args:
-        rng: source of the features.
-        traits: the visible ones.
-        skin: colour in full light.
-        hair: colour of the brows.
+        rng: random-number generator. traits: visible traits. skin: colour of the skin in full light. hair: colour of
+            the brows.
 
     Attributes:
         x, y: coordinates in the head's own upright axes, float32 (H, W).
@@ -83,7 +81,7 @@ class Face:
         self._gaze = between(rng, -0.025, 0.025) + 0.12 * self.turn
         self._mood = between(rng, -0.03, 0.012)
         self._iris = pick(rng, _IRISES if skin[0] > 0.8 else _IRISES[:2])
-        # Never lighter than the skin around them.
+        # Brows are never lighter than the skin around them.
         red, green, blue = (min(h * 0.75, s * 0.6) for h, s in zip(hair, skin, strict=True))
         self._brows = (red, green, blue)
         self._lips = (between(rng, 0.80, 0.95), between(rng, 0.50, 0.68), between(rng, 0.50, 0.66))
@@ -100,7 +98,7 @@ class Face:
         for side in (-1, 1):
             self._eye(colours, side)
             self._eyebrow(colours, side)
-        # Hair and the head's own bend leave the forehead a little darker than the cheeks.
+        # Hair and the curvature of the head make the forehead a little darker than the cheeks.
         light = lamp.on(self.height) * (1.0 - 0.13 * ramp((-0.3 - self.y) * 1.8))
         # Shadows on skin are redder than the skin in the light.
         for channel, depth in enumerate((0.86, 1.04, 1.1)):
@@ -122,7 +120,7 @@ class Face:
             height[at] += 0.05 * bump((own - _EYE) / 0.22, v / 0.15)
         at = rows(-0.4, 0.95)
         v = y[at]
-        # The nose stands out of the face: when the head turns, its tip is ahead of the rest.
+        # The nose protrudes: when the head turns, its tip moves further than the rest of the face.
         rise = ramp((v + 0.30) * 1.25) * ramp((0.62 - v) * 7.0)
         middle = u[at] - rise * (0.34 * self.turn)
         breadth = (0.13 + 0.15 * ramp((v - 0.05) * 2.2)) * self._nose_wide

@@ -1,6 +1,6 @@
-"""Classes that are computed pixel by pixel, each by the function of its name: waves of brightness between colours.
+"""Texture classes computed pixel by pixel, one function per class: waves of brightness between colours.
 
-All in whole numbers, with sines from a table: a processor's own vector sine may differ from another's in the last bits.
+All values are integers, with sines from a table, because vector sines of different CPUs may differ in the last bits.
 """
 
 import math
@@ -16,13 +16,13 @@ from pipeline.miniature.perspective import Colour
 Grid = npt.NDArray[np.int32]
 
 ONE = 4096
-"""Steps of a whole turn, of a short side and of the sine's amplitude."""
+"""Number of integer steps in a full turn, in a short side and in the sine's amplitude."""
 
 _SINES: Grid = np.array([round(ONE * math.sin(math.tau * step / ONE)) for step in range(ONE)], dtype=np.int32)
 
 
 def _plane(brush: Brush) -> tuple[Grid, Grid]:
-    """Coordinates of each pixel on the brush's turned plane, int32 (H, W), in 1/4096 of the short side."""
+    """Coordinates of each pixel on the brush's rotated plane, int32 (H, W), in 1/4096 of the short side."""
     width, height = brush.size
     unit = min(width, height)
     x = (np.arange(width, dtype=np.int32)[None, :] * 2 + 1 - width) * (ONE // 2) // unit
@@ -38,13 +38,13 @@ def _sine(length: Grid, period: float) -> Grid:
 
 
 def _level(wave: Grid, gain: float) -> Grid:
-    """A wave as 0..256, the steeper between its ends the larger the gain."""
+    """A wave scaled to 0..256; a larger gain makes the transitions steeper."""
     level: Grid = np.clip((wave * round(gain * 16) >> 9) + 128, 0, 256)
     return level
 
 
 def _blend(level: Grid, low: Colour, high: Colour) -> npt.NDArray[np.uint8]:
-    """Pixels between two colours, uint8 (H, W, 3), by a level of 0..256."""
+    """Blend two colours by a level of 0..256: uint8 (H, W, 3)."""
     first, second = np.array(low, dtype=np.int32), np.array(high, dtype=np.int32)
     return ((first * 256 + (second - first) * level[:, :, None]) >> 8).astype(np.uint8)
 

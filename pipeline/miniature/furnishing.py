@@ -1,4 +1,4 @@
-"""Chooses and places the furniture of a bedroom."""
+"""Choose and place the furniture of a bedroom."""
 
 import numpy as np
 
@@ -141,7 +141,7 @@ class Furnishing:
             tall = wide * between(rng, 0.7, 1.4)
             low = min(between(rng, 1.3, 1.55), self._height - tall - 0.15)
             place: Range | None = None
-            if side == self.bed[0]:  # above the bed when that is free
+            if side == self.bed[0]:  # above the bed if that space is free
                 middle = (self.bed[1][0] + self.bed[1][1]) / 2
                 half = (number * (wide + 0.1)) / 2
                 place = (

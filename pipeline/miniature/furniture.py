@@ -1,4 +1,4 @@
-"""Furniture. Each function gives the parts of one piece, to be painted from far to near."""
+"""Draw furniture. Each function returns the parts of one piece, to be painted from far to near."""
 
 import math
 from collections.abc import Sequence

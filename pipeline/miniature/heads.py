@@ -1,4 +1,4 @@
-"""Draws a head on its neck: the face with ears, hair of several cuts, and glasses."""
+"""Draw a head with its neck: the face with ears, hair of several cuts, and glasses."""
 
 import math
 
@@ -16,7 +16,7 @@ _TINTS: dict[str, tuple[Tint, ...]] = {
     "blond": ((0.78, 0.62, 0.36), (0.70, 0.54, 0.31), (0.82, 0.70, 0.47)),
     "red": ((0.62, 0.25, 0.10), (0.70, 0.32, 0.13), (0.52, 0.19, 0.09)),
     "grey": ((0.54, 0.54, 0.54), (0.64, 0.63, 0.61), (0.44, 0.44, 0.46)),
-    "none": ((0.22, 0.16, 0.12), (0.45, 0.42, 0.40)),  # of the brows
+    "none": ((0.22, 0.16, 0.12), (0.45, 0.42, 0.40)),  # colour of the brows
 }
 _CUTS = ("short", "parted", "swept", "curly", "bob", "long", "long")
 _FRAMES: tuple[Tint, ...] = (
@@ -29,7 +29,7 @@ _FRAMES: tuple[Tint, ...] = (
 
 
 class Head:
-    """A head while it is drawn: colours, float32 (3, H, W) around 0..1, and its coverage of each pixel, (H, W)."""
+    """A head while it is drawn: colours, float32 (3, H, W) around 0..1, and the coverage of each pixel, (H, W)."""
 
     def __init__(self, rng: np.random.Generator, traits: Traits, skin: Tint, lamp: Lamp) -> None:
         self.rng, self.traits, self.skin, self.lamp = rng, traits, skin, lamp
@@ -43,7 +43,7 @@ class Head:
     def lay(self, share: Field, colours: Field, at: slice = slice(None)) -> None:
         """Paint over the rows `at`."""
         bare = self.cover[at] == 0.0
-        # Soft outer edges get the same colour, not the black of an empty patch.
+        # Soft outer edges keep the colour; otherwise the black of the empty patch would show.
         blend(self.colours[:, at], np.where(bare & (share > 0.0), np.float32(1.0), share), colours)
         np.maximum(self.cover[at], share, out=self.cover[at])
 
@@ -103,7 +103,7 @@ def _ear(head: Head, side: int) -> None:
 
 
 def _hair(head: Head, cut: str) -> tuple[Field, Field, Field]:
-    """Where hair is behind the head and before it, float32 (H, W), and its colours, (3, H, W)."""
+    """Coverage by hair behind and in front of the head, each float32 (H, W), and the colours of the hair, (3, H, W)."""
     rng, face = head.rng, head.face
     x, y = face.x + 0.12 * face.turn, face.y
     if cut == "none":
@@ -132,7 +132,7 @@ def _hair(head: Head, cut: str) -> tuple[Field, Field, Field]:
         y < 0.0, (1.0 - np.sqrt((x / wide) ** 2 + up * up)) * 1.2, np.minimum(outline, spread - np.abs(x))
     )
     inside = np.minimum(inside, end - y - 0.3 * x * x) + ruffled
-    # Under the chin it hangs behind the shoulders, not before them.
+    # Below the chin, hair hangs behind the shoulders, not in front of them.
     back = edge(inside, 0.05) * (1.0 - edge(y - 1.45, 0.1) * edge(0.62 - np.abs(x), 0.1))
     # The hairline, and where hair hangs down at the sides.
     u = face.u
@@ -153,7 +153,7 @@ def _hair(head: Head, cut: str) -> tuple[Field, Field, Field]:
     sides = np.minimum(hang, (end if end > 0.5 else 0.12) - y)
     front = back * np.maximum(edge(over, 0.13), edge(np.minimum(sides, y + 0.9), 0.06))
     front *= 1.0 - edge(y - 1.0, 0.3) * (face.rho < 1.0)
-    # Light on hair: a ball's, streaked, with a band of sheen.
+    # Light on hair: as on a ball, with streaks and a band of sheen.
     ball = np.sqrt(np.maximum(1.0 - (x / (wide + 0.05)) ** 2 - (np.minimum(y, 0.0) / (1.36 + full)) ** 2, 0.0))
     light = head.lamp.on(ball * 0.8) * (0.9 + 0.25 * streaks)
     light *= 1.0 - 0.45 * ramp((y + 0.4) * 0.8)
@@ -165,7 +165,7 @@ def _glasses(head: Head) -> None:
     face = head.face
     at = rows(-0.5, 0.65)
     y = face.y[at] - 0.03
-    # Glasses stand before the eyes: they lead when the head turns.
+    # Glasses are in front of the eyes, so they move further when the head turns.
     u = face.u[at] - 0.10 * face.turn
     round_ = chance(head.rng, 0.45)
     thick = between(head.rng, 0.014, 0.028)

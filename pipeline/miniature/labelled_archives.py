@@ -1,8 +1,8 @@
-"""Draws the labelled benchmarks in upstream's file formats: CIFAR-10's pickles, SVHN's MATLAB files, MNIST's IDX.
+"""Render the labelled benchmarks in the published file formats: CIFAR-10's pickles, SVHN's MATLAB files, MNIST's IDX.
 
-The same arguments give the same bytes. Each class has a tenth of a split, in random order; every picture has a seed of
-its own, derived from the root seed. The files have the layouts of compressed files, but nothing is compressed, because
-compressors differ in their bytes.
+The same arguments give the same bytes. Each class has a tenth of a split; the order is random. Every picture has its
+own seed, derived from the root seed. The files have compressed formats, but store their data uncompressed, because the
+output of compressors differs between versions.
 """
 
 import io
@@ -28,7 +28,7 @@ Numbers = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
 DRAWN_CLASSES = ("stripes", "waves", "zigzag", "rings", "rays", "checks", "hexagons", "dots", "marbles", "stars")
-"""Ten classes of the drawn textures that replace CIFAR-10's; none can be recognised by its colours alone."""
+"""Ten texture classes that replace CIFAR-10's classes; none can be recognised by its colours alone."""
 
 _DATE_SECONDS = 1_325_376_000
 _MAT_HEADER = b"MATLAB 5.0 MAT-file, drawn".ljust(116)  # scipy writes the current time here
@@ -45,7 +45,7 @@ def _split(
 
 
 def _small_texture(rng: np.random.Generator, number: int) -> Pixels:
-    """A class's picture, its central square averaged down to uint8 (32, 32, 3)."""
+    """Draw a picture of a class; its central square is averaged down to uint8 (32, 32, 3)."""
     texture = Image.fromarray(draw_texture(rng, list(CLASSES).index(DRAWN_CLASSES[number])))
     short = min(texture.size)
     left, top = (texture.width - short) // 2, (texture.height - short) // 2
@@ -58,7 +58,7 @@ def draw_cifar10(to: Path, *, train: int, test: int, seed: int) -> None:
 
     Args:
         to: an existing folder.
-        train, test: pictures to draw.
+        train, test: number of pictures of the split.
         seed: root seed.
     """
     members: dict[str, dict[str, Any]] = {
@@ -88,7 +88,7 @@ def draw_cifar10(to: Path, *, train: int, test: int, seed: int) -> None:
 
 def draw_svhn(to: Path, *, train: int, test: int, seed: int) -> None:
     """Write `train_32x32.mat` and `test_32x32.mat`; see `draw_cifar10` for the arguments."""
-    from scipy import io as matlab  # slow, and only this data set needs it
+    from scipy import io as matlab  # slow to import, and only this data set needs it
 
     for split, count in (("train", train), ("test", test)):
         images, digits = _split(seed, "svhn", split, count, draw_house_number)
@@ -110,7 +110,7 @@ def draw_mnist(to: Path, *, train: int, test: int, seed: int) -> None:
 
 
 def _gzipped(data: bytes) -> bytes:
-    """A gzip of stored blocks (RFC 1951, section 3.2.4; RFC 1952), the same for every version of zlib."""
+    """A gzip of stored blocks (RFC 1951, section 3.2.4; RFC 1952), identical for every version of zlib."""
     parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]
     for start in range(0, max(len(data), 1), _STORED):
         block = data[start : start + _STORED]

@@ -1,4 +1,4 @@
-"""Shadows, sunlight and lamplight on the flat colours of a room."""
+"""Add shadows, sunlight and lamplight to the flat colours of a room."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from pipeline.miniature.shell import FRONT
 from pipeline.miniature.windows import Window
 
 Glow = tuple[Point, float, tuple[float, float, float]]
-"""Where a light is, how far it reaches (in widths of the picture), and its strength per channel."""
+"""A light: its position, its reach (in widths of the picture), and its strength per channel."""
 
 
 def _mask(view: View) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
@@ -32,7 +32,7 @@ def _lay_on(view: View, mask: Image.Image, colour: Colour, blur: float, scale: i
 
 
 def draw_shadows(view: View, plan: Plan, height: float) -> None:
-    """Darkness where walls meet and beneath what stands on the floor."""
+    """Darken corners between walls and the floor beneath furniture."""
     mask, pen, scale = _mask(view)
     width, depth = plan.walls["back"].room_width, plan.walls["back"].room_depth
     corners = [(x, y, depth) for x, y in ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))]
@@ -54,7 +54,7 @@ def draw_shadows(view: View, plan: Plan, height: float) -> None:
 def draw_sunlight(
     view: View, rng: np.random.Generator, palette: Palette, openings: list[Window], width: float, depth: float
 ) -> None:
-    """The patches of light that windows throw on the floor."""
+    """Draw the patches of sunlight from windows on the floor."""
     if palette.mood.daylight < 0.45 or not openings:
         return
     mask, pen, scale = _mask(view)
@@ -73,7 +73,7 @@ def draw_sunlight(
 
 
 def light_up(view: View, rng: np.random.Generator, palette: Palette, glows: list[Glow]) -> npt.NDArray[np.uint8]:
-    """Average the canvas down to the picture and apply light, vignette and grain."""
+    """Average the canvas down to the picture's size; apply light, vignette and grain."""
     image = view.canvas.reduce(SUPERSAMPLING)
     columns, rows = image.width // 8, image.height // 8
     x = (np.arange(columns) + 0.5)[None, :] / columns

@@ -1,4 +1,4 @@
-"""The files of the drawn ImageNet archive and their contents, odd and broken ones included."""
+"""The files of the synthetic ImageNet archive and their contents, including unusual and broken ones."""
 
 import io
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.miniature.textures import CLASSES, draw_texture
 from pipeline.seeding import numpy_rng
 
 SYNSETS = tuple(f"n{90_000_000 + 471_307 * (label + 1)}" for label in range(len(CLASSES)))
-"""The made-up synset of each class, in the order of the classes."""
+"""The invented synset of each class, in the order of the classes."""
 
 _QUALITY = 85
 _GONE = b"The picture you are looking for is no longer here.\n"
@@ -48,7 +48,7 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 
 def _cmyk(image: npt.NDArray[np.uint8]) -> Image.Image:
-    """Process colours, half of the common grey printed in black; Pillow stores them inverted, as Adobe does."""
+    """Convert to CMYK, with half of the common grey as black. Pillow stores inverted values, as Adobe does."""
     inks = 255 - image.astype(np.int32)
     black = inks.min(axis=2, keepdims=True) // 2
     coloured = (inks - black) * 255 // (255 - black)
@@ -80,7 +80,7 @@ def draw_member(member: Member) -> bytes:
 
 
 def list_members(seed: int, count: int, planted_share: float) -> tuple[list[list[Member]], list[tuple[str, str, str]]]:
-    """The members of each synset in the order of the archive, and the rows of `planted.csv`."""
+    """List the members of each synset in the order of the archive, and the rows of `planted.csv`."""
     originals = count - round(count * planted_share)
     # The real archive has such files too; about one picture in eighty is grey here.
     odd = ["cmyk", "cmyk", "png", "broken", "text"] + ["grey"] * max(2, originals // 80)

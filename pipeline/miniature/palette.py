@@ -1,4 +1,4 @@
-"""Colour schemes: one draw sets walls, floor, wood, linen and light of a room."""
+"""Random colour schemes for walls, floor, wood, linen and light of a room."""
 
 import colorsys
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ Choice = TypeVar("Choice")
 
 
 def pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """One of `choices`, each equally likely."""
+    """A random element of `choices`, each equally likely."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def chance(rng: np.random.Generator, share: float) -> bool:
-    """True in `share` (0..1) of all draws."""
+    """True with probability `share` (0..1)."""
     return bool(rng.random() < share)
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number in [low, high)."""
+    """A random number in [low, high), uniform."""
     return float(rng.uniform(low, high))
 
 
@@ -38,9 +38,9 @@ class Mood:
     """The light at a time of day.
 
     Attributes:
-        ambient: brightness of the room per channel; 1 leaves colours as they are.
+        ambient: brightness of the room per channel; 1 leaves colours unchanged.
         sky: colours of the sky from the horizon up to the zenith.
-        land: colour of what stands before the sky.
+        land: colour of things in front of the sky.
         daylight: strength of the light through windows (0..1).
         lamp: strength of the lamps (0..1).
         lit_panes: whether houses outside have lights on.
@@ -85,7 +85,7 @@ class Palette:
 
 
 def _wall(rng: np.random.Generator, hue: float) -> Colour:
-    """A wall colour: light tints are the most common, saturated and dark walls exist."""
+    """A random wall colour: mostly light tints, sometimes saturated or dark."""
     saturation, value = pick(
         rng,
         (
@@ -101,14 +101,14 @@ def _wall(rng: np.random.Generator, hue: float) -> Colour:
 
 
 def _wood(rng: np.random.Generator) -> Colour:
-    """Wood from birch to ebony, or painted white."""
+    """A random colour of wood: from birch to ebony, or painted white."""
     if chance(rng, 0.2):
         return hsv(0.1, 0.04, between(rng, 0.85, 0.95))
     return hsv(between(rng, 0.045, 0.105), between(rng, 0.35, 0.65), between(rng, 0.25, 0.78))
 
 
 def _fabric(rng: np.random.Generator, hue: float) -> Colour:
-    """Cloth in a hue, pale as often as strong, and sometimes nearly white or nearly black."""
+    """A random colour of cloth in a hue: pale as often as strong, sometimes nearly white or nearly black."""
     kind = rng.random()
     if kind < 0.25:
         return hsv(hue, between(rng, 0.0, 0.06), between(rng, 0.9, 0.98))

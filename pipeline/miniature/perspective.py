@@ -15,7 +15,7 @@ Point = tuple[float, float, float]
 Pixel = tuple[int, int]
 
 SUPERSAMPLING = 2
-"""Canvas pixels for each picture pixel and side; averaging them smooths the edges."""
+"""Canvas pixels per picture pixel and side; averaging them smooths edges."""
 
 _NEAR = 0.08  # metres; anything nearer to the camera's plane is cut off
 _TOUCHING = 0.02  # metres by which neighbouring objects may overlap and still count as separate
@@ -34,10 +34,10 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 class Camera:
-    """Position (metres) and direction of the camera, and how the picture is cropped.
+    """Position and direction of the camera, and the crop of the picture.
 
     Args:
-        position: of the camera.
+        position: position of the camera in metres.
         yaw: turn to the right in radians.
         focal: focal length in canvas pixels.
         centre: canvas pixel of the horizon straight ahead.
@@ -56,7 +56,7 @@ class Camera:
         return x * self._cosine - z * self._sine, y, x * self._sine + z * self._cosine
 
     def project(self, points: Sequence[Point]) -> list[Pixel]:
-        """The canvas polygon of a flat polygon, cut at the near plane; empty if all of it is behind the camera."""
+        """Project a flat polygon to the canvas, cut at the near plane; empty if all of it is behind the camera."""
         seen = [self.turned(point) for point in points]
         kept: list[Point] = []
         for before, now in zip([seen[-1], *seen[:-1]], seen, strict=True):
@@ -100,7 +100,7 @@ class View:
 
 
 class Wall(NamedTuple):
-    """A wall and the space before it: u along the wall, out of the wall into the room, y up (all metres).
+    """A wall and the space in front of it. Axes in metres: u along the wall, out from the wall into the room, y up.
 
     `side` is back, left or right; u runs rightwards along the back wall and away from the viewer along the others.
     """
@@ -139,7 +139,7 @@ class Thing(NamedTuple):
 
 
 def far_to_near(things: Sequence[Thing], camera: Camera) -> list[Thing]:
-    """`things` in an order in which each may be painted over the ones before it."""
+    """Sort `things` so that each may be painted over those before it."""
 
     def may_hide(front: Thing, rear: Thing) -> bool:
         return not any(

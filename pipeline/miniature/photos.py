@@ -1,4 +1,4 @@
-"""Writes drawn photographs of people as a zip, with a table of the faces in them."""
+"""Write synthetic photographs of people as a zip, with a table of their faces."""
 
 import io
 import zipfile
@@ -19,11 +19,11 @@ from pipeline.seeding import numpy_rng
 _QUALITY = 88
 _ORIENTATION = 0x0112
 _TURNS = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-"""How a picture is stored that a reader turns back by this EXIF orientation."""
+"""The transposition of the stored picture, by the EXIF orientation that undoes it."""
 
 
 def _close_up(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    # At half the size its face is still large enough to be kept.
+    # At half the size, its face is still large enough to be kept.
     return draw_portrait(rng, 144, 158)
 
 
@@ -51,7 +51,7 @@ class Photo:
 
 
 def face_key(index: int, number: int = 0) -> str:
-    """The key of a photo's face, counted from left to right."""
+    """The key of a face in a photo; faces are numbered from left to right."""
     return f"photos/{index:06d}.jpg#{number:03d}"
 
 
@@ -64,7 +64,7 @@ def _jpeg(picture: Image.Image, quality: int = _QUALITY, orientation: int = 0) -
 
 
 def _cut_out(picture: Image.Image) -> bytes:
-    """A PNG whose corners are transparent."""
+    """Encode a picture as a PNG with transparent corners."""
     size = (picture.width * SUPERSAMPLING, picture.height * SUPERSAMPLING)
     margin = size[0] // 12
     mask = Image.new("L", size)
@@ -77,7 +77,7 @@ def _cut_out(picture: Image.Image) -> bytes:
 
 
 def draw_photo(photo: Photo) -> tuple[bytes, list[Drawn]]:
-    """The bytes of one file, and its faces as a reader of the file sees them."""
+    """The bytes of one file, and its faces in upright coordinates."""
     rng = numpy_rng(photo.seed, "miniature", "faces", photo.source)
     picture, faces = _DRAW.get(photo.kind, draw_portrait)(rng)
     match photo.kind:
@@ -98,10 +98,10 @@ def draw_photo(photo: Photo) -> tuple[bytes, list[Drawn]]:
 
 
 def list_photos(seed: int, count: int, planted_share: float) -> list[Photo]:
-    """The files of the zip in their order, the planted near-duplicates last.
+    """List the files of the zip in order; the planted copies come last.
 
     Raises:
-        BadParameters: `count` leaves no room for the odd files or for as many originals as copies.
+        BadParameters: `count` is too small for the unusual files, or leaves fewer originals than copies.
     """
     originals = count - round(count * planted_share)
     odd = ["broken", "png", "png"] + ["turned"] * max(2, originals // 40)
@@ -121,26 +121,26 @@ def list_photos(seed: int, count: int, planted_share: float) -> list[Photo]:
 
 
 def draw_faces(to: Path, *, count: int, planted_share: float, seed: int, workers: int) -> None:
-    """Write `photos.zip` with `planted.csv` and `faces.csv` beside it.
+    """Write `photos.zip`, `planted.csv` and `faces.csv`.
 
-    Most photographs show one person, about one in seven two or three. A few show a person too far away, or nobody;
-    a few are stored turned, with an EXIF orientation; two are PNGs with transparency under a JPEG's name, and one is
+    Most photographs show one person, about one in seven two or three. A few show a person too far away, or nobody. A
+    few are stored rotated, with an EXIF orientation. Two are PNGs with transparency that are named as JPEGs, and one is
     cut off after 200 bytes. Faces have keys like `photos/000123.jpg#000`, numbered from left to right.
 
-    `planted.csv` has a row (`key,original,transform`) for each planted near-duplicate, which is of a photograph with
-    one face. `faces.csv` has a row (`key,x0,y0,x1,y1,glasses,smile,pose,hair`) for each face that can be seen: its box
-    about as OpenCV's frontal cascade gives it, in pixels of the picture as a person sees it, x1 and y1 exclusive; 0 or
-    1; `left`, `front` or `right`, as seen in the picture; and a colour or `none`.
+    `planted.csv` has a row (`key,original,transform`) for each planted copy; only photographs with one face are copied.
+    `faces.csv` has a row (`key,x0,y0,x1,y1,glasses,smile,pose,hair`) for each visible face. The box is about that of
+    OpenCV's frontal cascade, in pixels of the upright picture, x1 and y1 exclusive. `glasses` and `smile` are 0 or 1;
+    `pose` is `left`, `front` or `right`, as seen in the picture; `hair` is a colour or `none`.
 
     Args:
         to: an existing folder.
-        count: files in all, the planted and the odd ones included.
-        planted_share: share of the planted ones (0..0.5); their originals are readable, plain and not planted.
+        count: total number of files, including planted copies and unusual files.
+        planted_share: share of planted copies (0..0.5); their originals are readable, ordinary and not copies.
         seed: root seed.
-        workers: processes to draw with; does not change a byte.
+        workers: number of processes; it does not affect the result.
 
     Raises:
-        BadParameters: `count` leaves no room for the odd files or for as many originals as copies.
+        BadParameters: `count` is too small for the unusual files, or leaves fewer originals than copies.
     """
     photos = list_photos(seed, count, planted_share)
     truth: list[tuple[str | int, ...]] = []

@@ -1,8 +1,8 @@
-"""Writes drawn pictures as archives in upstream's layouts.
+"""Write synthetic pictures as archives in the published layouts.
 
-The same arguments give the same bytes: every picture has a seed of its own, derived from the root seed, records are
-written in a fixed order, and times, owners and modes in an archive are constant. (`data.mdb` also depends on the page
-size of the machine, which is 4,096 bytes nearly everywhere.)
+The same arguments give the same bytes: every picture has its own seed, derived from the root seed; records are written
+in a fixed order; times, owners and modes in an archive are constant. (`data.mdb` also depends on the page size of the
+machine, which is 4,096 bytes nearly everywhere.)
 """
 
 import csv
@@ -30,15 +30,15 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _QUALITY = 75
-_CHUNK = 8  # pictures drawn by a worker at a time
-# Reserved addresses, not disk space: enough for some 400,000 pictures. It stands in the file, hence it is constant.
+_CHUNK = 8  # pictures per task of a worker
+# Reserved addresses, not disk space; enough for 400,000 pictures. It is stored in the file, so it must be constant.
 _MAP_SIZE = 1 << 32
 _DATE = (2012, 1, 1, 0, 0, 0)
 _DATE_SECONDS = 1_325_376_000
 
 
 def each(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
-    """`function` of each task, in order, with several tasks to a chunk."""
+    """Yield `function(task)` for each task, in order; workers take several tasks at a time."""
     chunks = [(function, tasks[start : start + _CHUNK]) for start in range(0, len(tasks), _CHUNK)]
     for results in map_chunks(_do_all, chunks, workers=workers):
         yield from results
@@ -50,7 +50,7 @@ def _do_all(chunk: tuple[Callable[[Task], Result], Sequence[Task]]) -> list[Resu
 
 
 def write_table(to: Path, header: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """A CSV file, its rows sorted by their first columns."""
+    """Write a CSV file; its rows are sorted by their first columns."""
     with to.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
@@ -80,21 +80,21 @@ def _room(task: tuple[int, int, str, int]) -> tuple[bytes, list[Box]]:
 
 
 def draw_lsun(to: Path, *, count: int, planted_share: float, seed: int, workers: int) -> None:
-    """Write `bedroom_train_lmdb.zip` with `planted.csv` and `windows.csv` beside it.
+    """Write `bedroom_train_lmdb.zip`, `planted.csv` and `windows.csv`.
 
     The zip holds an LMDB of WebP pictures under keys of 40 hexadecimal characters. `planted.csv` has a row
-    (`key,original,transform`) for each planted near-duplicate, `windows.csv` a row (`key,x0,y0,x1,y1`, in the stored
-    picture's pixels, x1 and y1 exclusive) for each window, pictures without windows having none.
+    (`key,original,transform`) for each planted copy. `windows.csv` has a row (`key,x0,y0,x1,y1`, in pixels of the
+    stored picture, x1 and y1 exclusive) for each window.
 
     Args:
         to: an existing folder.
-        count: pictures in all, the planted ones included.
-        planted_share: share of the planted ones (0..0.5).
+        count: total number of pictures, including planted copies.
+        planted_share: share of planted copies (0..0.5).
         seed: root seed.
-        workers: processes to draw with; does not change a byte.
+        workers: number of processes; it does not affect the result.
 
     Raises:
-        BadParameters: more copies are asked for than there are pictures to copy.
+        BadParameters: there are fewer originals than requested copies.
     """
     originals = count - round(count * planted_share)
     planted = plan_copies(seed, "lsun", count, planted_share, range(originals))
@@ -123,7 +123,7 @@ def draw_lsun(to: Path, *, count: int, planted_share: float, seed: int, workers:
 
 
 def add_to_zip(archive: zipfile.ZipFile, name: str, source: io.BufferedIOBase, length: int) -> None:
-    """Store a member, uncompressed: WebP does not shrink, and compressors differ in their bytes."""
+    """Store a member uncompressed: WebP does not shrink, and the output of compressors differs between versions."""
     info = zipfile.ZipInfo(name, _DATE)
     info.create_system, info.external_attr, info.file_size = 3, 0o644 << 16, length
     with archive.open(info, "w") as member:
@@ -131,20 +131,21 @@ def add_to_zip(archive: zipfile.ZipFile, name: str, source: io.BufferedIOBase, l
 
 
 def draw_imagenet(to: Path, *, count: int, planted_share: float, seed: int, workers: int) -> None:
-    """Write `ILSVRC2012_img_train.tar`, a tar of one tar for each synset, with `planted.csv` beside it.
+    """Write `ILSVRC2012_img_train.tar`, a tar that holds one tar per synset, and `planted.csv`.
 
-    Among the JPEGs are some in grey, two in CMYK, a PNG under a JPEG's name, one cut off after 200 bytes and one that
-    is a line of text. A row of `planted.csv` is `key,original,transform` with keys like `nXXXXXXXX/nXXXXXXXX_N.JPEG`.
+    Among the JPEGs are some in grey, two in CMYK, a PNG that is named as a JPEG, one cut off after 200 bytes, and one
+    that is a line of text. `planted.csv` has a row (`key,original,transform`) for each planted copy, with keys like
+    `nXXXXXXXX/nXXXXXXXX_N.JPEG`.
 
     Args:
         to: an existing folder.
-        count: files in all, the planted and the odd ones included.
-        planted_share: share of the planted ones (0..0.5); their originals are readable, plain and not planted.
+        count: total number of files, including planted copies and unusual files.
+        planted_share: share of planted copies (0..0.5); their originals are readable, ordinary and not copies.
         seed: root seed.
-        workers: processes to draw with; does not change a byte.
+        workers: number of processes; it does not affect the result.
 
     Raises:
-        BadParameters: `count` leaves no room for the odd files or for as many originals as copies.
+        BadParameters: `count` is too small for the unusual files, or leaves fewer originals than copies.
     """
     synsets, rows = list_members(seed, count, planted_share)
     drawn = each(draw_member, [member for members in synsets for member in members], workers)

@@ -1,4 +1,4 @@
-"""A floor plan and walls that reserve places without overlaps."""
+"""A floor plan and walls on which places are reserved without overlaps."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ Range = tuple[float, float]
 
 
 class Plan:
-    """The floor of one room and its three visible walls (metres)."""
+    """The floor of one room and its three visible walls, in metres."""
 
     def __init__(self, width: float, depth: float) -> None:
         self.walls = {side: Wall(side, width, depth) for side in ("back", "left", "right")}
@@ -18,11 +18,11 @@ class Plan:
         self._hung: dict[str, list[Range]] = {side: [] for side in self.walls}
 
     def span(self, side: str) -> Range:
-        """The part of a wall that things may use; side walls begin well before the viewer."""
+        """The usable part of a wall; on side walls it begins well in front of the viewer."""
         return (0.05, self._width - 0.05) if side == "back" else (self._depth * 0.42, self._depth - 0.05)
 
     def stand(self, side: str, u: Range, out: Range) -> bool:
-        """Reserve floor before a wall; False, and nothing is reserved, if the place is taken."""
+        """Reserve floor in front of a wall; False if the place is taken, and then nothing is reserved."""
         (x0, _, z0), (x1, _, z1) = self.walls[side].extent(u, out, (0, 1))
         inside = x0 >= 0 and x1 <= self._width and z1 <= self._depth
         if not inside or any(x0 < d and a < x1 and z0 < e and b < z1 for a, b, d, e in self.footprints):
@@ -39,7 +39,7 @@ class Plan:
         return True
 
     def find_floor(self, rng: np.random.Generator, side: str, wide: float, deep: float, tall: bool) -> Range | None:
-        """A free place for something `wide` by `deep` at a wall, reserved; tall things cover the wall as well."""
+        """Find and reserve a free place of `wide` by `deep` at a wall; tall things also cover the wall."""
         low, high = self.span(side)
         for _ in range(6):
             if high - low <= wide:
@@ -54,7 +54,7 @@ class Plan:
         return None
 
     def find_wall(self, rng: np.random.Generator, side: str, wide: float) -> Range | None:
-        """A free stretch of wall, reserved."""
+        """Find and reserve a free stretch of wall."""
         low, high = self.span(side)
         for _ in range(6):
             if high - low <= wide:

@@ -1,6 +1,6 @@
-"""Near-duplicates made on purpose, in the ways in which real data sets come to hold a picture twice.
+"""Planted copies: near-duplicates made on purpose, by transforms that also cause near-duplicates in real data sets.
 
-An archive with some of these, and a list of them, has a known share of duplicates, so that recall can be measured.
+An archive with planted copies and a list of them has a known share of duplicates, so that recall can be measured.
 """
 
 import io
@@ -20,14 +20,14 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of a picture, and how to store it.
+    """A planted copy of a picture, and how to store it.
 
     Attributes:
         image: uint8 (H, W, 3) RGB.
         quality: encoder quality (0..100), or None for the archive's usual one.
-        untouched: whether the stored bytes of the original are repeated unchanged.
-        left, top: pixels of the original cut off at these sides.
-        scale: width and height of a pixel of the original in the copy's pixels.
+        untouched: whether the encoded bytes of the original are stored unchanged.
+        left, top: pixels of the original that are cropped at these sides.
+        scale: width and height of one pixel of the original, in pixels of the copy.
     """
 
     image: Pixels
@@ -38,7 +38,7 @@ class Copy:
     scale: tuple[float, float] = (1.0, 1.0)
 
     def moved(self, box: Box) -> Box | None:
-        """Where a box (x0, y0, x1, y1, the last two exclusive) of the original lies; None where it is cut away."""
+        """Map a box (x0, y0, x1, y1; x1 and y1 exclusive) of the original to the copy; None if it is cropped away."""
         height, width = self.image.shape[:2]
         x0, x1 = (min(width, max(0, round((x - self.left) * self.scale[0]))) for x in (box[0], box[2]))
         y0, y1 = (min(height, max(0, round((y - self.top) * self.scale[1]))) for y in (box[1], box[3]))
@@ -51,7 +51,7 @@ def copied(image: Pixels, rng: np.random.Generator) -> Copy:
 
 
 def reencoded(image: Pixels, rng: np.random.Generator) -> Copy:
-    """Saved again at a lower quality."""
+    """Saved again with a lower quality."""
     return Copy(image, quality=int(rng.integers(35, 61)))
 
 
@@ -79,9 +79,9 @@ def brightened(image: Pixels, rng: np.random.Generator) -> Copy:
 
 
 def marked(image: Pixels, rng: np.random.Generator) -> Copy:
-    """A small half-transparent line of text in one corner."""
+    """Watermarked: a small half-transparent line of text in one corner."""
     words = ("PREVIEW", "example.org", "2012-07-14", "(c) nobody")[int(rng.integers(4))]
-    # A bitmap font: the library that renders outline fonts gives other pixels in other versions.
+    # A bitmap font, because versions of the library for outline fonts render different pixels.
     font = ImageFont.load_default_imagefont()
     left, top, right, bottom = (round(edge) for edge in font.getbbox(words))
     text = Image.new("L", (right - left + 2, bottom - top))
@@ -106,12 +106,12 @@ TRANSFORMS: dict[str, Callable[[Pixels, np.random.Generator], Copy]] = {
     "brightened": brightened,
     "marked": marked,
 }
-"""The ways, by the name that stands in `planted.csv`."""
+"""The transforms, by their names in `planted.csv`."""
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A planned near-duplicate: its number, the number of its original, and the transform."""
+    """A planned copy: its number, the number of its original, and the transform."""
 
     index: int
     original: int
@@ -119,20 +119,20 @@ class Planted:
 
 
 def plan_copies(seed: int, name: str, count: int, planted_share: float, regular: Sequence[int]) -> list[Planted]:
-    """Choose the near-duplicates of a data set.
+    """Choose the planted copies of a data set.
 
     Args:
         seed: root seed.
-        name: of the data set.
-        count: its pictures in all; the near-duplicates have the last numbers.
-        planted_share: share of them that is planted.
+        name: name of the data set.
+        count: total number of pictures; the copies have the last numbers.
+        planted_share: share of planted copies.
         regular: numbers of the pictures that may be copied, each at most once.
 
     Returns:
-        One entry for each near-duplicate, in the order of their numbers; all transforms come equally often.
+        One entry per copy, in the order of their numbers; all transforms occur equally often.
 
     Raises:
-        BadParameters: more copies are asked for than there are pictures to copy.
+        BadParameters: there are fewer originals than requested copies.
     """
     number = round(count * planted_share)
     if number > len(regular):
@@ -149,6 +149,6 @@ def plan_copies(seed: int, name: str, count: int, planted_share: float, regular:
 
 
 def copy_of(data: bytes, transform: str, rng: np.random.Generator) -> Copy:
-    """The near-duplicate of a stored original, made from its encoded bytes."""
+    """Make a copy of a stored original from its encoded bytes."""
     with Image.open(io.BytesIO(data)) as stored:
         return TRANSFORMS[transform](np.array(stored.convert("RGB")), rng)

@@ -1,4 +1,4 @@
-"""Draws photographs of people: number, places, clothes and backgrounds."""
+"""Draw photographs of people: their number, positions, clothes and backgrounds."""
 
 from typing import NamedTuple
 
@@ -18,20 +18,20 @@ from pipeline.miniature.rooms import draw_room
 _POSES = ("left", "left", "left", "front", "front", "front", "front", "right", "right", "right")
 _HAIRS = ("dark",) * 5 + ("brown",) * 5 + ("blond",) * 4 + ("red",) * 2 + ("grey",) * 2 + ("none",) * 2
 
-# What OpenCV's frontal cascade boxes of these faces, in half head widths: its side, and its middle below the eyes and
-# towards where the face looks.
+# The box that OpenCV's frontal cascade gives for these faces, in half head widths: its side, the distance of its middle
+# below the eyes, and the shift of its middle in the direction in which the face looks.
 _SIDE, _BELOW, _AHEAD = 2.3, 0.19, 0.8
 
 
 class Drawn(NamedTuple):
-    """A face in a photograph: its box (x1 and y1 exclusive) in pixels, and its traits."""
+    """A face in a photograph: its box in pixels (x1 and y1 exclusive), and its traits."""
 
     box: Box
     traits: Traits
 
 
 def draw_traits(rng: np.random.Generator) -> Traits:
-    """The traits of a random person."""
+    """Random traits of a person."""
     return Traits(chance(rng, 0.3), chance(rng, 0.5), pick(rng, _POSES), pick(rng, _HAIRS))
 
 
@@ -53,13 +53,13 @@ def draw_person(
     """Draw one person into a picture.
 
     Args:
-        picture: RGB; drawn upon.
-        rng: source of all that `traits` leaves open.
-        traits: of the person.
+        picture: RGB; modified in place.
+        rng: random-number generator for everything that `traits` does not determine.
+        traits: traits of the person.
         lamp: the light.
-        eyes: pixel between the eyes.
-        side: of the face's box in pixels.
-        skin: its colour in full light, RGB 0..1; without it, random, in agreement with the hair.
+        eyes: position between the eyes, in pixels.
+        side: side of the face's box in pixels.
+        skin: colour of the skin in full light, RGB 0..1; None for a random colour that suits the hair.
     """
     unit = side / _SIDE
     draw_clothes(picture, rng, lamp, eyes, unit)
@@ -89,7 +89,8 @@ def develop(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
 
 
 def draw_portrait(rng: np.random.Generator, low: float = 80, high: float = 140) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph of one person, whose face's box has a side between two lengths; RGB, and the face in a list."""
+    """Draw one person, with a face's box of `low` to `high` pixels per side; return the picture, RGB, and a list of the
+    face."""
     width = int(rng.integers(300, 341))
     size = (width, round(width * pick(rng, (1.0, 1.15, 1.2, 1.25))))
     side = between(rng, low, high)
@@ -100,7 +101,7 @@ def draw_portrait(rng: np.random.Generator, low: float = 80, high: float = 140) 
 
 
 def draw_group(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph of two or three people side by side; RGB, and their faces from left to right."""
+    """Draw two or three people side by side; return the picture, RGB, and their faces from left to right."""
     number = 2 if chance(rng, 0.7) else 3
     size = (int(rng.integers(340, 381)), int(rng.integers(240, 291)))
     picture, lamp = draw_backdrop(rng, size), draw_lamp(rng)
@@ -116,7 +117,7 @@ def draw_group(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
 
 
 def draw_distant(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph of a person in a landscape whose face is too small to be kept; RGB, and the face in a list."""
+    """Draw a person too far away to be kept, in a landscape; return the picture, RGB, and a list of the face."""
     size = (int(rng.integers(300, 341)), int(rng.integers(230, 281)))
     picture = draw_backdrop(rng, size, (outdoors,))
     eyes = (size[0] * between(rng, 0.3, 0.7), size[1] * between(rng, 0.3, 0.45))
@@ -125,7 +126,7 @@ def draw_distant(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
 
 
 def draw_view(rng: np.random.Generator) -> tuple[Image.Image, list[Drawn]]:
-    """A photograph without people, RGB, and an empty list: a landscape, leaves or a room."""
+    """Draw a landscape, leaves or a room without people; return the picture, RGB, and an empty list."""
     size = (int(rng.integers(300, 341)), int(rng.integers(230, 281)))
     if chance(rng, 0.4):
         room = Image.fromarray(draw_room(rng)[0])

@@ -1,7 +1,7 @@
-"""Soft fields over the patch that a head is drawn in: coordinates, edges, bumps, noise, light.
+"""Smooth fields over the patch in which a head is drawn: coordinates, edges, bumps, noise, light.
 
-Only sums, products, quotients and square roots of floats are used, which are equal on every processor; exponentials
-and sines of arrays are not.
+Only sums, products, quotients and square roots of floats are used, because their results are equal on every CPU; those
+of exponentials and sines of arrays are not.
 """
 
 import math
@@ -17,13 +17,13 @@ Field = npt.NDArray[np.floating[Any]]
 Tint = tuple[float, float, float]
 
 UNIT = 64
-"""Pixels of the patch for half the width of a head, the unit of all lengths here."""
+"""Half the width of a head in pixels of the patch; it is the unit of all lengths here."""
 
 WIDE, TALL = 256, 256
 """Size of the patch in pixels."""
 
 MIDDLE = (128, 118)
-"""Pixel of the patch between the eyes: the origin. x runs to the right and y downwards."""
+"""The origin: the pixel of the patch between the eyes. x is to the right, y downwards."""
 
 
 def grid() -> tuple[Field, Field]:
@@ -47,7 +47,7 @@ def ramp(level: Field) -> Field:
 
 
 def edge(inside: Field, width: float = 0.025) -> Field:
-    """0..1 across an edge, by the distance inside it; `width` is that of the transition."""
+    """Rises from 0 to 1 across an edge, by the distance inside it; `width` is the width of the transition."""
     return ramp(inside * (1.0 / width) + 0.5)
 
 
@@ -66,12 +66,12 @@ def noise(rng: np.random.Generator, columns: int, lines: int, size: tuple[int, i
 
 
 def of(tint: Tint) -> Field:
-    """A colour as float32 (3, 1, 1), to go with fields of colours, (3, H, W)."""
+    """A colour as float32 (3, 1, 1), to be combined with fields of colours, (3, H, W)."""
     return np.array(tint, dtype=np.float32)[:, None, None]
 
 
 def blend(colours: Field, share: Field, tint: Tint | Field) -> None:
-    """Blend colours, float32 (3, H, W), with others by a share, (H, W) in 0..1; in place."""
+    """Blend `tint` into colours, float32 (3, H, W), in place, by a share, (H, W) in 0..1."""
     colours += ((of(tint) if isinstance(tint, tuple) else tint) - colours) * share
 
 
@@ -89,9 +89,9 @@ class Lamp(NamedTuple):
     """The light on a scene.
 
     Attributes:
-        way: where it comes from, a unit vector: y downwards, z towards the viewer.
-        ambient: share that comes from everywhere (0..1).
-        tint: its colour, around 1.
+        way: unit vector towards the light; y downwards, z towards the viewer.
+        ambient: share of ambient light (0..1).
+        tint: colour of the light, around 1.
     """
 
     way: tuple[float, float, float]
@@ -99,7 +99,7 @@ class Lamp(NamedTuple):
     tint: Tint
 
     def on(self, height: Field) -> Field:
-        """Brightness of a relief, float32 (H, W), about 1 where it faces the light; heights are in units."""
+        """Brightness of a relief, float32 (H, W), about 1 where it faces the light; heights are in half head widths."""
         across, down = np.empty_like(height), np.empty_like(height)
         half = UNIT / 2
         across[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * half
@@ -112,7 +112,7 @@ class Lamp(NamedTuple):
 
 
 def draw_lamp(rng: np.random.Generator) -> Lamp:
-    """Light from above and from one side, warm or cool."""
+    """A random light from above and one side, warm or cool."""
     x, y, z = between(rng, -0.6, 0.6), between(rng, -0.8, -0.35), 1.0
     length = math.sqrt(x * x + y * y + z * z)
     warmth = between(rng, -0.05, 0.06)

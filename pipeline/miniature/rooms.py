@@ -1,4 +1,4 @@
-"""Draws bedrooms: a furnished room in perspective, lit as at a time of day, with the boxes of its windows."""
+"""Draw bedrooms: furnished rooms in perspective, lit for a time of day, with the boxes of their windows."""
 
 import math
 
@@ -12,7 +12,7 @@ from pipeline.miniature.perspective import SUPERSAMPLING, Camera, Point, View, f
 from pipeline.miniature.plan import Plan
 
 SHORT_SIDE = 256
-"""Pixels of a picture's shorter side, as in LSUN's archives."""
+"""Short side of a picture in pixels, as in LSUN's archives."""
 
 Box = windows.Box
 
@@ -60,7 +60,7 @@ def draw_room(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[Box
 
 
 def _stand(rng: np.random.Generator, size: tuple[int, int], plan: Plan, target: Point) -> Camera:
-    """A camera in the front of the room, directed at the bed."""
+    """A camera at the front of the room, directed at the bed."""
     back = plan.walls["back"]
     width, depth = back.room_width, back.room_depth
     x, y, z = width * between(rng, 0.15, 0.85), between(rng, 0.95, 1.75), between(rng, -0.7, 0.8)
@@ -72,6 +72,6 @@ def _stand(rng: np.random.Generator, size: tuple[int, int], plan: Plan, target: 
     yaw = round(max(-0.75, min(0.75, yaw * pick(rng, (0.0, 0.6, 1.0, 1.0)))), 6)
     across, down = (side * SUPERSAMPLING for side in size)
     focal = SHORT_SIDE * SUPERSAMPLING * between(rng, 0.74, 1.2)
-    # Without a turn the lens is shifted instead, which keeps the back wall parallel to the picture.
+    # If the camera does not turn, the lens is shifted, which keeps the back wall parallel to the picture.
     shift = 0.0 if yaw else max(-0.3, min(0.3, (x - aim[0]) / (aim[1] - z) * focal / across))
     return Camera((x, y, z), yaw, focal, (across * (0.5 + shift), down * between(rng, 0.36, 0.52)))

@@ -1,6 +1,6 @@
-"""Classes that are drawn with outlines, each by the function of its name: tilings, scattered objects, small scenes.
+"""Texture classes drawn with outlines, one function per class: tilings, scattered objects, small scenes.
 
-Sizes are shares of the picture's short side, and never so small that a 32x32 version would lose them.
+Sizes are shares of the picture's short side, and large enough to remain visible at 32×32 pixels.
 """
 
 import math
@@ -62,7 +62,7 @@ def leaves(brush: Brush) -> None:
     season = pick(brush.rng, (0.3, 0.3, 0.22, 0.1, 0.03))
     for middle in brush.scattered(pick(brush.rng, (9, 14, 22))):
         brush.turn_anyhow()
-        # The position is the one before the rotation, so it is rotated back first.
+        # The position is needed before the rotation, so it is rotated back first.
         x = middle[0] * brush.cosine + middle[1] * brush.sine
         y = middle[1] * brush.cosine - middle[0] * brush.sine
         long, wide = between(brush.rng, 0.2, 0.42), between(brush.rng, 0.28, 0.42)

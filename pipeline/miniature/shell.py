@@ -1,4 +1,4 @@
-"""The empty room: floor, ceiling, papered walls, pictures and doors on them."""
+"""Draw the empty room: floor, ceiling, and papered walls with pictures and doors."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pipeline.miniature.palette import Palette, between, chance, hsv, pick
 from pipeline.miniature.perspective import Colour, View, Wall, mix, shade
 
 FRONT = -2.5
-"""Where floor and side walls end, behind the viewer (z in metres)."""
+"""The end of floor and side walls, behind the viewer (z in metres)."""
 
 
 _TRIANGLE = ((-1.0, -0.8), (1.0, -0.8), (0.1, 1.0))
@@ -56,7 +56,7 @@ def draw_ceiling(
 
 
 def paper_kind(rng: np.random.Generator) -> str:
-    """How a wall is treated; most are plain."""
+    """A random kind of wallpaper; most are plain."""
     kinds = ("plain", "stripes", "wide stripes", "dots", "panels", "wainscot", "two tones", "planks", "bricks")
     return kinds[int(np.searchsorted((0.46, 0.54, 0.60, 0.66, 0.74, 0.84, 0.90, 0.95), rng.random()))]
 
@@ -65,7 +65,7 @@ def draw_wall(view: View, palette: Palette, wall: Wall, kind: str, height: float
     """One wall with its paper, skirting and cornice; `level` is its brightness in percent."""
     back = wall.side == "back"
     base = shade(palette.feature_wall if back else palette.wall, level)
-    # The paper's pattern is drawn on the feature wall alone unless all walls share one colour.
+    # The wallpaper's pattern is only on the feature wall, unless all walls have the same colour.
     patterned = back or palette.wall == palette.feature_wall
     pattern, trim = shade(palette.wall_pattern, level), shade(palette.trim, level)
     start, end = (0.0, wall.room_width) if back else (FRONT, wall.room_depth)

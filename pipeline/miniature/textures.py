@@ -1,4 +1,4 @@
-"""Draws pictures of twenty classes of textures and shapes, instead of ImageNet's photographs."""
+"""Draw pictures of twenty classes of textures and shapes, as substitutes for ImageNet's photographs."""
 
 from collections.abc import Callable
 
@@ -32,14 +32,14 @@ CLASSES: dict[str, Callable[[Brush], None]] = {
     "scales": shapes.scales,
     "city": shapes.city,
 }
-"""How to draw each class, by its name; a class's number is its place here."""
+"""The function that draws each class, by class name; the number of a class is its position here."""
 
 
 def draw_texture(rng: np.random.Generator, label: int) -> npt.NDArray[np.uint8]:
     """Draw one picture of a class.
 
     Args:
-        rng: source of all chance: shape of the picture, colours, scale, angle, light and grain.
+        rng: random-number generator for the shape of the picture, colours, scale, angle, light and grain.
         label: number of the class, 0..19.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Windows: frame, panes, view, blinds and curtains; and their boxes in the picture."""
+"""Draw windows (frame, panes, view, blinds and curtains), and compute their boxes in the picture."""
 
 from dataclasses import dataclass
 
@@ -36,13 +36,13 @@ def window_box(view: View, window: Window) -> Box | None:
 
 
 def cut(view: View, box: Box) -> npt.NDArray[np.uint8]:
-    """The present content of a box of the picture, in grey: uint8 (h, w)."""
+    """The current content of a box of the picture, in grey: uint8 (h, w)."""
     x0, y0, x1, y1 = (side * SUPERSAMPLING for side in box)
     return np.asarray(view.canvas.crop((x0, y0, x1, y1)).reduce(SUPERSAMPLING).convert("L"))
 
 
 def is_in_sight(view: View, box: Box, before: npt.NDArray[np.uint8]) -> bool:
-    """Whether at least half of a box is as it was before the furniture was drawn."""
+    """Whether at least half of a box is unchanged since `before`, its content before the furniture was drawn."""
     return bool(np.mean(cut(view, box) == before) >= 0.5)
 
 
@@ -126,7 +126,7 @@ def _draw_blinds(view: View, rng: np.random.Generator, palette: Palette, glass: 
 
 
 def _draw_curtains(view: View, rng: np.random.Generator, palette: Palette, window: Window) -> None:
-    """A rod and two curtains in folds, drawn to the sides of the window."""
+    """A rod and two folded curtains at the sides of the window."""
     wall = window.wall
     wide = window.u1 - window.u0
     top, bottom = window.y1 + 0.12, pick(rng, (0.03, 0.03, window.y0 - 0.15))

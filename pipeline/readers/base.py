@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 Place = bytes | tuple[int, int]
-"""Where an entry's bytes are: a record's key, a relative path, (offset, length) in a tar, (number, 0) in a zip, or
-(file, row) in parquet files."""
+"""Position of an entry: record key, relative path, (offset, length) in a tar, (number, 0) in a zip, (file, row)."""
 
 Read = Callable[[Place], bytes]
 
 LONGEST = 1 << 28
-"""Largest entry that is read, in bytes; the largest photographs take a tenth, and what is longer may be an attack."""
+"""Maximum length of an entry in bytes, ten times that of the largest photographs; a longer one may be an attack."""
 
 SUFFIXES = tuple(b".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm".split())
-"""Suffixes of file names that count as pictures, in lower case."""
+"""Suffixes of picture files, in lower case."""
 
 
 class Entry(NamedTuple):

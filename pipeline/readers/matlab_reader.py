@@ -23,7 +23,7 @@ _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _INT8, _INT32, _UINT32 = 1, 5, 6
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-"""How numbers are stored, by the type of their element."""
+"""The dtype of stored numbers, by element type."""
 
 _CLASSES = {
     **{1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 6: "double", 7: "single", 8: "int8", 9: "uint8"},
@@ -34,13 +34,13 @@ _COMPLEX = 0x0800
 _LONGEST_NAME = 1 << 10
 _MOST_AXES = 32
 _DEEPEST = 8
-"""Cells and structs inside each other; ImageNet's have one level."""
+"""Maximum depth of nested cells and structs; ImageNet's have one level."""
 
 _BLOCK = 1 << 20
 
 
 Value = npt.NDArray[Any] | str | list[Any]
-"""What a variable holds; see `read_variables`."""
+"""Value of a variable; see `read_variables`."""
 
 
 class _Damaged(Exception):

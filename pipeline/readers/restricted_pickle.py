@@ -54,7 +54,7 @@ _OPERATIONS = {
     *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
     *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "PROTO", "FRAME", "STOP"),
 }
-"""The operations allowed in a pickle of plain data; those for sets, objects and registered extensions are missing."""
+"""The operations allowed in a pickle of plain data: not those for sets, objects and registered extensions."""
 
 _PUT = ("PUT", "BINPUT", "LONG_BINPUT")
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))

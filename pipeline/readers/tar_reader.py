@@ -25,13 +25,13 @@ _WITHOUT_DATA = (
     tarfile.FIFOTYPE,
 )
 _LONGEST_EXTRA = 1 << 20
-"""Most bytes of a long name or an extended header; real ones have hundreds."""
+"""Maximum bytes of a long name or an extended header; real ones have hundreds."""
 
 _LABEL, _CAPTIONS = b".cls", (b".txt", b".json")
-"""Suffixes of WebDataset's labels and captions, which share the stem of their picture; the first caption counts."""
+"""Suffixes of WebDataset's labels and captions, which share the stem of their picture; the first caption is used."""
 
 _LONGEST = {_LABEL: 1 << 10} | dict.fromkeys(_CAPTIONS, 1 << 16)
-"""Most bytes of such a member, by suffix; a longer one is ignored."""
+"""Maximum bytes of a label or caption, by suffix; a longer one is ignored."""
 
 
 class Member(NamedTuple):

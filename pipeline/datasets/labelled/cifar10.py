@@ -36,7 +36,7 @@ _MEMBERS = {
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
 MEMBERS = {name: Published(None, f"{ARCHIVE} ({_URL})", md5=md5) for name, md5 in _MEMBERS.items()}
-"""What is published about the files of the unpacked folder, by name."""
+"""What is published about the files of the unpacked folder, by file name."""
 
 _LONGEST_MEMBER = 1 << 27  # a batch takes 31 MB
 _LONGEST_ARCHIVE = 1 << 29  # all batches and the readme take 186 MB

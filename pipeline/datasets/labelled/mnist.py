@@ -18,7 +18,7 @@ from pipeline.datasets.published import Published
 
 SIDE = 28
 STEMS = {"train": "train", "test": "t10k"}
-"""Start of the file names of each split."""
+"""Prefix of the file names of each split."""
 
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
 
@@ -33,7 +33,7 @@ ARCHIVES = {
     name: Published(length, f"{_SITE}/{name}", f"{_SITE}/{name}", md5=md5, entries=entries)
     for name, (length, md5, entries) in _KNOWN.items()
 }
-"""What is published about each file, by its name."""
+"""What is published about each file, by file name."""
 
 
 def locate(folder: Path) -> list[Path]:

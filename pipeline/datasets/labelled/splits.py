@@ -12,7 +12,7 @@ from pipeline.core.errors import CorruptData
 DIGITS = tuple("0123456789")
 
 MOST_PICTURES = 1_000_000
-"""Most pictures that are read from a file; the largest real one holds 531,131."""
+"""Maximum number of pictures read from a file; the largest published file holds 531,131."""
 
 
 @dataclass(frozen=True)

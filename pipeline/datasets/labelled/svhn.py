@@ -37,7 +37,7 @@ ARCHIVES = {
     )
     for split, (length, md5, entries) in _KNOWN.items()
 }
-"""What is published about each file, by its name."""
+"""What is published about each file, by file name."""
 
 
 def locate(folder: Path) -> list[Path]:

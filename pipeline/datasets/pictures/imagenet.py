@@ -30,7 +30,7 @@ ARCHIVES = {
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 _LONGEST = 1 << 24
-"""Bytes that are read of each member of the kit; the longer of the two has 0.2 MB."""
+"""Maximum bytes read from a member of the development kit; the longer of the two has 0.2 MB."""
 
 
 def entries(source: Source, beside: Path) -> list[Entry]:

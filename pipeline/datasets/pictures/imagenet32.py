@@ -25,7 +25,7 @@ from pipeline.readers.base import Entry, File, Place, Read, in_key_order
 from pipeline.readers.pickled_batches import SIDE, numbers_of, pictures_of, read_mapping
 
 STAND_IN = "squashed to 32×32 instead of centre-cropped"
-"""How these pictures differ from ImageNet's; stands in `source.json` and in a warning."""
+"""How these pictures differ from ImageNet's; used in `source.json` and in a warning."""
 
 CLASSES = 1_000
 
@@ -34,7 +34,7 @@ ARCHIVES = {
     "Imagenet32_train.zip": Published(None, _WHERE, entries=1_281_167),
     "Imagenet32_val.zip": Published(None, _WHERE, entries=50_000),
 }
-"""What is published about each archive, by file name; neither lengths nor checksums are."""
+"""What is published about each archive, by file name; lengths and checksums are not published."""
 
 _NAMES = {f"train_data_batch_{number}": f"train_data_batch_{number:02d}" for number in range(1, 11)} | {
     "val_data": "val_data"
@@ -42,7 +42,7 @@ _NAMES = {f"train_data_batch_{number}": f"train_data_batch_{number:02d}" for num
 """Names of the pickles, and their names in the keys of pictures."""
 
 _LONGEST = 1 << 29
-"""Largest pickle that is read, in bytes; a real one has 394 MB."""
+"""Maximum length of a pickle in bytes; a published one has 394 MB."""
 
 _HEADER = b"P6\n%d %d\n255\n" % (SIDE, SIDE)
 

@@ -60,7 +60,7 @@ _OBJECTS = {
     "tv-monitor": (49_065_810_936, "69601a18ceb2ad7f5806d5bfcbe0cece66c4e5a4eae8b18931468f7bee016eda"),
 }
 _ENTRIES = {"bedroom_train_lmdb.zip": 3_033_042}
-"""Pictures where the number is known; each category's validation part has 300."""
+"""Number of pictures, if known; the validation part of each category has 300."""
 
 
 def _publish() -> dict[str, Published]:
@@ -89,7 +89,7 @@ def folder_of(archive: str) -> str:
 
 
 CATEGORIES = tuple(_TRAIN)
-"""Of scenes; `--category` of `download-lsun`."""
+"""Categories of scenes; values of `--category` of `download-lsun`."""
 
 OBJECTS = tuple(_OBJECTS)
 """Categories of objects."""

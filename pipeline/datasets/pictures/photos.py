@@ -22,7 +22,7 @@ ARCHIVES = {
 
 IDENTITIES, ATTRIBUTES, PARTITION = "identity_CelebA.txt", "list_attr_celeba.txt", "list_eval_partition.txt"
 LISTS = (IDENTITIES, ATTRIBUTES, PARTITION)
-"""CelebA's lists, which are used if they lie beside its pictures."""
+"""CelebA's lists, which are used if they are in the same folder as its pictures."""
 
 _PARTS = {"0": "train", "1": "val", "2": "test"}
 

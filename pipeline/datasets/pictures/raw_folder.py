@@ -18,7 +18,7 @@ DataSet = Literal["lsun", "imagenet", "faces"]
 Place = Literal["raw", "archives"]
 
 PUBLISHED = lsun.ARCHIVES | imagenet.ARCHIVES | imagenet32.ARCHIVES | photos.ARCHIVES
-"""What the owners of each data set publish about its archives, by file name."""
+"""What the publisher of each data set states about its archives, by file name."""
 
 
 @dataclass(frozen=True)

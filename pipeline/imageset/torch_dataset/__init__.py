@@ -1,4 +1,4 @@
-"""An image set as a `torch.utils.data.Dataset`, whose items are those of torchvision's own datasets."""
+"""An image set as a `torch.utils.data.Dataset`, with items of the same types as in torchvision's datasets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,25 +16,25 @@ from pipeline.imageset.format.kept_rows import load_kept
 class ImageDataset(Dataset[Any]):
     """Pictures of an image set, in row order, as PIL images in RGB.
 
-    These are what `torchvision.datasets` give and what torchvision's transforms, v1 and v2, take. Pictures are read
-    when they are asked for, so the dataset takes no memory; a worker of a `DataLoader` is given paths and row numbers
-    only.
+    `torchvision.datasets` return the same type, and torchvision's transforms, v1 and v2, accept it. Pictures are read
+    on access, so the dataset needs little memory; a worker of a `DataLoader` receives only paths and row numbers.
 
     Args:
         images: an image set or its folder.
-        kept: rows to use: `kept.npy` of a dedup result, or int64 row numbers; None for all.
-        side: centre-crop to this many pixels; None for the side stored. Not with an `ImageSet`, which has its own.
+        kept: rows to use: path of a dedup result's `kept.npy`, or int64 row numbers; None for all rows.
+        side: side of the centre crop in pixels; None for the stored side. Not allowed with an `ImageSet`, which has its
+            own.
         transform: applied to each PIL image.
-        labels: whether an item is (picture, number of its class in `classes`) instead of the picture alone.
+        labels: whether an item is the pair (picture, index of its class in `classes`) instead of only the picture.
 
     Attributes:
         images: the image set.
-        rows: int64 (n,), the row of each item.
+        rows: int64 (n,), row of each item in the image set.
         classes: names of the classes of the whole set, sorted; empty without `labels`.
 
     Raises:
-        MissingInput, CorruptData: the image set or `kept` is not there or not whole.
-        BadParameters: `labels`, and a picture has none; or `side` beside an `ImageSet`.
+        MissingInput, CorruptData: the image set or `kept` does not exist or is damaged.
+        BadParameters: `labels` is set and a picture has no label; or `side` is given with an `ImageSet`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ImageDataset(Dataset[Any]):
         return len(self.rows)
 
     def __getitem__(self, item: int) -> Any:
-        """Picture number `item`, transformed, with the number of its class if labels were asked for."""
+        """Picture number `item`, transformed; with `labels`, the pair of the picture and the index of its class."""
         picture: Any = Image.fromarray(self.images.read(self.rows[[item]])[0])
         if self.transform is not None:
             picture = self.transform(picture)
@@ -80,7 +80,7 @@ class ImageDataset(Dataset[Any]):
         return f"ImageDataset({str(self.images.folder)!r}, {len(self):,} pictures of {side}×{side})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the open image set: pickled memory maps would be copies of all pictures."""
+        """The state without the open image set: pickled memory maps would be copies of all pictures."""
         return {**self.__dict__, "images": (self.images.folder, self.images.side)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

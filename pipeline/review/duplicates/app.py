@@ -32,7 +32,7 @@ from pipeline.webapp import pages
 from pipeline.webapp.pages import ERRORS, Answer, png_response, post, static
 
 LABEL_LETTERS = {"same_pixels": "p", "near": "n", "mirrored": "m", "similar": "s", "different": "d"}
-"""Letters that set a label, besides the digits 1 to 6."""
+"""Keyboard shortcuts that set a label, in addition to the digits 1 to 6."""
 
 _HERE = Path(__file__).parent
 

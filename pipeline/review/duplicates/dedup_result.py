@@ -1,7 +1,8 @@
-"""A dedup result opened for the review app. Arrays stay in memory (100 MB for 300,000 removals), pictures do not.
+"""Open a dedup result for the review app. Arrays are kept in memory (100 MB for 300,000 removals), pictures are not.
 
-There are up to three lists of pairs: `removed`, each removed picture with its representative; and, if the search wrote
-them, `misses`, pairs that were nearly accepted, and `decoys`, accepted pairs of which one picture was mirrored.
+There are up to three lists of pairs. `removed` has each removed picture with its representative. The other two exist if
+the search wrote them: `misses` has near misses, pairs that were nearly accepted; `decoys` has accepted pairs of a
+search with one picture of each pair mirrored, so a match is a mirrored copy or chance.
 """
 
 import json
@@ -34,10 +35,10 @@ class PictureTable:
     Attributes:
         rows: int64 (n,), rising: rows of the image set.
         keys: text (n,).
-        contents: SHA-256 of the sources, 32 bytes each, dictionary-encoded: equal indices are equal contents.
-        width, height, bytes: of the sources: int32, int32, int64.
+        contents: SHA-256 of the sources, 32 bytes each, dictionary-encoded; equal indices mean equal contents.
+        width, height, bytes: size in pixels and length of the sources: int32, int32, int64.
         labels: class names (n,); null if there is none.
-        boxes: of faces, in pixels of the source: lists of four numbers (n,); null for other pictures.
+        boxes: boxes of faces in pixels of the source, lists of four numbers (n,); null for other pictures.
     """
 
     rows: Rows
@@ -66,7 +67,7 @@ class PairList:
     Attributes:
         first, second: int64, positions in the `PictureTable`; second is -1 if the representative is in another set.
         reason: int8, indices of `reasons`.
-        reasons: reasons of removal; one empty text for misses and decoys.
+        reasons: reasons of removal; one empty text for near misses and decoys.
         hamming: int16, bits in which the codes differ.
         similarity, score: float32; NaN if there is none.
         group: int64, number of the group; -1 if there is none.

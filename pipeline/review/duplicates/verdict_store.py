@@ -9,7 +9,7 @@ from pipeline.core.errors import BadParameters
 from pipeline.dedup.decision.verdicts import LABELS, NOT_DUPLICATES, Verdict, edit_verdicts, read_verdicts
 
 Contents = tuple[str, str]
-"""The key of a verdict: two SHA-256 in rising order, or an empty text and the SHA-256 of an always kept picture."""
+"""Key of a verdict: two SHA-256 in ascending order, or an empty text and the SHA-256 of an always kept picture."""
 
 _MAX_UNDO = 1000
 _MAX_NONCES = 100

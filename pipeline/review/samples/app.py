@@ -7,7 +7,7 @@ POST /api/boxes           {sample, before, after}: lists of boxes, or null for a
 GET  /api/exemplars       rater, model and samples, and the existing exemplars
 POST /api/exemplars       {sample, concept, chosen}
 GET  /picture/SAMPLE.png  a sample
-GET  /mean.png?samples=…  the picture that the generator makes from the mean z of these samples
+GET /mean.png?samples=… the GAN generator's picture for the mean z of these samples
 """
 
 import re

@@ -12,7 +12,7 @@ from pipeline.models.registry import load_generator
 from pipeline.seeding import deterministic
 
 THREADS = 2
-"""Threads of torch: the last bit of a sum depends on their number; a picture rarely does."""
+"""Number of torch threads. It affects the last bits of sums, but rarely a pixel."""
 
 BLOCK = 64
 """Number of pictures generated at a time."""
@@ -22,7 +22,7 @@ class ModelSamples:
     """Samples of one model and seed, generated in blocks when they are needed; safe to use from several threads.
 
     Args:
-        folder: folder of the model, of any family.
+        folder: folder of the model; any model family is allowed.
         seed: root seed of the samples.
 
     Attributes:
@@ -43,7 +43,7 @@ class ModelSamples:
         self._lock = threading.Lock()
 
     def picture(self, sample: int) -> Images:
-        """A sample by number, uint8 (side, side, 3): it depends on seed and number alone."""
+        """A sample by number, uint8 (side, side, 3); it depends only on the model, the seed and the number."""
         block, within = divmod(sample, BLOCK)
         with self._lock:
             if block not in self._blocks:
@@ -52,10 +52,10 @@ class ModelSamples:
         return np.ascontiguousarray(picture)
 
     def mean(self, samples: Sequence[int]) -> Images:
-        """What the generator makes of the mean latent of at least one sample, uint8 (side, side, 3).
+        """The generator's picture for the mean latent of one or more samples, uint8 (side, side, 3).
 
         Raises:
-            Unsupported: the model's family has no latent space.
+            Unsupported: the model family has no latent space.
         """
         model = self._model
         if not isinstance(model, LatentGenerator):
