@@ -89,8 +89,7 @@ def develop(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
 
 
 def draw_portrait(rng: np.random.Generator, low: float = 80, high: float = 140) -> tuple[Image.Image, list[Drawn]]:
-    """Draw one person, with a face's box of `low` to `high` pixels per side; return the picture, RGB, and a list of the
-    face."""
+    """Draw one person with a face `low` to `high` pixels wide; return the picture, RGB, and a list of the face."""
     width = int(rng.integers(300, 341))
     size = (width, round(width * pick(rng, (1.0, 1.15, 1.2, 1.25))))
     side = between(rng, low, high)

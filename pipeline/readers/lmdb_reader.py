@@ -37,7 +37,9 @@ class Lmdb:
                 assert isinstance(place, bytes)
                 value = transaction.get(place)
                 if value is None:
-                    raise CorruptData(f"{self.folder}/data.mdb: record {place!r} is gone; it was changed while in use")
+                    raise CorruptData(
+                        f"{self.folder}/data.mdb: record {place!r} is gone; the file was changed while in use"
+                    )
                 check_length(len(value))
                 return bytes(value)
 
@@ -75,5 +77,5 @@ def find_lmdb(folder: Path) -> Path | None:
     found = sorted(file.parent for file in folder.glob("*_lmdb/data.mdb"))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise CorruptData(f"{folder}: holds several LMDBs ({names}); name one of them, or put it into a folder alone")
+        raise CorruptData(f"{folder}: holds several LMDBs ({names}); name one, or move it to its own folder")
     return found[0] if found else None

@@ -74,7 +74,7 @@ class _Plain:
         """Fill `buffer` with the next bytes."""
         self._left -= len(buffer)
         if self._left < 0:
-            raise _Damaged("an element is longer than what it stands in")
+            raise _Damaged("an element is longer than the element that contains it")
         while buffer:
             count = self._file.readinto(buffer)  # type: ignore[attr-defined]
             if not count:

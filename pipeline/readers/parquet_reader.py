@@ -83,7 +83,7 @@ def _row(path: Path, row: int) -> Any:
         if row < rows:
             return _group(path, status.st_size, status.st_mtime_ns, group)[row].as_py()
         row -= rows
-    raise CorruptData(f"{path}: fewer rows than before; it was changed while in use")
+    raise CorruptData(f"{path}: fewer rows than before; the file was changed while in use")
 
 
 @functools.lru_cache(maxsize=4)

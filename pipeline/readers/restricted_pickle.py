@@ -138,7 +138,7 @@ def _check_operations(data: bytes) -> None:
             raise _Refused(f"{operation.name} {'' if argument is None else argument}".strip()[:200])
         # The memo is allocated up to its highest index, so four bytes could request 64 GB.
         if operation.name in _PUT and not (isinstance(argument, int) and argument <= count):
-            raise _Refused(f"place {argument} of the memo after {count} operations")
+            raise _Refused(f"memo index {argument} after {count} operations")
 
 
 class _Values:

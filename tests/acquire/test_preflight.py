@@ -58,7 +58,7 @@ def test_what_is_missing_is_named(check):
     """The same words as the download would say, before anything runs."""
     with pytest.raises(MissingInput, match=r"bedroom_train_lmdb\.zip: not there; put it there: 45,922,737,680 bytes"):
         check()
-    with pytest.raises(BadParameters, match="upstream has no other"):
+    with pytest.raises(BadParameters, match="archive: other is not published"):
         check(source="upstream", archive="other")
 
 
@@ -71,7 +71,7 @@ def test_drawing_and_fetching_need_no_archive(check):
 def test_a_broken_archive_is_seen_early(check, tmp_path, write_lsun_zip):
     """A zip without its end, and one that cannot be upstream's."""
     archive = write_lsun_zip(tmp_path / "archives" / "lsun" / "bedroom_train_lmdb.zip", {b"k": b"v" * 50_000})
-    with pytest.raises(ChecksumMismatch, match="upstream's archive has 45,922,737,680 bytes"):
+    with pytest.raises(ChecksumMismatch, match="the published archive has 45,922,737,680 bytes"):
         check(checksum="upstream")
     archive.write_bytes(archive.read_bytes()[:300])
     with pytest.raises(CorruptData, match="truncated"):
@@ -133,7 +133,7 @@ def test_a_linked_folder_is_told_before_anything_runs(
     (tmp_path / "archives" / "lsun").mkdir(parents=True)
     (tmp_path / "archives" / "lsun" / "mine").symlink_to(tmp_path / "disk")
     check(archive="mine")
-    assert "mine: DVC does not look through a linked folder" in capsys.readouterr().err
+    assert "mine: DVC does not notice changes in a linked folder" in capsys.readouterr().err
 
 
 def test_a_part_that_arrived_is_not_counted_again(check, tmp_path, free):

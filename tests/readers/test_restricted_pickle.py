@@ -122,7 +122,7 @@ class Thing:
         (pickle.dumps(np.zeros(2, "u1,u2")), "an array of type 'V3'"),
         (pickle.dumps(np.array(["2015-11-19"], "M8[D]")), "an array of type 'M8'"),
         (b"cnumpy\ndtype\n}b.", "a changed dtype"),
-        (b"\x80\x02r\xff\xff\xff\x7f.", "place 2147483647 of the memo"),
+        (b"\x80\x02r\xff\xff\xff\x7f.", "memo index 2147483647"),
         (b"\x80\x02]q\x00h\x00a.", "a list that holds itself"),
     ],
 )

@@ -123,7 +123,7 @@ def test_a_stand_in_keeps_its_pixels_and_says_what_it_is(run_stage, tmp_path):
     common = ["--set", "imagenet", "--params", tmp_path / "profile.yaml", "--archives", tmp_path / "archives"]
     stand_in = "squashed to 32×32 instead of centre-cropped"
     done = run_stage("download_imagenet", *common, "--to", tmp_path / "raw")
-    assert done.returncode == 0 and done.stderr.count(f"warning: {tmp_path}/archives/train.tar: a stand-in") == 1
+    assert done.returncode == 0 and done.stderr.count(f"warning: {tmp_path}/archives/train.tar: a substitute") == 1
     assert files.read_json(tmp_path / "raw" / "source.json")["stand_in"] == stand_in
     done = run_stage("downsample_imagenet", *common, "--source", tmp_path / "raw", "--to", tmp_path / "set", "-j", 2)
     assert done.returncode == 0 and done.stderr.count(stand_in) == 1, done.stderr

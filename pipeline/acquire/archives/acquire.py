@@ -106,7 +106,7 @@ def check_drawn(drawn: Path | None, command: str) -> tuple[Path, str]:
     note = drawn / DRAWN_NOTE
     stand_in = files.read_json(note)["stand_in"] if note.is_file() else None
     if stand_in is None:
-        raise MissingInput(f"--drawn {drawn}: holds no drawn archive; run dcgan {command} with this profile first")
+        raise MissingInput(f"--drawn {drawn}: holds no synthetic archive; run dcgan {command} with this profile first")
     return drawn, str(stand_in)
 
 
@@ -154,7 +154,7 @@ def _describe(
         pq.write_table(captions, result / "captions.parquet", compression="zstd")
     stand_in = drawn_as or (imagenet32.STAND_IN if found.kind == "pickles" else None)
     if stand_in and not drawn_as:
-        progress.warn(f"{archive}: a stand-in for the data set: {stand_in}; source.json says so as well")
+        progress.warn(f"{archive}: a substitute for the data set: {stand_in}; source.json says so as well")
     return Description(
         source, archive.name, sums.bytes, sums.sha256, len(entries), upstream, place, found.kind, stand_in
     )

@@ -21,7 +21,7 @@ def published(section: AcquireConfig) -> Published | None:
         return None
     known = PUBLISHED.get(section.archive)
     if section.source == "upstream" and known is None:
-        raise BadParameters(f"archive: upstream has no {section.archive}; it has {', '.join(PUBLISHED)}")
+        raise BadParameters(f"archive: {section.archive} is not published; expected one of {', '.join(PUBLISHED)}")
     if section.checksum == "upstream" and (known is None or known.checksum is None):
         raise BadParameters(f"checksum: no checksum of {section.archive} is published; write `any`")
     return known
@@ -53,8 +53,8 @@ def fetch_and_verify(section: AcquireConfig, archives: Path) -> Checksums:
     sums = measure(archive)
     if demanded and known and archive.is_file() and not sums.match(known):
         raise ChecksumMismatch(
-            f"{archive}: sha256 {sums.sha256}, md5 {sums.md5}; upstream's has {known.checksum}; fetch it again, or, if "
-            "this one is meant, write checksum: any"
+            f"{archive}: sha256 {sums.sha256}, md5 {sums.md5}; the published archive has {known.checksum}; "
+            "download it again, or write checksum: any to accept this file"
         )
     return sums
 
@@ -88,8 +88,8 @@ def check_shape(section: AcquireConfig, archive: Path, known: Published | None) 
     found = "a folder" if archive.is_dir() else f"{archive.stat().st_size:,} bytes"
     if found != known.length:
         raise ChecksumMismatch(
-            f"{archive}: {found}, upstream's archive has {known.length}; fetch it again, or, if this one is "
-            "meant, write checksum: any"
+            f"{archive}: {found}, the published archive has {known.length}; download it again, or write "
+            "checksum: any to accept this one"
         )
 
 
@@ -97,8 +97,7 @@ def warn_of_link(archive: Path) -> None:
     """Warn if the archive is a link to a folder: it can be read, but `dvc repro` does not notice when it changes."""
     if archive.is_symlink() and archive.is_dir():
         progress.warn(
-            f"{archive}: DVC does not look through a linked folder: changes in it are not noticed; link the file, use "
-            "a bind mount or a tar"
+            f"{archive}: DVC does not notice changes in a linked folder; link the file, use a bind mount or a tar"
         )
 
 

@@ -154,8 +154,8 @@ def _not_upstream(path: Path, found: Checksums) -> str:
             f"{path}: no checksum of the unpacked file is published; put the packed one there, or write checksum: any"
         )
     return (
-        f"{path}: {found.bytes:,} bytes, md5 {found.md5}; upstream's has {known.length}, {known.checksum}; fetch it "
-        "again, or, if this one is meant, write checksum: any"
+        f"{path}: {found.bytes:,} bytes, md5 {found.md5}; the published archive has "
+        f"{known.length}, {known.checksum}; download it again, or write checksum: any to accept this one"
     )
 
 

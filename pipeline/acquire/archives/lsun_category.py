@@ -63,7 +63,7 @@ def acquire_from(
     """
     archive = archives / section.archive
     if section.source == "miniature":
-        raise BadParameters("--url: this set's pictures are drawn (source: miniature), not fetched")
+        raise BadParameters("--url: this set's pictures are synthetic (source: miniature), not downloaded")
     known = published(section)  # checked before 43 GB are downloaded
     if section.checksum == "any":
         known = None

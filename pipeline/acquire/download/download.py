@@ -68,7 +68,7 @@ def download(
             RetryingDownload(url, part, length, bool(sha256 or md5), pause, timeout, connections).run()
         elif scheme != "file" and "://" in url:
             part.discard()
-            raise DownloadFailed(f"{url}: {scheme} is not understood; give an http, https or file address, or a path")
+            raise DownloadFailed(f"{url}: {scheme} is not supported; give an http, https or file address, or a path")
         else:
             _copy(Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path) if scheme == "file" else url), part)
         found = checksums(part.path)

@@ -149,7 +149,7 @@ def _interpret(
     if status in (408, 429) or status >= 500:
         raise RetryableError(f"the server answered {status} {response.reason}", retry_after(response))
     if status == 416:
-        raise FileChanged("the server's file ends before the part that is here")
+        raise FileChanged("the server's file is shorter than the part already received")
     if status not in (200, 206):
         raise DownloadFailed(
             f"{redacted(url)}: the server answered {status} {response.reason}; fetch the file in another way"

@@ -127,8 +127,8 @@ class RetryingDownload:
         total = answer.version.total if self.length is None else self.length
         if total is None and not answer.delimited and not self.has_digest:
             raise DownloadFailed(
-                f"{redacted(self.url)}: the server does not say how long the file is, so a cut would go unnoticed; use "
-                "another address"
+                f"{redacted(self.url)}: the server does not state the length of the file, so a "
+                "truncated download would go unnoticed; use another address"
             )
         here, place = part.prefix, answer.start
         for block in answer.blocks(self.timeout):

@@ -97,8 +97,8 @@ class Imagenet32:
             del content  # before the next is read
             if len(numbers) != count or not ((numbers >= 1) & (numbers <= CLASSES)).all():
                 raise CorruptData(
-                    f"{where}: {len(numbers):,} labels for {count:,} pictures, expected as many, of 1 to {CLASSES:,}; "
-                    "download or copy it again"
+                    f"{where}: {len(numbers):,} labels for {count:,} pictures, expected equal numbers, "
+                    f"and labels of 1 to {CLASSES:,}; download or copy it again"
                 )
             found += (Entry(f"{batch}/{row:06d}", _TEXT[n], (place, row)) for row, n in enumerate(numbers.tolist()))
         return in_key_order(found)

@@ -69,7 +69,7 @@ def make_set(
         if not entries:
             raise CorruptData(f"--source {source}: holds no pictures; look into it, or name another source")
         if opened.kind == "pickles":
-            progress.warn(f"{path.name}: a stand-in: {imagenet32.STAND_IN}")
+            progress.warn(f"{path.name}: a substitute: {imagenet32.STAND_IN}")
         if described:
             _compare_count(described, len(entries))
         return opened.source, entries
@@ -109,4 +109,4 @@ def _compare_count(described: Description, found: int) -> None:
     """Warn if an archive with the published checksum does not have the published number of pictures."""
     known = PUBLISHED.get(described.archive)
     if described.upstream and known and known.entries and known.entries != found:
-        progress.warn(f"{described.archive}: {found:,} pictures, but upstream's archive holds {known.entries:,}")
+        progress.warn(f"{described.archive}: {found:,} pictures, but the published archive holds {known.entries:,}")

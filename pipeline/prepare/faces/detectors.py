@@ -88,7 +88,7 @@ def check_model(section: Detection, models: Path) -> None:
         ]
         if not names:
             raise PipelineError(
-                f"{CASCADES}: OpenCV has no cascades here; install opencv-python-headless below version 5 anew"
+                f"{CASCADES}: OpenCV has no cascades here; reinstall opencv-python-headless below version 5"
             )
         if section.model not in names:
             raise BadParameters(f"model: {section.model!r}: no such cascade, expected one of {', '.join(names)}")

@@ -154,7 +154,7 @@ class VerdictStore:
         if label and label not in LABELS:
             raise BadParameters(f"label {label!r}: expected one of {', '.join(LABELS)}, or nothing")
         if label and kept is None:
-            raise BadParameters(f"label {label!r}: expected none, for the other picture is not in this set")
+            raise BadParameters(f"label {label!r}: expected none, because the other picture is not in this set")
         if judgement.keep and not label:
             raise BadParameters("keep: expected a label as well")
         always = Verdict(removed.sha256, "", removed.key, "", "", "", self.rater, self.sample)

@@ -170,7 +170,7 @@ def test_a_linked_folder_is_read_with_a_warning(
         (tmp_path / "archives" / name).symlink_to(tmp_path / name)
         assert run(archive=name)[1] == {"1.jpg": encode(1)}
         lines = capsys.readouterr().err.splitlines()
-        assert [line for line in lines if "DVC does not look through a linked folder" in line] == lines[: int(warned)]
+        assert [line for line in lines if "DVC does not notice changes in" in line] == lines[: int(warned)]
 
 
 def test_imagenet_tar_is_read_in_place(run, tmp_path, write_imagenet_tar, encode):
@@ -207,13 +207,13 @@ def test_a_drawn_archive_goes_the_same_way(run: Run, tmp_path: Path, data_set: s
 
 def test_without_a_drawn_archive_the_command_to_run_is_named(run: Run, tmp_path: Path) -> None:
     """Nothing is drawn in passing: neither without the folder, nor after a run for another source."""
-    with pytest.raises(MissingInput, match=r"--drawn .*drawn: holds no drawn archive; run dcgan draw-miniature"):
+    with pytest.raises(MissingInput, match=r"--drawn .*drawn: holds no synthetic archive; run dcgan draw-miniature"):
         run(source="miniature")
     section = AcquireConfig(
         source="archive", archive=LSUN_ZIP, checksum="any", keep_archive=True, count=1, planted_share=0.0
     )
     draw_set(section, to=tmp_path / "drawn", seed=1, workers=1)
-    with pytest.raises(MissingInput, match="holds no drawn archive"):
+    with pytest.raises(MissingInput, match="holds no synthetic archive"):
         run(source="miniature")
     with pytest.raises(BadParameters, match="--drawn: missing"):
         acquire(section.model_copy(update={"source": "miniature"}), archives=tmp_path, to=tmp_path / "raw")
@@ -253,14 +253,14 @@ def test_checksum_any_or_upstream(run, tmp_path, pretend, write_imagenet_tar, en
     pictures = {"n00000001": {"n00000001_1.JPEG": encode(1)}}
     archive = write_imagenet_tar(tmp_path / "archives" / IMAGENET_TAR, pictures)
     assert not run("imagenet")[0]["upstream"]
-    with pytest.raises(ChecksumMismatch, match="upstream's archive has 147,897,477,120 bytes"):
+    with pytest.raises(ChecksumMismatch, match="the published archive has 147,897,477,120 bytes"):
         run("imagenet", checksum="upstream")
     pretend(archive, digest="md5")
     assert run("imagenet", checksum="upstream")[0]["upstream"]
     data = bytearray(archive.read_bytes())
     data[1500] ^= 1
     archive.write_bytes(data)
-    with pytest.raises(ChecksumMismatch, match="upstream's has md5"):
+    with pytest.raises(ChecksumMismatch, match="the published archive has md5"):
         run("imagenet", checksum="upstream")
 
 
@@ -268,10 +268,10 @@ def test_upstream_must_publish_what_is_demanded(run, tmp_path):
     """An own folder has no upstream checksum; a name that upstream does not have cannot be fetched."""
     with pytest.raises(BadParameters, match=r"checksum: .*mine.*`any`"):
         run(archive="mine", checksum="upstream")
-    with pytest.raises(BadParameters, match="archive: upstream has no mine"):
+    with pytest.raises(BadParameters, match="archive: mine is not published"):
         run(archive="mine", source="upstream")
     (tmp_path / "archives" / LSUN_ZIP).mkdir()
-    with pytest.raises(ChecksumMismatch, match="a folder, upstream's archive has"):
+    with pytest.raises(ChecksumMismatch, match="a folder, the published archive has"):
         run(checksum="upstream")
 
 

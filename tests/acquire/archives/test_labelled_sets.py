@@ -196,7 +196,7 @@ def test_checksum_any_or_upstream(run: Run, archives: Path, pretend: Pretend) ->
     """`any` notes whether all files are upstream's, `upstream` refuses one that is not, by name."""
     draw("mnist", archives)
     with pytest.raises(
-        ChecksumMismatch, match=r"train-images-idx3-ubyte\.gz: .* upstream's has 9,912,422 bytes, md5 f68b3"
+        ChecksumMismatch, match=r"train-images-idx3-ubyte\.gz: .* the published archive has 9,912,422 bytes, md5 f68b3"
     ):
         run(checksum="upstream")
     paths = mnist.locate(archives)
@@ -281,4 +281,4 @@ def test_a_linked_folder_is_read_with_a_warning(
     (archives / cifar10.FOLDER).symlink_to(tmp_path / "disk" / cifar10.FOLDER)
     described = run("cifar10")
     assert [archive["name"] for archive in described["archives"]] == list(cifar10.MEMBERS)
-    assert "DVC does not look through a linked folder" in capsys.readouterr().err
+    assert "DVC does not notice changes in a linked folder" in capsys.readouterr().err

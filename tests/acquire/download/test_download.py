@@ -293,7 +293,7 @@ def test_a_whole_part_is_not_fetched_again(fetch, server, tmp_path, monkeypatch)
 
 def test_addresses_that_are_none(tmp_path):
     """What cannot be fetched is said at once; a password is not repeated."""
-    for address, words in (("ftp://host/x", "ftp is not understood"), ("http://", "correct the address")):
+    for address, words in (("ftp://host/x", "ftp is not supported"), ("http://", "correct the address")):
         with pytest.raises(DownloadFailed, match=words):
             download(address, tmp_path / "x")
     with pytest.raises(DownloadFailed) as caught:
