@@ -228,7 +228,7 @@ def test_an_untold_length_needs_another_proof(tmp_path, monkeypatch):
             if right:
                 assert download(f"{server.url}/x.zip", tmp_path / "x.zip", **options).sha256 == SHA256
             else:
-                with pytest.raises(DownloadFailed, match="does not say how long"):
+                with pytest.raises(DownloadFailed, match="does not state the length"):
                     download(f"{server.url}/x.zip", tmp_path / "x.zip", **options)
 
 

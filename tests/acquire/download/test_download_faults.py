@@ -50,10 +50,10 @@ def kind_of(error: PipelineError) -> str:
             "a web page",
             "packs the file",
             "it is another file",
-            "does not say how long",
+            "does not state the length",
             "not a whole",
         ),
-        *("is damaged", "starting over", "has changed", "another range", "ends before", "sends more than", "arrived"),
+        *("is damaged", "starting over", "has changed", "another range", "is shorter than", "sends more than", "arrived"),
     ):
         if words in text:
             return f"{type(error).__name__}: {words}"
