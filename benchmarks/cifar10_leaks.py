@@ -2,13 +2,13 @@
 
     PYTHONPATH=. python benchmarks/cifar10_leaks.py --cifar10 FOLDER|ZIP [--to benchmarks/cifar10_leaks.json]
 
-FOLDER has `test/` and `train/`. Near mode searches pairs between the two like `dcgan dedup TEST --against TRAIN`. It is
-compared with pHash at a distance of at most 14 of 64 bits and a correlation of at least 0.85.
+FOLDER has `test/` and `train/`. Near mode searches pairs between the two, as `dcgan dedup TEST --against TRAIN` does.
+It is compared with pHash at a distance of at most 14 of 64 bits and a correlation of at least 0.85.
 
 `cifar10_leaks.csv` has the judged pairs, by row numbers in key order. They were shown at three times their size and
-without distances: in random order, 368 accepted pairs, 60 pairs whose score was at most 3 too low, and 50 random pairs
-of pictures that occur in accepted pairs (some are frames of one film and so copies after all); and separately, 80 pairs
-that only pHash accepted. The labels are those of verdicts.
+without distances. First, in random order, 368 accepted pairs, 60 pairs whose score was at most 3 below the threshold,
+and 50 random pairs of pictures that occur in accepted pairs (some of these are frames of one film, and so copies);
+then, separately, 80 pairs that only pHash accepted. The labels are those of verdicts.
 """
 
 import argparse
@@ -38,7 +38,7 @@ RIGHT = ("same_bytes", "same_pixels", "near")
 
 
 def near_mode(test: Images, train: Images) -> tuple[Found, dict[str, Any]]:
-    """Return the pairs of rows that near mode accepts, and its figures on decoys and near misses."""
+    """Return the pairs of rows that near mode accepts, and its numbers of decoys and near misses."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sets = write_set(test, folder / "test"), write_set(train, folder / "train", first=len(test))
@@ -62,7 +62,7 @@ def with_phash(test: Images, train: Images) -> Found:
 
 
 def main() -> None:
-    """Search, count, print and write the figures."""
+    """Search, count, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cifar10", type=Path, required=True)
     parser.add_argument("--judged", type=Path, default=Path(__file__).with_suffix(".csv"))

@@ -2,8 +2,8 @@
 
     python benchmarks/command_start.py [--runs 10] [--to benchmarks/command_start.json]
 
-Whole processes are timed in turn, A B C A B C …, so that a drift of the machine's speed favours none of them. The
-figures are medians, and medians of the ratio to the bare interpreter of the same round.
+Whole processes are timed in turn, A B C A B C …, so that changes of the machine's speed affect all of them alike. The
+results are median times, and medians of the ratio to the bare interpreter in the same round.
 """
 
 import argparse
@@ -25,7 +25,7 @@ COMMANDS = {
 
 
 def seconds(command: list[str]) -> float:
-    """Wall time of one process, in seconds."""
+    """Wall-clock time of one process, in seconds."""
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - start

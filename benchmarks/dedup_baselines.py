@@ -6,8 +6,8 @@
         detector.false_pairs(unrelated)        # how many pairs of unrelated pictures it reports
 
 Each hash equals that of the package named in its docstring bit for bit, but is computed for whole batches. Hashes are
-uint64 (N, words). Two pictures are a pair if their hashes differ in at most `most` bits and, where `least` is given,
-the normalised cross-correlation of their grey values is at least `least`.
+uint64 (N, words). Two pictures are a pair if their hashes differ in at most `most` bits and, if `least` is given, the
+normalised cross-correlation of their grey values is at least `least`.
 """
 
 import functools
@@ -38,7 +38,7 @@ class Detector:
     """A hash and the rule by which two pictures count as copies.
 
     Attributes:
-        name: shown in tables.
+        name: name in tables.
         hashes: function from uint8 (N, 32, 32, 3) to uint64 (N, words).
         most: maximum number of bits in which the hashes of a pair differ.
         least: minimum correlation of a pair, -1..1; None if the hashes alone decide.
@@ -90,7 +90,7 @@ def detectors() -> list[Detector]:
 
 
 def blocked(function: Callable[[Images], npt.NDArray[Any]]) -> Callable[[Images], npt.NDArray[Any]]:
-    """Apply a function that treats rows independently to blocks of pictures, to bound memory; n must be positive."""
+    """Apply a row-wise function to blocks of pictures, which limits memory; there must be at least one picture."""
 
     @functools.wraps(function)
     def of_all(images: Images) -> npt.NDArray[Any]:

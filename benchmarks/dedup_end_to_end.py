@@ -1,14 +1,14 @@
-"""Compare `dcgan dedup` with pHash of imagededup on the same files, both from start to end.
+"""Compare `dcgan dedup` with pHash of imagededup on the same files, from start to end.
 
     PYTHONPATH=. python benchmarks/dedup_end_to_end.py --pictures FOLDER --imagededup PYTHON [--memory GROUP] \\
         [--to benchmarks/dedup_end_to_end.json]
 
-FOLDER has picture files, 60,000 small ones in the published figures; a folder in memory excludes the disk from the
+FOLDER has picture files, 60,000 small ones for the published results; a folder in memory excludes the disk from the
 comparison. PYTHON is an interpreter with imagededup installed. The two run one after the other. `dcgan dedup` reads the
 files, trains its autoencoder, hashes, searches pairs and decoys, compares pixels and writes its result. imagededup
 encodes all files and then runs `find_duplicates` with its defaults, which compares every picture with every other one.
-To bound the run, `find_duplicates` is timed on 5,000, 10,000 and 20,000 hashes; the time for all of them is
-extrapolated from the largest part by the square of the number.
+To limit the run time, `find_duplicates` is timed on 5,000, 10,000 and 20,000 hashes; the time for all of them is
+extrapolated from the largest part, in proportion to the square of the number.
 
 Memory is measured in a second run, so that sampling does not disturb the timing. It is sampled ten times a second, in
 MB, as the sum over all processes: `pss` (shared memory counted once), `rss`, and `anonymous` (without mapped files,

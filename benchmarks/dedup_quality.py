@@ -5,13 +5,13 @@
 
 Recall: a sample of each set is copied by each transform at the size of the source, and the copies are prepared again
 like the pictures of the set; recall is the share of copies that a detector finds. The autoencoders are trained on the
-set alone, without the copies. The weights of the pair scorer and the threshold were chosen on Tiny ImageNet, which is
+set without the copies. The weights of the pair scorer and the threshold were chosen on Tiny ImageNet, which is
 reported for completeness.
 
 Precision: near mode searches 10, 20, 40 and 60 thousand pictures of CIFAR-10; the accepted pairs and the accepted
-decoys are counted. A decoy does not count if a person judged it to be a real mirrored copy (`--judged`, a CSV file of
-row numbers and labels: left,right,label). `--labels-only` reads the previous figures and applies the current labels
-without a search.
+decoys (pairs in which one picture was mirrored) are counted. A decoy does not count if a person judged it to be a real
+mirrored copy (`--judged`, a CSV file with the columns left,right,label: two row numbers and a label). `--labels-only`
+reads the previous results and applies the current labels without a search.
 
 The extrapolation to LSUN's 3,033,042 bedrooms assumes that two unrelated bedrooms pass as copies as often as two
 unrelated pictures of CIFAR-10 do, so that the number of false pairs grows with the square of the size of the set.
@@ -73,10 +73,10 @@ def recall(sources: list[Images], trained_on: Images, sample: int) -> dict[str, 
     Args:
         sources: pictures of any size to copy.
         trained_on: uint8 (n, 32, 32, 3), the set that the autoencoders are trained on.
-        sample: copies of each transform.
+        sample: number of copies per transform.
 
     Returns:
-        `of`: copies of each transform; `found`: by transform and detector, the number found.
+        `of`: number of copies per transform; `found`: number of found copies, by transform and detector.
     """
     rows = np.sort(seeding.numpy_rng(SEED, "quality").permutation(len(sources))[:sample])
     originals = np.stack([resize(sources[row], side=32, method="area") for row in rows])
@@ -119,7 +119,7 @@ def precision(pictures: Images) -> dict[str, Any]:
 
 
 def judge(row: dict[str, Any], count: int, judged: dict[tuple[int, int], str]) -> dict[str, Any]:
-    """Return the figures of one size after excluding the decoys that people judged to be mirrored copies."""
+    """Return the results of one size without the decoys that people judged to be mirrored copies."""
     false = sum(judged.get((left, right)) != "mirrored" for left, right, _ in row["decoys"])
     low, high = poisson_interval(false)
     rate = false / (count * (count - 1) / 2)
@@ -147,7 +147,7 @@ def show(title: str, table: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure, print and write the figures."""
+    """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name in ("imagenet", "bedrooms", "tiny", "cifar10"):
         parser.add_argument(f"--{name}", type=Path)

@@ -2,9 +2,9 @@
 
     python benchmarks/download_speed.py [--runs 3] [--rate 20] [--megabytes 320] [--to benchmarks/download_speed.json]
 
-The server runs on the same machine. With a limit per connection, as public servers have, the gain from more connections
-is measured; without a limit, the throughput of the downloader itself. Each time includes the verification of the file,
-which is one pass over it.
+The server runs on the same machine. With a limit per connection, as on public servers, this measures the gain from more
+connections; without a limit, the throughput of the downloader. Each time includes the verification of the file, which
+is one pass over it.
 """
 
 import argparse

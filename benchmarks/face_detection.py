@@ -9,10 +9,10 @@ is run on every photograph. The setting with the fewest errors (missed and false
 
 - for photographs with one face, chosen on one half and reported on the other half; photographs of the same person,
   whose names are equal up to the last `_NN`, stay in the same half;
-- for photographs with several faces, chosen for each photograph on all the others and the first half, and reported on
-  that photograph.
+- for photographs with several faces, chosen for each photograph on all others of them and on the first half, and
+  reported on that photograph.
 
-`--without` gives pictures without a face. Intervals are 95 % Clopper-Pearson intervals.
+FOLDER has pictures without a face. Intervals are 95 % Clopper-Pearson intervals.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def compare(found: Boxes, true: Boxes) -> Seen:
-    """Match detected with true boxes so that the number of matches is largest."""
+    """Match detected with true boxes so that the number of matches is as large as possible."""
     table = np.array([[overlap(f, t) for t in true] for f in found]).reshape(len(found), len(true))
     # Maximise the number of matches first, then the overlap.
     pairs = zip(*linear_sum_assignment((table >= LEAST_OVERLAP) + table / 1e3, maximize=True), strict=True)

@@ -1,9 +1,9 @@
-"""Fit the weights in `pipeline/dedup/scoring/pair_scorer.json` to copies by the known transforms and to decoys.
+"""Fit the weights in `pipeline/dedup/scoring/pair_scorer.json` to decoys and to copies by the known transforms.
 
     PYTHONPATH=. python benchmarks/fit_pair_scorer.py --pictures tiny-imagenet-64px.zip
 
-The pictures (a folder, zip or tar of at least 64×64 pixels) are used whole and in quarters, which gives five times as
-many; no reported figure uses them. Decoys are candidates of the search that deduplication uses, with one picture of
+The pictures (a folder, zip or tar of at least 64×64 pixels) are used whole and in quarters, so there are five times as
+many; no reported result uses them. Decoys are candidates of the search that deduplication uses, with one picture of
 each pair mirrored. Pairs from one source and pictures without detail are left out, as in the search. Real mirrored
 copies among the decoys count as unrelated; there are few. With --write the result replaces the file; otherwise it is
 only compared with it.
@@ -48,7 +48,7 @@ def encode(pictures: Images, encoder: Encoder) -> Codes:
 
 
 def decoy_pairs(pictures: Images, sources: np.ndarray, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Return candidates from different sources if the left picture is mirrored: left and right rows, int64 (n,)."""
+    """Return the candidates from different sources, with mirrored left pictures: left and right rows, int64 (n,)."""
     mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
     left, right = find_candidates(
         encode(mirrored, encoder),
@@ -71,7 +71,7 @@ def regression(
     Args:
         unrelated, copies: measurements, float64 (n, features) each.
         counts: sample weights, those of the unrelated pairs first.
-        names: of the features.
+        names: names of the features.
 
     Returns:
         The weights and the intercept, as in the JSON file; the ten highest scores of unrelated pairs.
@@ -90,7 +90,7 @@ def regression(
 
 
 def compare(table: dict[str, Any], there: dict[str, Any], file: Path) -> None:
-    """Print what the weights were fitted to, and the largest difference to the weights in the file."""
+    """Print the data that the weights were fitted to, and the largest difference from the weights in the file."""
     furthest = max(abs(table["weights"][name] - there["weights"][name]) for name in there["weights"])
     print(
         json.dumps(table["fitted_to"], indent=1),

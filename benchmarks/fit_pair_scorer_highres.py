@@ -5,9 +5,9 @@
     python benchmarks/fit_pair_scorer_highres.py --side 128 --crops imagenet-fullsize.zip
 
 The pictures are those of `--whole` and random squares, at least as large as the side, from every other picture of
-`--crops`; no reported figure uses them. Copies are made at the size of the picture and prepared again; copies with too
+`--crops`; no reported result uses them. Copies are made at the size of the picture and prepared again; copies with too
 few pixels are left out, as in the search. Unrelated pairs are decoys of different sources that the search finds, and
-pairs that agree in coarse structure alone: a picture, and the same picture with the detail of another one. With --write
+pairs that agree only in coarse structure: a picture, and the same picture with the detail of another one. With --write
 the result replaces that side's weights in `pipeline/dedup/scoring/pair_scorer_highres.json`; otherwise it is only
 compared with them.
 """
@@ -30,11 +30,11 @@ from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.resize import resize
 
 CROPS = 24
-"""Random squares per large picture."""
+"""Number of random squares per large picture."""
 
 
 def cut(images: list[Images], side: int, count: int, rng: np.random.Generator) -> tuple[list[Images], np.ndarray]:
-    """Cut random squares of at least `side` pixels out of each large enough picture; also return its index for each."""
+    """Cut random squares of at least `side` pixels out of each large enough picture; return their indices too."""
     pictures, places = [], []
     for place, image in enumerate(images):
         short = min(image.shape[:2])

@@ -1,11 +1,11 @@
-"""Measure how many pictures per second `hash-images` encodes from an image set of 32×32, on all processors.
+"""Measure how many pictures per second `hash-images` encodes from an image set of 32×32, on all CPU cores.
 
     PYTHONPATH=. python benchmarks/hashing_speed.py [--count 1000000] [--to benchmarks/hashing_speed.json]
 
 The pictures are gradients with noise and the weights are random; the content does not affect the speed. Each kind of
 input is hashed three times; the time includes writing the codes but not the start of the process, and the best and the
 worst rate are reported. For comparison, the same run times a float32 matrix product of the same shape (`numpy`, all
-threads) on inputs that are floats already, which is the arithmetic alone.
+threads), whose inputs are already floats, so that only arithmetic is measured.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def pictures(count: int) -> np.ndarray:
 
 
 def hashing(images: Path, kind: Kind, folder: Path) -> list[float]:
-    """Hash an image set `TIMES` times and return the seconds of each time."""
+    """Hash an image set `TIMES` times and return the seconds of each run."""
     rng = np.random.default_rng(2)
     weight = rng.integers(-127, 128, (codes.BITS, INPUTS)).astype(np.int8)
     threshold = (weight.sum(axis=1, dtype=np.int64) * 128).astype(np.int32)
@@ -51,7 +51,7 @@ def hashing(images: Path, kind: Kind, folder: Path) -> list[float]:
 
 
 def main() -> None:
-    """Measure, print and write the figures."""
+    """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--to", type=Path, default=Path(__file__).with_suffix(".json"))

@@ -1,4 +1,4 @@
-"""Measure what the high-resolution score at 64 and 128 pixels gains and costs, compared with 32 pixels.
+"""Measure recall, false positives and speed of the high-resolution score at 64 and 128 pixels, compared with 32.
 
     PYTHONPATH=. python benchmarks/highres_scoring.py --learn tiny-imagenet-64px.zip --imagenet FOLDER|ZIP \\
         --bedrooms FOLDER|ZIP [--to benchmarks/highres_scoring.json]
@@ -8,7 +8,7 @@ The encoder is trained on `--learn`. The benchmark uses only those pictures of `
 
 Recall: pictures of each set are copied by each transform at the size of the source, and the copies are prepared again
 at 128 pixels; the share of copies that are candidates and pass is reported. False positives are counted on two kinds of
-pairs: decoys (pairs of random squares from different sources, one mirrored) and pairs of a picture with a synthetic one
+pairs: decoys (pairs of random squares from different sources, one mirrored), and pairs of a picture and a synthetic one
 that has the same coarse structure and the detail of another picture. Speed: pairs per second of one process, on pairs
 that are all compared at the larger side.
 """
@@ -106,7 +106,7 @@ def speed(originals: Images) -> dict[str, int]:
 
 
 def show(title: str, of: int, one: dict[str, Any]) -> None:
-    """Print the figures of a set as a table."""
+    """Print the results of a set as a table."""
     print(
         f"\n{title}, {of} copies of each transform\n{'':14}"
         + "".join(f"{name:>8}" for name in ("met", *map(str, SIDES)))
@@ -118,7 +118,7 @@ def show(title: str, of: int, one: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure, print and write the figures."""
+    """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name in ("learn", "imagenet", "bedrooms"):
         parser.add_argument(f"--{name}", type=Path, required=True)

@@ -3,9 +3,9 @@
     python benchmarks/linear_svm.py [--rounds 3] [--to benchmarks/linear_svm.json]
 
 Both minimise the same objective on the same features in turn, A B A B …: LinearSVC with a tolerance of 1e-6, ours with
-1e-4. `gap`: relative difference of our objective to that of LinearSVC. `agree`: share of new rows that both assign to
-the same class. `ratio`: seconds of LinearSVC divided by ours, median over rounds. Last, the peak memory of three
-iterations over 50,000 × 14,336 features in a memory-mapped file of 2.9 GB is measured.
+1e-4. `gap` is the relative difference of our objective from that of LinearSVC, `agree` the share of new rows that both
+assign to the same class, and `ratio` the seconds of LinearSVC divided by ours, as a median over rounds. Last, the peak
+memory of three iterations over 50,000 × 14,336 features in a memory-mapped file of 2.9 GB is measured.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> None:
     if options.solve:
         solve_mapped(options.solve)
         return
-    warnings.simplefilter("ignore")  # LinearSVC warns that it has not converged
+    warnings.simplefilter("ignore")  # LinearSVC warns if it has not converged
     figures: dict[str, Any] = {}
     for name, (rows, features, scale) in PROBLEMS.items():
         for c in (1e-3, 1e-2):

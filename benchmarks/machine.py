@@ -10,7 +10,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe(*packages: str) -> dict[str, Any]:
-    """Return the processor, the number of processors this process may use, and the versions of Python and of packages.
+    """Return the CPU, the number of CPUs that this process may use, and the versions of Python and of packages.
 
     The version of a package that is not installed is `not installed`; some benchmarks use optional packages.
     """
@@ -23,7 +23,7 @@ def describe(*packages: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the model from /proc/cpuinfo, else the architecture; `platform.processor` has no model on Linux."""
+    """Return the CPU model from /proc/cpuinfo, else the architecture; `platform.processor` has no model on Linux."""
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.machine())

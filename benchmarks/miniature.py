@@ -1,11 +1,11 @@
-"""Collect the figures of the embedded miniature for README.md from the results of `dvc repro`.
+"""Collect the results of the miniature (the small synthetic sets) for README.md after `dvc repro`.
 
-    make demo     # prints how long the installation and `dvc repro` took
+    make demo     # prints the times of the installation and of `dvc repro`
     PYTHONPATH=. python benchmarks/miniature.py --install SECONDS --repro SECONDS [--to benchmarks/miniature.json]
 
 Run it in the project's folder with `profile: miniature`, after a `dvc repro` that ran every stage. Counts come from the
-metrics of the stages. Seconds come from `.dcgan/timing.jsonl`: for each command, the sum of its last entries, as many
-as it has stages in `dvc.lock`. A second `dvc repro`, which has nothing to do, is timed here.
+metrics of the stages. Seconds come from `.dcgan/timing.jsonl`: for each command, the sum of its last n entries, where n
+is the number of its stages in `dvc.lock`. A second `dvc repro`, which has nothing to do, is timed here.
 """
 
 import argparse
@@ -25,7 +25,7 @@ REPORTS = Path("reports/miniature")
 
 
 def of_set(name: str) -> dict[str, Any]:
-    """Return the counts of one set: pictures drawn, stored, removed and kept; planted copies, and those found."""
+    """Return the counts of one set: pictures rendered, stored, removed and kept; planted copies, and those found."""
     metrics = files.read_json(REPORTS / "audit" / name / "metrics.json")
     recall, precision = metrics["planted"]["recall"].values(), metrics["planted"]["precision"]
     return {
@@ -42,7 +42,7 @@ def of_set(name: str) -> dict[str, Any]:
 
 
 def of_evaluation(folder: Path) -> dict[str, float]:
-    """Return mean accuracies on few labels, 0..1: of the trained network, and the extremes of untrained ones."""
+    """Return mean accuracies with few labels, 0..1: of the trained network, and the range of the untrained ones."""
     networks = files.read_json(folder / "metrics.json")["networks"]
     means = {name: found["few"]["held_out"]["mean"] for name, found in networks.items()}
     trained = means.pop("trained")

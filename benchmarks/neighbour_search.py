@@ -5,17 +5,17 @@
 Each search runs in its own process, which first compiles its functions. `peak` is the peak resident memory of that
 process, including Python and the codes. The codes are:
 
-- `even`: uniformly random, with 1,000 planted pairs at each distance from 0 to 15, all of which must be found;
+- `even`: uniformly random, with 1,000 pairs made on purpose at each distance from 0 to 15, which must all be found;
 - `mild` and `strong`: signs of 128 random projections of a Gaussian in 40 dimensions. The thresholds are 0 for `mild`;
-  for `strong` they vary as much as the projections, so that many bits are nearly always or nearly never set;
+  for `strong`, they vary as much as the projections, so that many bits are nearly always or nearly never set;
 - `given`: the codes of `--codes`, increased to the count. Each new code is a random given code, in which each bit is
   replaced with some probability by the bit of another random given code; this keeps the share of set bits. The
   probability is chosen so that the share of pairs within distance 12 is that of the given codes.
 
-`seconds` is wall-clock time; `seconds_processor` is processor time of all threads, which is more reliable on a busy
-machine. `halves` is `pairs_between` of the first and the second half at radius 12. `candidates` is the number of pairs
-of codes compared, `lookups` how often a code is looked up in a bucket. `ns each` is processor time divided by the sum
-of sorted codes (codes times bands), lookups, candidates and pairs.
+`seconds` is wall-clock time; `seconds_processor` is CPU time of all threads, which is more reliable on a busy machine.
+`halves` is `pairs_between` of the first and the second half at radius 12. `candidates` is the number of pairs of codes
+that are compared, `lookups` the number of lookups in buckets. `ns each` is CPU time divided by the sum of sorted codes
+(codes times bands), lookups, candidates and pairs.
 
 If faiss is installed, `IndexBinaryMultiHash` (7 tables of 18 bits and one flip, exact up to radius 13) and
 `IndexBinaryFlat` are timed on growing numbers of even codes until one takes longer than `--bound` seconds.
@@ -50,7 +50,7 @@ WORKERS = engine.default_workers()
 
 
 def even(count: int, seed: int = 0) -> Any:
-    """Draw uniform codes; the last 16,000 repeat the first 16,000 with 0, 1, …, 15, 0, 1, … bits flipped."""
+    """Generate uniform codes; the last 16,000 repeat the first 16,000 with 0, 1, …, 15, 0, 1, … bits flipped."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (count, 16), dtype=np.uint8)
     order = rng.random((DISTANCES * PLANTED, 128)).argsort(axis=1)
@@ -60,7 +60,7 @@ def even(count: int, seed: int = 0) -> Any:
 
 
 def uneven(count: int, scatter: float, dimensions: int = 40) -> Any:
-    """Draw signs of projections of a Gaussian; thresholds vary `scatter` times as much as projections."""
+    """Generate signs of projections of a Gaussian; thresholds vary `scatter` times as much as projections."""
     rng = np.random.default_rng(1)
     projections = rng.standard_normal((dimensions, 128), dtype=np.float32)
     thresholds = rng.standard_normal(128, dtype=np.float32) * np.float32(scatter * dimensions**0.5)
@@ -76,7 +76,7 @@ def density(codes: Any, radius: int) -> float:
 
 
 def enlarged(codes: Any, count: int) -> tuple[Any, dict[str, float]]:
-    """Draw `count` codes with about the same share of pairs within distance 12; bisect the share of replaced bits."""
+    """Generate `count` codes with about the same share of pairs within distance 12, by bisecting the replaced share."""
     codes, _ = distinct(codes)
 
     def drawn(number: int, replaced: float) -> Any:

@@ -5,7 +5,7 @@
 With Pillow, each file is read completely, its colour profile is ignored, its EXIF orientation is applied, transparent
 parts are composited on white, the upper 8 of 16 bits are kept, and an animation is reduced to its first frame. The
 difference is the mean absolute difference over pixels and channels, in levels (0..255). A picture that one of the two
-decoders refuses is listed with the reasons.
+decoders rejects is listed with the reasons.
 """
 
 import argparse

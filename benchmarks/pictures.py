@@ -24,11 +24,11 @@ def read_whole(path: Path, most: int | None = None) -> list[Images]:
     """Read pictures from a folder, zip, tar, LMDB or parquet file.
 
     Args:
-        path: of the folder or file.
-        most: number of files to read; None for all.
+        path: path of the folder or file.
+        most: maximum number of files to read; None for all.
 
     Returns:
-        Each picture as uint8 (H, W, 3), in key order, without unreadable ones.
+        Each readable picture as uint8 (H, W, 3), in key order.
     """
     source = open_archive(path).source
     with source.open() as read:

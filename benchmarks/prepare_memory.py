@@ -4,7 +4,8 @@
 
 The archive is a tar of tars like ImageNet's, with up to 1,000 synsets of 1,000 pictures each and names as long as the
 original ones. The pictures are 400 different JPEGs of 40×40 pixels, repeated, so that a large archive is quick to write
-and the memory per picture, whatever its size, is measured. Parameters are those of the workstation profile.
+and the memory that depends on the number of pictures, not on their size, is measured. Parameters are those of the
+workstation profile.
 
 The commands run one after the other with all their workers; memory is sampled ten times a second:
 

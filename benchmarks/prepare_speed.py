@@ -4,11 +4,12 @@
         [--rounds 5] [--copies 200] [--to benchmarks/prepare_speed.json]
 
 One process with one thread processes all files in several rounds. For each file, all methods run in random order, so
-that slow phases of the machine and cold caches affect all of them alike. The figure of a method is its processor time
-in its best round; a ratio is that of the two best rounds, followed by its extremes over the rounds.
-`torchvision, its readers` is what `torchvision.datasets` does: decode with Pillow, then transform Pillow pictures.
-`torchvision, tensors` is `torchvision.io.decode_jpeg`, then transforms of uint8 tensors. Methods named `bare` decode
-without resizing. OpenCV and libvips can reduce by 2, 4 and 8 only; they use the largest factor that leaves 64 pixels.
+that slow phases of the machine and cold caches affect all of them alike. The result of a method is its CPU time in its
+best round. A ratio compares the best rounds of two methods; its minimum and maximum over the rounds follow.
+`torchvision, its readers` decodes with Pillow and transforms Pillow pictures, as `torchvision.datasets` does.
+`torchvision, tensors` decodes with `torchvision.io.decode_jpeg` and transforms uint8 tensors. Methods named `bare`
+decode without resizing. OpenCV and libvips can reduce by 2, 4 and 8 only; they use the largest factor that leaves 64
+pixels.
 
 Decoding only the rows and columns that the crop keeps is not included. libjpeg-turbo can do it (`jpeg_crop_scanline`,
 `jpeg_skip_scanlines`), but no maintained Python package offers it. In C it saved 5 % on these pictures, because all
@@ -119,7 +120,7 @@ def bare_vips(factors: Mapping[bytes, int], data: bytes) -> Any:
 
 
 def compare(methods: Mapping[str, Method], pictures: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of processor time of each method in each round."""
+    """Return the seconds of CPU time of each method in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for method in methods.values():  # compile and load first
         method(pictures[0])
@@ -155,7 +156,7 @@ def table(title: str, seconds: Mapping[str, list[float]], count: int, against: S
 
 
 def torchvisions_lsun(folder: Path, side: int) -> Callable[[int], Any]:
-    """Open an LMDB of any name as `torchvision.datasets.LSUN` with the usual transforms."""
+    """Open an LMDB, whatever its name, as `torchvision.datasets.LSUN` with the usual transforms."""
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "bedroom_train_lmdb").symlink_to(folder.absolute())
         with contextlib.chdir(root):  # LSUN writes a cache of keys into the working folder

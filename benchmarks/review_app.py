@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/review_app.py [--groups 60000] [--copies 5] [--to benchmarks/review_app.json]
 
 The server runs in its own process and gets the HTTP requests that the browser sends: first the first page of a new
-list, for which the server filters and sorts, then pages at positions all over the same list. Memory is the server's
+list, for which the server filters and sorts, then pages at positions across the same list. Memory is the server's
 peak resident memory (VmHWM), including memory-mapped pictures.
 """
 

@@ -1,7 +1,7 @@
 """Data pipeline of the DCGAN paper: picture sets without duplicates, generators and their evaluation.
 
 The names in `__all__` are the public Python API. Each is imported when it is first used, so that `import pipeline`
-needs neither numpy nor torch. Code of this project imports from the modules themselves.
+needs neither numpy nor torch. Code of this project imports directly from the modules.
 """
 
 import importlib

@@ -21,7 +21,7 @@ from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.seeding import numpy_rng
 
 MAX_KEPT = 64
-"""Pictures in `kept.png`."""
+"""Number of pictures in `kept.png`."""
 
 
 class AuditConfig(params.Section):
@@ -50,18 +50,19 @@ def audit_duplicates(
 
     Args:
         images_folder: the image set.
-        codes_folder: what `hash-images` wrote.
-        dedup_folder: what `remove-duplicates` wrote.
-        raw_folder: what the set was made from: `source.json`, and `planted.csv` if copies were planted.
+        codes_folder: written by `hash-images`.
+        dedup_folder: written by `remove-duplicates`.
+        raw_folder: raw data of the set: `source.json`, and `planted.csv` if the set has planted copies (copies that
+            were made on purpose).
         name: name of the set.
-        verdicts: file of people's verdicts, if any.
-        samples: folder of the pair samples that people judged, a file `NAME.csv` each; it need not exist.
-        pairs: folder of the pairs that the manifest was made from, for their scores; None if it is not available.
+        verdicts: file of people's verdicts, or None.
+        samples: folder of the pair samples that people judged, each a file `NAME.csv`; it need not exist.
+        pairs: folder of the pairs from which the manifest was made; their scores are read. None if not available.
 
     Returns:
-        The content of `metrics.json`: `title` (what pages call the set), source, counts, measures of the code's bits,
-        precision and recall if copies were planted, and under `sampled`, by name of each pair sample, what
-        `false_removal_rate.estimate` returns.
+        The content of `metrics.json`: `title` (name of the set on pages), source, counts, statistics of the bits of the
+        codes, precision and recall if copies were planted, and `sampled`: for each pair sample, by name, the result of
+        `false_removal_rate.estimate`.
 
     Raises:
         MissingInput, CorruptData: the image set, the codes, the manifest, the pairs, the list of planted copies, the
@@ -126,7 +127,7 @@ def audit_duplicates(
 
 
 def _sample_kept(images: ImageSet, table: pa.Table, seed: int) -> Images:
-    """Kept pictures, chosen at random by the seed, to compare with generated samples: uint8 (n, side, side, 3)."""
+    """A random sample of kept pictures, to compare with generated ones: uint8 (n, side, side, 3)."""
     kept = np.flatnonzero(np.asarray(pc.not_equal(table.column("status"), "removed")))
     chosen = numpy_rng(seed, "kept").permutation(kept)[:MAX_KEPT]
     return images.read(np.sort(chosen))

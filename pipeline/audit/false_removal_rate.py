@@ -10,23 +10,23 @@ from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict
 from pipeline.intervals import stratified_interval
 
 TARGET_RATE = 0.01
-"""The sample has settled the question when the upper end of the interval is below this rate."""
+"""Enough pairs are judged when the upper end of the interval is below this rate."""
 
 METHOD_PLAIN = "two-sided 95 % interval of Clopper and Pearson (1934)"
-"""Method of the interval for a sample of one stratum."""
+"""Method of the interval for a sample with one stratum."""
 
 METHOD_STRATIFIED = "rate weighted by stratum size, two-sided 95 % gamma interval of Fay and Feuer (1997)"
-"""Method of the interval for a sample of several strata."""
+"""Method of the interval for a sample with several strata."""
 
 _Votes = Mapping[str, bool]  # by rater: whether the removal was wrong
 _Counts = tuple[int, int, int]  # of a stratum: size, judged, wrong
 
 
 def estimate(sample: PairSample, verdicts: Sequence[Verdict], *, detector: str) -> dict[str, Any]:
-    """Estimate the rate of false removals of the sampled detector, before verdicts changed its removals.
+    """Estimate the rate of false removals of the sampled detector, before verdicts change its removals.
 
-    The estimate uses the sample and the verdicts that name it; verdicts given while browsing do not count. A removal is
-    wrong if at least half of its raters say so. Shares are rounded to six decimals.
+    The estimate uses the sample and the verdicts whose column `sample` has its name; other verdicts do not count. A
+    removal is wrong if at least half of its raters say so. Shares are rounded to six decimals.
 
     Args:
         sample: the pair sample.
@@ -34,17 +34,19 @@ def estimate(sample: PairSample, verdicts: Sequence[Verdict], *, detector: str) 
         detector: digest of the current detector.
 
     Returns:
-        judged, of: removed pairs that were judged, and all of the sample, without controls; wrong: of the judged ones.
-        false_removal_rate, precision: each also with `_low` and `_high`; None while no pair is judged.
+        judged, of: numbers of judged pairs and of all pairs of the sample, without controls.
+        wrong: number of judged pairs whose removal is wrong.
+        false_removal_rate, precision: 0..1, each also with `_low` and `_high` for its interval; None while no pair is
+            judged.
         strata: by name: size, of, judged, wrong, rate (None while no pair is judged), low, high.
-        controls: of, judged, missed (a rater called the two duplicates).
+        controls: of, judged, missed (a rater called the two pictures duplicates).
         raters: by name: judged, wrong, controls_judged, controls_missed.
         agreement: number of removed pairs with two or more raters, and how many of them all raters judged the same;
             None if there are no such pairs.
-        needed: how many more pairs, judged right in the order shown, until the interval is below `TARGET_RATE`; None if
-            judging the whole sample would not suffice.
+        needed: how many more pairs, in the order shown, must be judged until the interval is below `TARGET_RATE`, if
+            none of them is wrong; None if the whole sample would not suffice.
         stale: whether the sample was taken from the removals of another detector.
-        method: of the intervals.
+        method: method of the intervals.
     """
     votes = _votes(sample, verdicts)
     removed = [pair for pair in sample.pairs if pair.stratum != CONTROL]
@@ -78,7 +80,7 @@ def estimate(sample: PairSample, verdicts: Sequence[Verdict], *, detector: str) 
 
 
 def _votes(sample: PairSample, verdicts: Iterable[Verdict]) -> dict[frozenset[str], dict[str, bool]]:
-    """Whether each rater called each sampled pair wrong; of contradicting verdicts of one rater, "wrong" counts."""
+    """Whether each rater called each sampled pair wrong; if verdicts of a rater disagree, "wrong" counts."""
     sampled = {pair.contents for pair in sample.pairs}
     votes: dict[frozenset[str], dict[str, bool]] = defaultdict(dict)
     for verdict in verdicts:
@@ -90,7 +92,7 @@ def _votes(sample: PairSample, verdicts: Iterable[Verdict]) -> dict[frozenset[st
 
 
 def _count_strata(removed: Iterable[SampledPair], wrong: Mapping[frozenset[str], bool]) -> dict[str, _Counts]:
-    """Size, judged and wrong of each stratum."""
+    """Size, number of judged pairs and number of wrong ones of each stratum."""
     strata: dict[str, _Counts] = {}
     for pair in removed:
         _, judged, errors = strata.get(pair.stratum, (0, 0, 0))

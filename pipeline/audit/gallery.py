@@ -1,4 +1,4 @@
-"""The gallery: one self-contained HTML page of bounded size that shows which pictures were removed, and why."""
+"""The gallery: one HTML file of limited size, without other files, that shows which pictures were removed and why."""
 
 import base64
 from collections import Counter
@@ -22,19 +22,19 @@ from pipeline.prepare.resize import resize
 from pipeline.seeding import numpy_rng
 
 MAX_SKIPPED = 50
-"""Skipped sources that are listed by name."""
+"""Maximum number of skipped sources that are listed by name."""
 
 MAX_SECTION_CHARACTERS = 5_000_000
-"""Characters of encoded pictures in each of the three sections with pictures."""
+"""Maximum number of characters of encoded pictures in each of the three sections with pictures."""
 
 MAX_REMOVED = 4
-"""Removed pictures shown of one group."""
+"""Maximum number of removed pictures shown per group."""
 
 MAX_SIDE = 128
-"""Side in pixels of a shown picture; larger ones are averaged down before the difference is taken."""
+"""Maximum side of a shown picture, in pixels; larger ones are averaged down before the difference is computed."""
 
 MAX_TEXT = 160
-"""Characters shown of a key or a message: they come from outside and can have any length."""
+"""Maximum number of characters shown of a key or a message; these come from input files and can have any length."""
 
 DIFFERENCE_GAIN = 8
 
@@ -50,8 +50,8 @@ class Member:
 
     Attributes:
         picture: PNG as a data URI.
-        source: side lengths and bytes of the source, as text.
-        reason, hamming, similarity: of the removal, from the manifest.
+        source: width, height and number of bytes of the source, as text.
+        reason, hamming, similarity: columns of the manifest.
         score: score of the pair, if the search computed one.
         difference: PNG as a data URI; empty if the shown pixels are equal.
         verdict: the line of `verdicts.csv` that restores the picture.
@@ -70,7 +70,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """A kept picture and the pictures removed for it: `removed` are the first of `count`."""
+    """A kept picture and the pictures removed for it: `count` is their number, and `removed` has the first ones."""
 
     number: int
     kept: Member
@@ -79,7 +79,7 @@ class Group:
 
     @property
     def characters(self) -> int:
-        """Characters of its encoded pictures."""
+        """Number of characters of its encoded pictures."""
         return len(self.kept.picture) + sum(len(one.picture) + len(one.difference) for one in self.removed)
 
 
@@ -91,9 +91,10 @@ def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) 
         largest, random: how many groups to choose by size, and at random from the others.
 
     Returns:
-        Numbers of the largest groups, the most removed first (ties by number); numbers of the random ones, rising.
+        Numbers of the largest groups, those with most removed pictures first, then by number; numbers of the random
+        ones, increasing.
     """
-    # A picture that was removed for one in another set has no group.
+    # A picture that was removed because of another set has no group.
     removed = table.filter(pc.equal(table.column("status"), "removed")).column("group").drop_null().to_pylist()
     order = [number for number, _ in sorted(Counter(removed).items(), key=lambda entry: (-entry[1], entry[0]))]
     others = np.array(sorted(order[largest:]), np.int64)
@@ -113,20 +114,20 @@ def render(
     bits: Mapping[str, Any],
     made_from: Mapping[str, Any],
 ) -> str:
-    """The page as HTML, without scripts and external files; keys and messages are escaped.
+    """Render the page as HTML without scripts and external files; keys and messages are escaped.
 
-    Its size is bounded for any set: pictures of at most `MAX_SIDE` pixels, `MAX_REMOVED` removed ones for each group,
-    `MAX_SECTION_CHARACTERS` of pictures in each section, texts cut after `MAX_TEXT` characters. This gives at most
-    15 MB of pictures and a few kilobytes of text for each group; 100 groups of photographs at 64×64 take 2.7 MB.
+    Its size is limited for any set by `MAX_SIDE` (pixels), `MAX_REMOVED` (removed pictures per group),
+    `MAX_SECTION_CHARACTERS` (of pictures per section) and `MAX_TEXT` (characters per text). There are at most 15 MB of
+    pictures, and a few kilobytes of text per group; 100 groups of photographs at 64×64 need 2.7 MB.
 
     Args:
         table: the manifest.
-        chosen: numbers of the groups to show: the largest, and the random ones.
+        chosen: numbers of the groups to show: those of the largest groups, and those of the random ones.
         least_certain: removed pictures to show because their removal is least certain.
         name: name of the set.
-        metrics: content of `metrics.json`; its `title` says what the set is called on the page.
+        metrics: content of `metrics.json`; its `title` is the name of the set on the page.
         bits: content of `codes.json`.
-        made_from: the metadata of the manifest: what it was made from.
+        made_from: metadata of the manifest, with the digests of its inputs.
     """
     table = table.append_column("row", pa.array(np.arange(len(table))))
     table = table.append_column("score", pa.array(least_certain.scores, from_pandas=True))
@@ -174,13 +175,13 @@ def _environment() -> Environment:
 
 
 def visible_text(text: str) -> str:
-    """Text from outside, cut after `MAX_TEXT` characters, with escapes for invisible and direction-changing ones."""
+    """Cut a text after `MAX_TEXT` characters, and escape its invisible and direction-changing characters."""
     visible = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: MAX_TEXT + 1])
     return visible if len(text) <= MAX_TEXT else visible[:MAX_TEXT] + "…"
 
 
 def _fit_section(groups: Iterable[Group]) -> list[Group]:
-    """The first groups, as many as have at most `MAX_SECTION_CHARACTERS` of pictures together."""
+    """As many of the first groups as fit: their pictures have at most `MAX_SECTION_CHARACTERS` in total."""
     characters = MAX_SECTION_CHARACTERS
     fitting: list[Group] = []
     for group in groups:
@@ -192,7 +193,7 @@ def _fit_section(groups: Iterable[Group]) -> list[Group]:
 
 
 def load_groups(images: ImageSet, table: pa.Table, numbers: Sequence[int]) -> Iterator[Group]:
-    """Groups with their pictures, in the order of the numbers.
+    """Yield the groups with their pictures, in the order of the numbers.
 
     Args:
         table: the manifest, with the columns `row` and `score`.
@@ -208,7 +209,7 @@ def load_groups(images: ImageSet, table: pa.Table, numbers: Sequence[int]) -> It
 
 
 def load_removed_pairs(images: ImageSet, table: pa.Table, rows: Sequence[int]) -> Iterator[Group]:
-    """Each removed picture as a group of its own with its representative, in the order of the rows.
+    """Yield a group for each removed picture, with it and its representative only, in the order of the rows.
 
     Args:
         table: the manifest, with the columns `row` and `score`.
@@ -246,7 +247,7 @@ def _group(images: ImageSet, number: int, kept: Mapping[str, Any], removed: Sequ
 
 
 def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
-    """The line of `verdicts.csv` that calls a removed picture and its representative different.
+    """The line of `verdicts.csv` that labels a removed picture and its representative as different.
 
     Verdicts refer to contents; the keys are there for people, so long ones are cut. Unprintable characters are
     percent-encoded.
@@ -272,7 +273,7 @@ def shrink(image: Images) -> Images:
 def difference(a: Images, b: Images) -> Images:
     """Absolute difference of two pictures times `DIFFERENCE_GAIN`, clipped: grey, of the channel that differs most.
 
-    Grey shows where the pictures differ and takes a third of the bytes that colour would.
+    Grey suffices to show where the pictures differ, and needs a third of the bytes of colour.
 
     Args:
         a, b: uint8 (side, side, 3).
@@ -288,9 +289,10 @@ def data_uri(image: Images) -> str:
 
 
 def distance_histogram(table: pa.Table) -> Bars:
-    """Removed pictures by Hamming distance to their representatives: a bar for each from 0 to the largest that occurs.
+    """Histogram of the Hamming distance of removed pictures to their representatives; bars from 0 to the largest.
 
-    Pictures of equal bytes or pixels are left out: their distance is always 0, and their bar would dwarf the others.
+    Pictures with equal bytes or pixels are left out: their distance is always 0, and their bar would be far longer than
+    the others.
 
     Args:
         table: the manifest.
@@ -301,7 +303,7 @@ def distance_histogram(table: pa.Table) -> Bars:
 
 
 def group_size_histogram(table: pa.Table) -> Bars:
-    """Groups by number of pictures, the kept one included: bars for 2, 3, 4, then 5 to 8, 9 to 16 and so on.
+    """Histogram of the number of pictures in a group, including the kept one: bars for 2, 3, 4, 5 to 8, 9 to 16, ….
 
     Args:
         table: the manifest.

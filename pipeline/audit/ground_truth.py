@@ -1,6 +1,7 @@
-"""Measure precision and recall against planted copies, of which `planted.csv` has the list.
+"""Measure precision and recall on planted copies: copies made on purpose, which `planted.csv` lists.
 
-Only drawn sets have planted copies. The figures hold for these transforms of these pictures, not for photographs.
+Only synthetic sets have planted copies. The results are valid for these transforms of these pictures, not for
+photographs.
 """
 
 import csv
@@ -28,7 +29,7 @@ def read_planted(path: Path) -> list[Planted]:
     """Read `planted.csv` (`key,original,transform`).
 
     Raises:
-        CorruptData: the file is not such a list; the message names the line.
+        CorruptData: the file is not such a list; the message contains the line number.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file, strict=True)
@@ -43,18 +44,18 @@ def read_planted(path: Path) -> list[Planted]:
 def measure(
     planted: Sequence[Planted], groups: Mapping[str, int | None], representatives: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Recall: planted pairs found, of all planted pairs. Precision: right removals, of all removals.
+    """Measure recall, the share of planted pairs that were found, and precision, the share of removals that are right.
 
     A planted pair is found if its two pictures are in the same group. A removal is right if the picture and its
-    representative have the same original. Intervals are two-sided and exact, 95 % (Clopper and Pearson).
+    representative have the same original. Intervals are two-sided exact 95 % intervals (Clopper and Pearson).
 
     Args:
-        groups: by key, the group of each picture of the set; None for a picture without a duplicate.
-        representatives: by key of each removed picture, the key of its representative.
+        groups: key of each picture of the set to its group; None for a picture without a duplicate.
+        representatives: key of each removed picture to the key of its representative.
 
     Returns:
-        recall: by transform, and for `all`: `found`, `of`, `share`, `low`, `high`.
-        precision: the same keys.
+        recall: for each transform and for `all`: `found`, `of`, `share`, `low`, `high`.
+        precision: `found`, `of`, `share`, `low`, `high`.
         missing_pairs: planted pairs that are not counted because one of their pictures is not in the set.
     """
     here = [pair for pair in planted if pair.key in groups and pair.original in groups]

@@ -1,4 +1,4 @@
-"""Find the removals that are least certain: errors of the detector are most likely among them."""
+"""Find the least certain removals, which are the most likely errors of the detector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pipeline.imageset.format.image_set import ImageSet, Rows
 Floats = npt.NDArray[np.float64]
 
 UNCERTAIN_REASONS = ("same_code", "near_code", "given_pair")
-"""Reasons that can be wrong. Pictures of equal pixels are copies; those of another set cannot be shown."""
+"""Reasons that can be wrong. Pictures with equal pixels are certainly copies; other sets cannot be shown."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class LeastCertain:
     """The least certain removals.
 
     Attributes:
-        rows: of removed pictures, the least certain first.
-        measure: what they are sorted by: the score of the pair, or the similarity if no pair has a score.
+        rows: rows of removed pictures, the least certain first.
+        measure: name of the measure that sorts them: the score of the pair, or the similarity if no pair has a score.
         of: number of removals that can be wrong; pairs of the same pixels count once.
-        scores: float64 (n,), for each picture of the set the score of the pair it was removed for; NaN if none.
+        scores: float64 (n,), for each picture of the set the score of the pair because of which it was removed, or NaN.
     """
 
     rows: list[int]
@@ -46,11 +46,11 @@ def find_least_certain(
 
     Args:
         table: the manifest.
-        made_from: the metadata of the manifest: what it was made from.
-        pairs_folder: what `find-pairs` wrote; None if it is not available, and then similarity decides.
+        made_from: metadata of the manifest, with the digests of its inputs.
+        pairs_folder: written by `find-pairs`; None if it is not available, and then similarity is used.
 
     Raises:
-        MissingInput, CorruptData: the pairs cannot be read, or are not the ones that the manifest was made from.
+        MissingInput, CorruptData: the pairs cannot be read, or the manifest was made from other pairs.
     """
     removed = table.append_column("row", pa.array(np.arange(len(table)))).filter(
         pc.is_in(table.column("reason"), pa.array(UNCERTAIN_REASONS))
@@ -58,7 +58,7 @@ def find_least_certain(
     rows = np.asarray(removed.column("row"), np.int64)
     representatives = np.asarray(pc.index_in(removed.column("kept_key"), value_set=table.column("key")), np.int64)
     left, right, score = _read_scores(images, made_from, pairs_folder)
-    # The search compares pixels: of several pictures with the same pixels, the pairs contain only one.
+    # The search uses one picture of each pixel class, so the pairs do not contain the others.
     ids = _pixel_ids(images, np.concatenate([rows, representatives, left, right]))
     a, b, left_ids, right_ids = np.split(ids, np.cumsum([len(rows), len(representatives), len(left)]))
     pairs = _pair_ids(a, b, len(ids))

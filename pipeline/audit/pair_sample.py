@@ -1,9 +1,9 @@
-"""A pair sample: a frozen random sample of removed pairs that people judge, in a CSV file that is kept in git.
+"""A pair sample: a fixed random sample of removed pairs that people judge, in a CSV file that is versioned in git.
 
     sha256_a,sha256_b,key_a,key_b,stratum,stratum_size,detector,seed
 
-The lines have the order in which the pairs are shown. Nothing in a line tells which picture of the pair was kept. The
-sample also holds controls: pairs that are surely different, which show how carefully a rater looks.
+The pairs are shown in the order of the lines. A line does not tell which picture of the pair was kept. The sample also
+contains controls: pairs known to be different, which show how carefully a rater looks.
 """
 
 import re
@@ -23,16 +23,16 @@ from pipeline.imageset.format.image_set import ImageSet, Rows
 from pipeline.seeding import numpy_rng
 
 CONTROL = "control"
-"""The stratum of a pair that is surely different."""
+"""Stratum of the controls: pairs known to be different."""
 
 BANDS = (0, 4, 8, 12, 16, 128)
-"""Upper ends of the bands of Hamming distance."""
+"""Largest Hamming distance in each band."""
 
 MIN_STRATUM_PAIRS = 8
-"""Sampled pairs that a band should have; a band that would have fewer is merged with the next one of its reason.
+"""Minimum number of sampled pairs per band. A band with fewer is merged with the next band of the same reason.
 
-Fewer pairs say nothing about the band alone. And while no pair of a stratum is judged, its whole weight counts as wrong
-in the upper end of the interval."""
+With fewer pairs, the rate of a band cannot be estimated. Also, while no pair of a stratum is judged, the upper end of
+the interval counts the whole stratum as wrong."""
 
 _TRIES = 100
 
@@ -57,19 +57,19 @@ class SampledPair:
 
     @property
     def contents(self) -> frozenset[str]:
-        """SHA-256 of the two sources, without order."""
+        """SHA-256 of the two sources, as a set."""
         return frozenset((self.sha256_a, self.sha256_b))
 
 
 @dataclass(frozen=True)
 class PairSample:
-    """A frozen random sample of removed pairs.
+    """A fixed random sample of removed pairs.
 
     Attributes:
         name: letters, digits, `-` and `_`.
         detector: digest of the detector that found the pairs.
         seed: seed of the sample.
-        pairs: in the order in which they are shown; no two have the same contents.
+        pairs: the pairs in the order in which they are shown; no two have the same contents.
     """
 
     name: str
@@ -86,20 +86,22 @@ def sample_pairs(
 ) -> PairSample:
     """Sample removed pairs, stratified by reason and Hamming distance, and add controls.
 
-    Each pair of a stratum has the same chance. The number of pairs from a stratum is in proportion to its size, but at
-    least two. The first n pairs in the order shown are also spread over the strata in proportion, so an estimate from
-    them is nearly as precise as one from a simple random sample.
+    All pairs of a stratum have the same probability. The number of pairs from a stratum is proportional to its size,
+    but at least two.
+
+    The first n pairs in the order shown are also spread over the strata in proportion, so an estimate from them is
+    nearly as precise as one from a simple random sample.
 
     Args:
         removals: one row for each picture that the detector removes before verdicts apply: `row` and
             `representative` (int64, rows of `images`: the removed picture and its representative), `reason` (string,
-            one of `manifest.REASONS`), `hamming` (int16). Pairs of equal bytes are left out; pairs with the same two
+            one of `manifest.REASONS`), `hamming` (int16). Pairs with equal bytes are left out; pairs with the same two
             contents count once.
         detector: digest of the detector.
         name: name of the sample.
-        count: number of removed pairs, at least 1; all of them, if there are fewer.
-        controls: number of controls as a share of the sampled pairs, 0..1. If it is not 0, there is at least one,
-            provided that a removed picture and a kept one that is not its representative can be found.
+        count: number of removed pairs, at least 1; if there are fewer, all of them are in the sample.
+        controls: number of controls as a share of the sampled pairs, 0..1. If it is not 0, there is at least one
+            control, unless there are no two pictures for it (see `_controls`).
         seed: root seed; the same seed gives the same sample.
 
     Raises:
@@ -119,7 +121,7 @@ def sample_pairs(
     placed: list[tuple[float, int, int, str, int]] = []
 
     def place(pairs: Sequence[tuple[int, int]], stratum: str, size: int) -> None:
-        """Spread pairs over the sample: one at a random place within each of equal parts."""
+        """Spread pairs over the sample: divide it into equal parts and put one pair at a random position of each."""
         places = (np.arange(len(pairs)) + rng.random(len(pairs))) / max(1, len(pairs))
         placed.extend((at, *pair, stratum, size) for at, pair in zip(places.tolist(), pairs, strict=True))
 
@@ -140,7 +142,7 @@ def sample_pairs(
 
 
 def _population(removals: pa.Table, contents: Rows) -> pa.Table:
-    """The removals of different contents, each pair of contents once, in row order."""
+    """The removals of pairs with different contents, each pair of contents once, in row order."""
     found = removals.filter(pc.not_equal(removals.column("reason"), "same_bytes")).sort_by("row")
     row, representative = (found.column(name).to_numpy() for name in ("row", "representative"))
     different = np.flatnonzero(contents[row] != contents[representative])
@@ -149,7 +151,7 @@ def _population(removals: pa.Table, contents: Rows) -> pa.Table:
 
 
 def _pair_ids(contents: Rows, a: Rows, b: Rows) -> Rows:
-    """A number for each pair of contents that does not depend on the order of its sides: int64 (n,)."""
+    """A number for each pair of contents, which does not depend on the order in the pair: int64 (n,)."""
     sides = np.stack((contents[a], contents[b]))
     ids: Rows = sides.min(axis=0) * len(contents) + sides.max(axis=0)
     return ids
@@ -180,14 +182,14 @@ def _name(reason: str, first: int, last: int) -> str:
 
 
 def allocate(sizes: Sequence[int], count: int) -> list[int]:
-    """How many pairs of each stratum are sampled: at least two (or all), the rest in proportion to its size.
+    """Number of pairs to sample from each stratum: at least two (or all), the rest in proportion to its size.
 
     Each further pair goes to the stratum in which a sampled pair has the largest weight (Adams's method of
     apportionment). This makes the largest weight, which bounds the width of the interval, as small as possible.
 
     Args:
         sizes: pairs in each stratum, at least 1.
-        count: pairs in total, at least twice the number of strata; any number if there is one stratum.
+        count: number of pairs in total, at least twice the number of strata; any number if there is one stratum.
     """
     wanted = np.array(sizes)
     taken = np.minimum(wanted, min(2, count // len(sizes)))
@@ -197,7 +199,7 @@ def allocate(sizes: Sequence[int], count: int) -> list[int]:
 
 
 def control_count(share: float, count: int) -> int:
-    """Number of controls for `count` pairs: the share (0..1, else `BadParameters`), but at least 1 if it is not 0."""
+    """Number of controls for `count` pairs; at least 1 if the share is not 0. BadParameters if it is not in 0..1."""
     if not 0 <= share <= 1:
         raise BadParameters(f"--controls {share}: expected a share from 0 to 1")
     return max(1, round(share * count)) if share else 0
@@ -208,7 +210,7 @@ def _controls(
 ) -> list[tuple[int, int]]:
     """Rows of removed pictures, each with a kept picture that is not its representative.
 
-    There are fewer than `wanted` if random trials find fewer.
+    There may be fewer than `wanted`, because the number of random trials is limited.
     """
     rows, representatives = (population.column(name).to_numpy() for name in ("row", "representative"))
     removed_pairs, taken = _pair_ids(contents, rows, representatives), set()
@@ -250,7 +252,7 @@ def read_pair_sample(path: Path) -> PairSample:
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: the file is not a pair sample; the message names the line.
+        CorruptData: the file is not a pair sample; the message contains the line number.
     """
     pairs: dict[frozenset[str], SampledPair] = {}
     sizes: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Export the kept pictures in a format that other programs read; the originals are only read."""
+"""Export the kept pictures in a format that other programs read; the source files are not changed."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -36,16 +36,17 @@ def export(
 ) -> dict[str, Any]:
     """Export the pictures of the kept rows of an image set; a photo with several faces is exported once, as the photo.
 
-    `export.json` in the same folder records what they were made from.
+    `export.json` in the same folder records the inputs.
 
     Args:
         kept_file: `kept.npy` of a dedup result.
-        raw, archives: what the set was made from; see `raw_folder.open_source`.
-        form: `stylegan` exports the square pictures of the set; all others, the unchanged bytes of the sources.
-        link: for `folder`; see `folder_writer.write_folder`.
-        shard_pictures: pictures in a shard of `webdataset` or `parquet`.
-        part: the part of the set to export; None for all. Original bytes can be exported from one source at a time, so
-            a set of several parts needs it, except for `stylegan`.
+        raw, archives: the source of the set; see `raw_folder.open_source`.
+        form: the format. `stylegan` exports the square pictures of the set; all others export the unchanged bytes of
+            the source files.
+        link: option of the format `folder`; see `folder_writer.write_folder`.
+        shard_pictures: pictures per shard, for `webdataset` and `parquet`.
+        part: the part of the set to export; None for all. Required for a set of several parts, because source files are
+            exported from one source at a time; not required for `stylegan`.
 
     Returns:
         `pictures`, `bytes`, and the counts of the format's writer.

@@ -37,7 +37,7 @@ def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, in
     Raises:
         BadParameters: the disk does not support this kind of link.
         PipelineError: the file system treats two paths as the same, for example if it ignores case.
-        CorruptData: see `Originals.read`.
+        CorruptData: a source file is damaged; see `Originals.read`.
     """
     taken = {key for key in originals.keys if has_suffix(key)}
     root = os.fsencode(originals.source.folder) if isinstance(originals.source, Folder) else b""

@@ -1,4 +1,4 @@
-"""Turn keys into relative paths: safe for any key, and different for different keys."""
+"""Convert keys to relative paths, which are safe for any key and different for different keys."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ SUFFIXES = tuple(suffix.decode() for suffix in base.SUFFIXES)
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029%\\\\]")
 _LONGEST_PART, _LONGEST = 255, 1024
 _FILES = (*SUFFIXES, ".json")
-"""Suffixes of exported files; no folder of an export may end like this."""
+"""Suffixes of exported files; names of folders in an export must not end with one of them."""
 
 _MAGIC = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -31,26 +31,27 @@ _MAGIC = (
 
 def suffix_of(data: bytes) -> str:
     """The usual suffix for an encoded picture, chosen by its first bytes."""
-    # Of the formats that an image set can be made from, only variants of PPM are left.
+    # Of the supported formats, only the variants of PPM are left.
     return next((suffix for magic, suffix in _MAGIC if data.startswith(magic)), ".ppm")
 
 
 def has_suffix(key: str) -> bool:
-    """Whether a key ends like a picture file."""
+    """Whether a key ends with the suffix of a picture file."""
     return key.lower().endswith(SUFFIXES)
 
 
 def path_of(key: str, suffix: str, taken: Container[str]) -> str:
     """The relative POSIX path of a picture: its key, with a suffix added if it has none.
 
-    `urllib.parse.unquote` of the path gives the key and the added suffix. Percent-encoded are: `%`, `\\`, control
-    characters, parts `.` and `..`, and slashes at the start or end, after another slash, or after a part that ends like
-    a file. So no path leaves its folder, and no folder has the name of a file. A path with a part longer than 255
-    bytes, or longer than 1,024 bytes in total, is replaced by `%~` and the SHA-256 of the key.
+    `urllib.parse.unquote` converts the path back to the key and the added suffix. The following are percent-encoded:
+    `%`, `\\`, control characters, the parts `.` and `..`, and slashes at the start or end, after another slash, or
+    after a part that ends with the suffix of a picture file. Therefore no path leaves its folder, and no folder has the
+    name of a file. A path with a part longer than 255 bytes, or longer than 1,024 bytes in total, is replaced by `%~`
+    and the SHA-256 of the key.
 
     Args:
         suffix: see `suffix_of`; added repeatedly until the result is not the key of another picture.
-        taken: all exported keys that end like a picture file.
+        taken: all exported keys that end with the suffix of a picture file.
     """
     added = "" if has_suffix(key) else suffix
     while added and key + added in taken:

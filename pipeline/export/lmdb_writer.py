@@ -1,4 +1,4 @@
-"""Export pictures as an LMDB in the layout of LSUN: keys to encoded pictures."""
+"""Export pictures as an LMDB in the layout of LSUN: the values are encoded pictures."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _BATCH = 1024
 def write_lmdb(originals: Originals, folder: Path) -> dict[str, int]:
     """Write `data.mdb`; the same pictures give the same bytes.
 
-    Keys are those of the source if it is an LMDB, else UTF-8.
+    If the source is an LMDB, its keys are used; otherwise, keys are UTF-8.
 
     Returns:
         `bytes` of the pictures.
@@ -47,7 +47,7 @@ def write_lmdb(originals: Originals, folder: Path) -> dict[str, int]:
 
 
 def _put(environment: lmdb.Environment, keys: list[bytes], batch: list[Pair]) -> None:
-    """Write one batch; the map is doubled until the batch fits."""
+    """Write one batch; the size of the memory map is doubled until the batch fits."""
     while True:
         try:
             with environment.begin(write=True) as transaction:

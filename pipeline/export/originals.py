@@ -30,7 +30,7 @@ class Original:
         label: class name; None if the data set has none.
         sha256: SHA-256 of its bytes when the image set was made, 64 hex characters.
         width, height: pixels after EXIF orientation.
-        place: where the source has the bytes.
+        place: position of the bytes in the source.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Originals:
     Attributes:
         source: the source that reads them.
         table: columns `key`, `label`, `sha256`, `width`, `height`; see `Original`.
-        places: row-aligned with the table.
+        places: position of each row's picture in the source.
     """
 
     source: Source
@@ -73,19 +73,19 @@ class Originals:
         return [str(key) for key in self.table.column("key").to_pylist()]
 
     def raw_keys(self) -> list[bytes]:
-        """Keys as bytes: those of the records of an LMDB, else the UTF-8 of the keys."""
+        """Keys as bytes: the original keys if the source is an LMDB, else UTF-8."""
         if isinstance(self.source, Lmdb):
             return [place for place in self.places if isinstance(place, bytes)]
         return [key.encode() for key in self.keys]
 
     def by_raw_key(self) -> "Originals":
-        """The pictures in byte order of `raw_keys`, which differs only if a key is not UTF-8 (its text has `%XX`)."""
+        """The pictures sorted by `raw_keys`; another order only if a key is not UTF-8, so that its text has `%XX`."""
         raw = self.raw_keys()
         order = sorted(range(len(self)), key=raw.__getitem__)
         return Originals(self.source, self.table.take(order), [self.places[number] for number in order])
 
     def read(self) -> Iterator[Pair]:
-        """Each picture with its bytes, read one at a time, under a progress bar.
+        """Yield each picture with its bytes, read one at a time, and show a progress bar.
 
         Raises:
             CorruptData: a picture cannot be read, or its bytes have changed since the image set was made.
@@ -110,10 +110,10 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
     """Find the source pictures of some rows; all faces of a photo give one picture, the photo.
 
     Args:
-        kept: int64 (n,), rising.
+        kept: int64 (n,), increasing.
 
     Raises:
-        MissingInput: the source no longer has one of them.
+        MissingInput: the source no longer contains one of them.
     """
     index = images.index.take(kept).combine_chunks()
     keys = source_keys(index).combine_chunks()
@@ -124,7 +124,7 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
     table = pa.table(columns).filter(pa.array(first))
     places: dict[str, Place] = {}
     for entry in source.entries():
-        places.setdefault(entry.key, entry.place)  # the image set has the first of several entries with one key
+        places.setdefault(entry.key, entry.place)  # if entries have equal keys, the image set has the first
     try:
         return Originals(source, table, [places[key] for key in table.column("key").to_pylist()])
     except KeyError as error:
@@ -132,7 +132,7 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
 
 
 def batches(pairs: Iterator[Pair], pictures: int) -> Iterator[list[Pair]]:
-    """Cut into lists of at most `pictures`; a list ends when it has 64 MB or more."""
+    """Split into lists of at most `pictures` pictures; a list also ends when it has 64 MB or more."""
     while batch := list(itertools.islice(pairs, 1)):
         length = len(batch[0][1])
         while len(batch) < pictures and length < _BATCH_BYTES and (pair := next(pairs, None)):

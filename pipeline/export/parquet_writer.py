@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipeline.export.originals import Originals, batches
 
 _ROW_GROUP = 100
-"""Pictures in a row group, as in files of Hugging Face."""
+"""Pictures per row group, as in files of Hugging Face."""
 
 _TEXT = {"dtype": "string", "_type": "Value"}
 _FEATURES = {"image": {"_type": "Image"}, "label": _TEXT, "key": _TEXT}
@@ -27,7 +27,7 @@ _SCHEMA = pa.schema(
 def write_parquet(originals: Originals, folder: Path, shard_pictures: int) -> dict[str, int]:
     """Write `train-00000-of-00003.parquet` and so on.
 
-    Columns: `image` {bytes, path: the key}, `label` (string, or null), `key`.
+    The columns are `image` (a struct of `bytes` and `path`, which is the key), `label` (string or null) and `key`.
 
     Args:
         shard_pictures: pictures in each shard except the last.
@@ -43,7 +43,7 @@ def write_parquet(originals: Originals, folder: Path, shard_pictures: int) -> di
     length = 0
     for shard in range(shards):
         path = folder / f"train-{shard:05d}-of-{shards:05d}.parquet"
-        # Pictures are compressed already; statistics and dictionaries would only copy them.
+        # Pictures are already compressed; statistics and dictionaries would only repeat them.
         with pq.ParquetWriter(
             path, _SCHEMA, compression="none", use_dictionary=["label"], write_statistics=False
         ) as to:

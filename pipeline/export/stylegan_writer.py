@@ -17,9 +17,9 @@ _BLOCK = 256
 def write_stylegan(images: ImageSet, kept: Rows, folder: Path) -> dict[str, int]:
     """Write `dataset.zip`, uncompressed and without times: `00000/img00000000.png` and so on, and `dataset.json`.
 
-    The pictures are those that training reads: cropped and scaled, at the stored side. `dataset.json` has `labels`: a
-    list of [path, number of the class], classes numbered in the order of their names; null unless every picture has a
-    label.
+    The pictures are those that training reads: cropped and scaled to the stored side. `dataset.json` has `labels`, a
+    list of [path, number of the class]; it is null unless every picture has a label. Classes are numbered in the order
+    of their names.
 
     Args:
         kept: int64 (n,), rows of the image set.

@@ -1,4 +1,4 @@
-"""Export pictures as WebDataset shards: tars of `000000000.jpg` and `000000000.json` for each picture."""
+"""Export pictures as WebDataset shards: tar files with `000000000.jpg` and `000000000.json` for each picture."""
 
 import io
 import itertools
@@ -11,9 +11,9 @@ from pipeline.export.originals import Originals
 
 
 def write_webdataset(originals: Originals, folder: Path, shard_pictures: int) -> dict[str, int]:
-    """Write `shard-000000.tar` and so on; headers have no time and no user.
+    """Write `shard-000000.tar` and so on; the tar headers contain no time and no user.
 
-    Suffixes are chosen by content. The JSON has `key`, `label` (or null), `sha256`, `width` and `height`.
+    Suffixes depend on the content. The JSON has the keys `key`, `label` (or null), `sha256`, `width` and `height`.
 
     Args:
         shard_pictures: pictures in each shard except the last.

@@ -14,7 +14,7 @@ def png(path: Path, maker: str) -> str:
     """A PNG file as a data URI.
 
     Args:
-        maker: the command that writes the file, for the message.
+        maker: name of the command that writes the file, for the error message.
 
     Raises:
         MissingInput: there is no such file.
@@ -23,7 +23,7 @@ def png(path: Path, maker: str) -> str:
 
 
 def svg(path: Path, maker: str) -> str:
-    """An SVG file as a data URI, in which scripts do not run; see `png`."""
+    """An SVG file as a data URI, whose scripts browsers do not run; see `png`."""
     return _uri("image/svg+xml", _read(path, maker))
 
 
@@ -32,7 +32,7 @@ def first_rows(path: Path, rows: int, shown: int, maker: str) -> str:
 
     Args:
         rows: number of rows in the grid.
-        shown: number of rows to show, at most all.
+        shown: number of rows to show, at most `rows`.
 
     Raises:
         CorruptData: the file is not a picture.

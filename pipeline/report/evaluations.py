@@ -1,4 +1,4 @@
-"""Tables of feature evaluations: trained and untrained networks; the paper's results only for the paper's data."""
+"""Tables of feature evaluations of trained and untrained networks, with the paper's results for the paper's data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline.report import paper, records
 from pipeline.report.tables import Group, Table, share
 
 ERROR_RATE_SETS = frozenset({"svhn", "mnist"})
-"""Data sets with error rates, as in the paper; the others have accuracies."""
+"""Data sets whose results are shown as error rates, as in the paper; others are shown as accuracies."""
 
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN", "mnist": "MNIST"}
 
@@ -23,8 +23,8 @@ class Evaluation:
         model: the set whose discriminator was tested.
         name: name of the benchmark.
         folder: folder with `features.svg`.
-        trained_on: source of that set.
-        found: the metrics.
+        trained_on: source of the pictures of that set.
+        found: content of `metrics.json`.
     """
 
     model: str
@@ -39,12 +39,12 @@ class Evaluation:
 
     @property
     def data_set(self) -> str:
-        """Title of the benchmark's data set, also if its pictures are drawn in place of the real ones."""
+        """Title of the original data set of the benchmark, even if synthetic pictures replace it."""
         return TITLES.get(self.source.data_set, self.source.data_set)
 
     @property
     def tested_on(self) -> str:
-        """The benchmark in words; if its pictures are drawn, the words say so."""
+        """The benchmark in words, which say whether its pictures are synthetic."""
         title = f"{self.source.stand_in} in place of {self.data_set}" if self.source.stand_in else self.data_set
         return title if self.name == self.source.data_set else f"{title} ({self.name})"
 
@@ -55,7 +55,7 @@ class Evaluation:
 
     @property
     def banner(self) -> str:
-        """Why the results cannot be compared with the paper's; empty if they can."""
+        """The reason why the results cannot be compared with the paper's; empty if they can."""
         substitutes = [source.substitute for source in (self.trained_on, self.source)]
         if not any(substitutes):
             return ""
@@ -70,7 +70,7 @@ def read_evaluation(folder: Path, model: str, name: str, trained_on: records.Sou
     """Read an evaluation.
 
     Args:
-        folder: what evaluate-features wrote.
+        folder: written by evaluate-features.
 
     Raises:
         MissingInput: there is no evaluation.
@@ -84,7 +84,7 @@ def read_evaluation(folder: Path, model: str, name: str, trained_on: records.Sou
 
 
 def read_list(file: Path, key: str) -> list[str]:
-    """Names under a key of params.yaml; none if the key is empty or missing, because evaluation is optional.
+    """Read the list of names at a key of params.yaml; it may be empty or missing, because evaluation is optional.
 
     Raises:
         MissingInput, BadParameters: see `params.read_yaml`.
@@ -93,7 +93,8 @@ def read_list(file: Path, key: str) -> list[str]:
 
 
 def result_tables(evaluation: Evaluation, *, each: bool) -> list[Table]:
-    """Tables for all labels, if they were used, and for few labels; with the paper's rows if all data are original.
+    """Make the tables for all labels, if they were used, and for few labels. The paper's rows are added if all data are
+    original.
 
     Args:
         each: show each untrained network, not only the range over all of them.
@@ -174,7 +175,7 @@ def _few(evaluation: Evaluation, measure: str, by_error: bool, each: bool) -> Ta
 
 
 def _rows(rows: Mapping[str, tuple[str, ...]], range_of: tuple[str, str] | None, each: bool) -> list[tuple[str, ...]]:
-    """Rows of the trained network, of each untrained one if `each`, and of their range; the name is first."""
+    """Rows of the trained network, of each untrained one if `each`, and of their range; the first cell is the name."""
     shown = sorted(rows, key=lambda name: (name != "trained", len(name), name))
     found = [(name.replace("-", " "), *rows[name]) for name in shown if each or name == "trained"]
     blank = ("",) * (len(rows[shown[0]]) - 1)
@@ -182,7 +183,7 @@ def _rows(rows: Mapping[str, tuple[str, ...]], range_of: tuple[str, str] | None,
 
 
 def _range(accuracies: dict[str, float], by_error: bool) -> tuple[str, str] | None:
-    """Title and range over the untrained networks; None if there are none."""
+    """Title and text of the range over the untrained networks; None if there are no such networks."""
     values = [value for name, value in accuracies.items() if name != "trained"]
     return (f"untrained, range of {len(values)}", _interval(min(values), max(values), by_error)) if values else None
 
@@ -218,7 +219,7 @@ def notes(evaluation: Evaluation) -> list[str]:
 
 
 def provenance(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """How the figures were computed, as (figure, value, made by)."""
+    """How each result was computed, as (result, value, command or file)."""
     found, parameters = evaluation.found, evaluation.found.parameters
     archives = "; ".join(
         f"{archive.name}, {archive.bytes:,} bytes, SHA-256 {archive.sha256[:16]}…"

@@ -1,4 +1,4 @@
-"""Write the report: a page that compares the sets, and a page for each set that tells how each number was computed.
+"""Write the report: a page that compares the sets, and a page per set that also tells how each result was computed.
 
 Every page is a single file with its pictures; links between pages and to the galleries are relative.
 """
@@ -34,9 +34,9 @@ class Folders:
         audit: `metrics.json`, `kept.png` and `gallery.html`.
         models: trained models: `model.json`, `history.tsv`, `samples/`.
         samples: `grid.png`, `samples.json`.
-        walks: `walk.png`, `walk.json`; none for models without a latent space.
-        features: a folder `SET-BENCHMARK` for each set that was evaluated and each benchmark: `metrics.json`,
-            `features.svg`.
+        walks: `walk.png`, `walk.json`; no folder for models without a latent space.
+        features: `metrics.json` and `features.svg`, in a folder `SET-BENCHMARK` for each evaluated set and each
+            benchmark.
     """
 
     audit: Path
@@ -55,11 +55,11 @@ def write_report(
         folders: the inputs.
         names: the sets, in the order of the pages.
         evaluated: the sets whose discriminators were tested.
-        benchmarks: the benchmarks that each of them was tested on.
+        benchmarks: the benchmarks on which each of them was tested.
 
     Returns:
-        The content of `report.json`: `sets`: their names; `not_upstream`: the sets without the original data;
-        `evaluations`: as SET-BENCHMARK.
+        The content of `report.json`: `sets` (names), `not_upstream` (names of the sets that are not the original data)
+        and `evaluations` (names as SET-BENCHMARK).
 
     Raises:
         BadParameters: the name of a set cannot be a file name, or an evaluated set is not among the sets.

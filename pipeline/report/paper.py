@@ -1,4 +1,4 @@
-"""Results of the paper, shown only with runs on the paper's data."""
+"""Results of the paper, which are shown only if the data are those of the paper."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ class Row:
 
     Attributes:
         model: name of the model.
-        whole: result with all training labels, per cent.
-        few: result with few labels, per cent.
-        spread: the ± of `few`, percentage points.
+        whole: result with all training labels, in per cent.
+        few: result with few labels, in per cent.
+        spread: the ± of `few`, in percentage points.
     """
 
     model: str
@@ -25,8 +25,8 @@ class Results:
     """A table of the paper.
 
     Attributes:
-        where: section and table.
-        per_class: labels of each class in the column of few labels.
+        where: section and table in the paper.
+        per_class: number of labels per class in the column of few labels.
         digits: decimal places in the paper.
     """
 

@@ -1,4 +1,4 @@
-"""Plots of the report, as SVG text that is deterministic to the byte."""
+"""Plots of the report, as SVG text; equal inputs give equal bytes."""
 
 import csv
 import io
@@ -11,21 +11,21 @@ from matplotlib.figure import Figure
 from pipeline.core.errors import CorruptData, MissingInput
 
 History = dict[str, list[float]]
-"""Columns of a `history.tsv`, with a value for each epoch."""
+"""Columns of a `history.tsv`, each with one value per epoch."""
 
 LOSSES = {"d_loss": "discriminator", "g_loss": "generator", "loss": "model"}
-"""Columns of losses that a family may have, each with the network whose loss it is."""
+"""Columns of losses that a model family may have, each with its network."""
 
 OUTPUTS = {"d_real": "for real pictures", "d_fake": "for generated pictures"}
 """Columns of the mean output of the discriminator, which only GANs have, each with its legend."""
 
 
 def read_history(path: Path) -> History:
-    """The columns of a `history.tsv` that the report shows: `epoch`, and the existing ones of `LOSSES` and `OUTPUTS`.
+    """Read `epoch` and the existing columns of `LOSSES` and `OUTPUTS` from a `history.tsv`.
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: `epoch` or all losses are missing, a column has other values than numbers, or there are no rows.
+        CorruptData: `epoch` or all losses are missing, a value is not a number, or there are no rows.
     """
     if not path.exists():
         raise MissingInput(f"{path}: no training history here; train the model again")

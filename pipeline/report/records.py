@@ -17,7 +17,7 @@ class Record(pydantic.BaseModel):
 
 
 class Source(Record):
-    """Where pictures come from; `upstream`: whether, by checksum, they are the originally published data."""
+    """Where pictures come from; `upstream`: whether checksums prove that they are the originally published data."""
 
     source: Literal["miniature", "archive", "upstream"]
     upstream: bool
@@ -25,7 +25,7 @@ class Source(Record):
 
     @property
     def substitute(self) -> str:
-        """What the pictures are if they are not the original data; else empty."""
+        """Description of the pictures if they are not the original data; else empty."""
         if self.upstream:
             return ""
         return self.stand_in or "not the original archive"
@@ -59,7 +59,7 @@ class Planted(Record):
 
 
 class AuditRecord(Record):
-    """`metrics.json` of audit-duplicates; `title`: what pages call the set; only drawn sets have `planted`."""
+    """`metrics.json` of audit-duplicates; `title`: name of the set on pages; only synthetic sets have `planted`."""
 
     title: str
     source: SetSource
@@ -80,7 +80,7 @@ class Runtime(Record):
 
 
 class ModelRecord(Record):
-    """`model.json` of a training command; `latent_shape` is None for families without a latent space."""
+    """`model.json` of a training command; `latent_shape` is None for model families without a latent space."""
 
     family: str
     architecture: str
@@ -203,7 +203,7 @@ def read(path: Path, kind: type[R], maker: str) -> R:
     """Read a JSON file.
 
     Args:
-        maker: the command that writes the file, for the message.
+        maker: name of the command that writes the file, for the error message.
 
     Raises:
         MissingInput: there is no such file.

@@ -9,7 +9,7 @@ from pipeline.report.records import AuditRecord, ModelRecord, SamplesRecord, Sha
 
 @dataclass(frozen=True)
 class Group:
-    """Rows with a common title, which can be empty; the first cell of a row is its name."""
+    """Rows with a common title, which may be empty; the first cell of a row is its name."""
 
     title: str
     rows: Sequence[tuple[str, ...]]
@@ -27,8 +27,8 @@ class Set:
     """A set with the records of the earlier commands.
 
     Attributes:
-        walk: None for a model without a latent space.
-        losses: at the last epoch, by column of `history.tsv`.
+        walk: the latent walk; None for a model without a latent space.
+        losses: losses of the last epoch, by column of `history.tsv`.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Set:
 
     @property
     def title(self) -> str:
-        """What pages call the set: its name, or what is drawn in place of the real data."""
+        """Name of the set on pages: its name, or the description of the synthetic data that replaces it."""
         return self.audit.title
 
 
 def share(value: float) -> str:
-    """0.0123 as `1.2 %`."""
+    """Format a share, for example 0.0123 as `1.2 %`."""
     return f"{100 * value:.1f} %"
 
 
 def reasons(audits: Sequence[AuditRecord]) -> dict[str, str]:
-    """Reasons of removal that occur in these sets, strongest first: name to words."""
+    """Descriptions of the reasons of removal that occur in these sets, by name, the strongest first."""
     found = {reason for audit in audits for reason, count in audit.by_reason.items() if count}
     known = [reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code") if reason in found]
     return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
@@ -178,12 +178,12 @@ def planted(audit: AuditRecord) -> Table:
 
 
 def provenance_table(rows: list[tuple[str, ...]]) -> Table:
-    """How each number was computed."""
+    """Table of how each result was computed."""
     return Table("Value, command and file for each figure", ("figure", "value", "made by"), [Group("", rows)])
 
 
 def provenance(one: Set) -> list[tuple[str, ...]]:
-    """How each number was computed, as (figure, value, made by)."""
+    """How each result was computed, as (result, value, command or file)."""
     counts, source, model, samples, walk = one.audit.counts, one.audit.source, one.model, one.samples, one.walk
     return [
         ("source", f"{source.archive}, SHA-256 {source.sha256[:16]}…", "download stage, source.json"),
@@ -222,7 +222,7 @@ def _ratio(smoothness: Smoothness) -> str:
 
 
 def _walk(smoothness: Smoothness) -> str:
-    """How smooth the walk is: mean change of a pixel, and the largest step relative to it."""
+    """How smooth the walk is: mean change of a pixel per step, and the largest step relative to it."""
     return f"a pixel changes by {smoothness.mean_step:.1f} of 255 in a step on average" + (
         f"; the largest step is {_ratio(smoothness)} times the mean" if smoothness.largest_step_ratio else ""
     )

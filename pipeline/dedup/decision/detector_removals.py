@@ -1,7 +1,7 @@
 """The table of detector removals: the pictures that the detector removes if no verdict applies.
 
-Samples of pairs to be judged are drawn from this table, `detected.parquet`, which is written beside the manifest. This
-module does not import the search, because the review server imports it.
+This table, `detected.parquet`, is written to the folder of the manifest. Samples of pairs for people to judge are taken
+from it. This module does not import the search, because the review server imports this module.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.imageset.format.image_set import ImageSet
 
 REMOVALS = pa.schema(
     [
-        ("row", pa.int64()),  # of the removed picture, increasing
+        ("row", pa.int64()),  # row of the removed picture, increasing
         ("representative", pa.int64()),  # row of the kept picture of its group
         ("reason", pa.string()),
         ("hamming", pa.int16()),  # number of bits in which the two codes differ

@@ -12,7 +12,7 @@ CannotLink = Mapping[int, Collection[int]]
 
 
 def buckets_of(ids: npt.NDArray[np.integer]) -> list[Rows]:
-    """Rows with equal ids, for ids of at least two rows: increasing rows, buckets in the order of their ids."""
+    """For each id that at least two rows have, in increasing order, the rows with this id, increasing."""
     order = np.argsort(ids, kind="stable").astype(np.int64)
     borders = np.concatenate([[0], np.flatnonzero(np.diff(ids[order])) + 1, [len(ids)]])
     several = np.flatnonzero(np.diff(borders) > 1)

@@ -20,8 +20,8 @@ def rank(images: ImageSet, keep: Sequence[KeepRule]) -> Rows:
 
     Args:
         images: the image set.
-        keep: rules. Each rule decides between pictures that are equal under all rules before it. The row decides last,
-            which is the order of keys within a part of the set.
+        keep: rules. Each rule decides between pictures that are equal under all rules before it. The row number
+            decides last; within a part of the set, rows are in the order of keys.
 
     Returns:
         int64 (n,), a permutation of 0..n-1; 0 is the first.
@@ -42,7 +42,7 @@ def _rule_values(images: ImageSet, rule: KeepRule) -> npt.NDArray[np.int64]:
 
 
 def sharpness(images: Images) -> npt.NDArray[np.int64]:
-    """Energy of the Laplacian of the grey picture at 32×32; pictures with more detail have more.
+    """Energy of the Laplacian of the grey picture at 32×32; pictures with more detail have higher values.
 
     All pictures are reduced to one size, so that the size does not decide.
 

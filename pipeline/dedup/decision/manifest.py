@@ -1,7 +1,7 @@
 """The files of a deduplication result.
 
 manifest.parquet   one row for each picture, in row order; the file's metadata has the parameters and input digests
-detected.parquet   the removals without verdicts, from which samples to be judged are drawn; see `detector_removals`
+detected.parquet   the removals without verdicts, for samples that people judge; see `detector_removals`
 kept.npy           int64, the kept rows, increasing; the only file that training reads
 summary.json       counts
 removed.csv        for people: each removed picture and its representative, with SHA-256, labels and the reason
@@ -165,7 +165,7 @@ def write(
         table: the manifest.
         detected: the detector removals.
         summary: the content of `summary.json`.
-        made_from: schema version, parameters and digests, which the manifest's metadata has as JSON under `dedup`.
+        made_from: schema version, parameters and digests; written to the metadata of the manifest, as JSON in `dedup`.
         images: the image set.
     """
     metadata = {"dedup": json.dumps(made_from, sort_keys=True)}

@@ -1,4 +1,4 @@
-"""Prior decisions: the result of an earlier removal, for a set to which pictures were added since."""
+"""Prior decisions: the result of an earlier removal, reused for a set to which pictures were added later."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class PriorDecisions:
     """Decisions of an earlier result, which do not change.
 
     Attributes:
-        representatives: int64 (n,), for each row of the set the row of its representative (of a kept picture, its own
-            row), or `NEW` for pictures without an earlier decision.
+        representatives: int64 (n,), for each row of the set the row of its representative, which is the row itself for
+            a kept picture; `NEW` for pictures without an earlier decision.
         detector_only: the same for the detector without verdicts.
         others: pictures that were removed because they are also in another set; their `contents` are empty, because the
             manifest does not contain them.
-        digest: of the files that were read; None if there is no earlier result.
+        digest: digest of the files that were read; None if there is no earlier result.
     """
 
     representatives: Rows

@@ -120,7 +120,7 @@ def remove_duplicates(
 
 
 def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Verdict], removed: int) -> dict[str, Any]:
-    """Estimate the false pairs and the false removals from the decoys, with 95 % intervals.
+    """Estimate the numbers of false pairs and of false removals from the decoys, with 95 % intervals.
 
     The pairs are those before verdicts apply. Decoys that a verdict labels as mirrored copies are not counted.
 
@@ -253,7 +253,7 @@ def _buckets(classes: Classes, pairs: PairsTable) -> list[Rows]:
 
 
 def _apply_verdicts_to_matches(others: Matches, images: ImageSet, verdicts: Sequence[Verdict]) -> Matches:
-    """The matches, except those that verdicts label as no duplicates and those of pictures that are always kept."""
+    """The matches, without those that verdicts label as no duplicates and those of pictures that are always kept."""
     contents = images.index.column("sha256").take(others.rows).to_pylist()
     always = {verdict.sha256_a for verdict in verdicts if verdict.always_keep}
     not_duplicates = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label in NOT_DUPLICATES}
@@ -278,8 +278,8 @@ def _cannot_link(verdicts: Sequence[Verdict], content_of: Mapping[str, int]) -> 
 def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.float64]:
     """Normalised cross-correlation of pairs of grey pictures at 32×32.
 
-    The sums are integers, and every processor rounds square root, product and quotient correctly, so the result is
-    equal on every machine.
+    The sums are integers, and every CPU rounds square root, product and quotient correctly, so the result is equal on
+    every machine.
 
     Args:
         images: the image set.

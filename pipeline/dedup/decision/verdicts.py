@@ -93,7 +93,7 @@ def _parse(row: list[str]) -> Verdict:
 
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
-    """Write verdicts atomically, without repetitions, sorted; so their order does not change the bytes."""
+    """Write verdicts atomically, sorted and without repetitions, so that their order does not affect the file."""
     lines = {
         ",".join(encode_key(value) for value in astuple(verdict)) for verdict in verdicts
     }  # the encoding changes only keys and names

@@ -1,7 +1,7 @@
 """The paper's 3072-128-3072 denoising dropout ReLU autoencoder (section 4.1.1): its parameters and its quantisation.
 
-The paper states only the widths of the layers; everything else is a parameter. `train_autoencoder` has the training;
-this module does not import torch, which is slow to import.
+The paper states only the widths of the layers; everything else is a parameter. Training is in `train_autoencoder`; this
+module does not import torch, which is slow to import.
 """
 
 from dataclasses import replace
@@ -49,8 +49,8 @@ def quantise(weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], kin
     """Quantise a float code layer to int8 weights and int32 thresholds.
 
     A unit is active when w·(p/127.5 - 1) + b > 0 for pixels p, that is, when w·p > 127.5 (Σw - b). Let q = round(w/s),
-    where the step s makes the largest |q| of the unit 127. The condition becomes q·p > floor(127.5 (Σq - b/s)). The
-    floor does not change the result, because q·p is an integer.
+    where s is chosen so that the largest |q| of the unit is 127. The condition becomes q·p > floor(127.5 (Σq - b/s)).
+    The floor does not change the result, because q·p is an integer.
 
     Args:
         weight: float32 (128, 3072).

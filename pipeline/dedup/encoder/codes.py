@@ -1,4 +1,4 @@
-"""128-bit codes in exact integer arithmetic: the bytes are equal on any processor, for any thread count and batch size.
+"""128-bit codes in exact integer arithmetic: the bytes are equal on any CPU, for any thread count and batch size.
 
 A unit's bit is set when the product of its int8 weights and the input's bytes exceeds its int32 threshold. The largest
 sum, 3072·255·127, is far below 2**31, so there is neither overflow nor rounding.
@@ -118,10 +118,10 @@ def sums(values: Bytes, weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
 
 @entry_point("(uint8[:,::1], int8[:,::1], int32[:,::1])")
 def _sums(values: Bytes, weight: npt.NDArray[np.int8], total: npt.NDArray[np.int32]) -> None:
-    """Process two rows and four units at a time, so that each byte that is read is used more than once.
+    """Compute two rows and four units at a time, so that each byte that is read is used more than once.
 
-    Every operation is cast to int32, so that the compiler can use the processor's 8-bit and 16-bit products. This is a
-    third faster than a float32 matrix product.
+    Every operation is cast to int32, so that the compiler can use the CPU's 8-bit and 16-bit products. This is a third
+    faster than a float32 matrix product.
     """
     last = len(values) - 1
     for i in range(0, len(values), 2):

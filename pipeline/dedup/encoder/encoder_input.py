@@ -1,7 +1,7 @@
 """Inputs of the encoder and the pair scorer: pictures at 32×32, parts of them, and pictures at a standard contrast.
 
-All computations use integers or single float operations that every processor rounds equally, so the bytes are equal on
-every machine.
+All computations use integers or single float operations that every CPU rounds equally, so the bytes are equal on every
+machine.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ INPUTS = 3 * SIDE * SIDE
 
 Bytes = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-"""top, left, height, width in pixels of a 32×32 picture. Outside the picture, its edge pixels are repeated."""
+"""Top, left, height, width in pixels of a 32×32 picture. Outside the picture, its edge pixels are repeated."""
 
 _LEAST_DEVIATION = 8
 _LEVELS_PER_DEVIATION = 40

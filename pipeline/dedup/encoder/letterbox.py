@@ -1,8 +1,8 @@
 """Find and cut off frames, letterboxes and other bars of one colour.
 
 Unrelated pictures may have the same frame, and a copy may have lost or gained one. Frames and letterboxes that were
-certainly added are therefore cut off before a picture is encoded. Whatever may be a bar is cut off in one of the
-picture's views and when pixels are compared.
+certainly added are therefore cut off before a picture is encoded. Anything else that may be a bar is cut off in one of
+the views of the picture, and when pixels are compared.
 """
 
 import numpy as np
@@ -19,13 +19,13 @@ _MAX_BAR_WIDTH = 10
 
 _SINGLE_BAR: Tolerance = (8_000, 21_000, 17_000, 0)
 """Tolerance of a single bar: how far luma, blue minus luma and red minus luma may differ from the bar's colour, in
-1/1000 level (8 levels of luma, 12 of BT.601's colour differences), and how many pixels of a line may differ more."""
+1/1000 level (8 levels of luma, 12 of BT.601's colour differences), and how many pixels per line may differ more."""
 
 _OPPOSITE_BARS: Tolerance = (16_000, 42_000, 34_000, 3)
 """Tolerance of a bar with a similar bar on the opposite side."""
 
 _MIN_FRAME_EDGE, _MIN_LETTERBOX_EDGE = 8, 20
-"""Pixels of 32 that must differ from the bar on the first or second line behind it, where the picture begins."""
+"""Minimum number of pixels (of 32) that differ from the bar on the first or second line of the picture behind it."""
 
 
 def strip_bars(pictures: Images) -> Images:
@@ -50,7 +50,7 @@ def strip_frame(pictures: Images) -> Images:
     Two opposite bars have one colour, differ in width by at most one line, and end at a straight edge; an object on a
     plain background seldom has such an edge. Because this is strong evidence, the tolerance is wide enough for rounded
     corners and compression: in each line 3 pixels may have any colour, and all others lie within 16 levels of luma and
-    24 of colour. A frame one pixel wide that JPEG has mixed with the picture is not found.
+    24 of colour. A frame that is one pixel wide and was mixed with the picture by JPEG is not found.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
@@ -115,7 +115,7 @@ def _find_opposite_bars(picture: Images, axis: int, line: Line, colours: Line, b
     """Find two similar bars on opposite sides; write their widths in lines to `bars`.
 
     Returns:
-        The number of pixels that differ where the bars end, 0..32, the smaller of both sides; 0 if there is no pair.
+        The number of pixels that differ where a bar ends, 0..32, the smaller one of both sides; 0 if there is no pair.
     """
     for far in range(2):
         if not _is_bar_line(picture, axis, far, True, line, colours[far]):
@@ -168,7 +168,7 @@ def _read_line(picture: Images, axis: int, far: int, number: int, line: Line) ->
 
     Args:
         far: 0 to count lines from the top or left, 1 from the bottom or right.
-        number: of the line, from 0.
+        number: number of the line, from 0.
         line: int32 (3, 32).
     """
     at = 31 - number if far else number
@@ -193,7 +193,7 @@ def _count_outliers(line: Line, colour: Line, tolerance: Tolerance) -> int:
 
 @compiled
 def _median(values: Line) -> int:
-    """Return the 17th smallest of 32 values by counting, which is faster than sorting so few."""
+    """Return the 17th smallest of 32 values by counting, which is faster than sorting."""
     for value in values:
         below = equal = 0
         for other in values:

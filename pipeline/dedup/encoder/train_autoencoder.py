@@ -28,8 +28,8 @@ class AutoencoderTrainer:
 
     Args:
         images: the training set.
-        parameters: of the autoencoder and its training.
-        seed: seeds every random generator.
+        parameters: parameters of the autoencoder and its training.
+        seed: all random numbers are derived from it.
     """
 
     def __init__(self, images: ImageSet, parameters: AutoencoderConfig, seed: int) -> None:
@@ -96,7 +96,7 @@ def bit_agreement(trainer: AutoencoderTrainer, encoder: Encoder, values: Bytes) 
 
 
 _READ_BLOCK = 512
-_SAMPLE = 16_384  # evenly spaced pictures that give the medians of the bits and the agreement with the float network
+_SAMPLE = 16_384  # evenly spaced pictures, for the medians of the bits and the agreement with the float network
 
 
 def train_autoencoder(
@@ -129,7 +129,7 @@ def train_autoencoder(
         "set": name,
         "torch": str(torch.__version__),  # a plain string: unpickling a TorchVersion would import torch
     }
-    # A checkpoint is continued only by the same code on the same instruction set.
+    # A checkpoint is resumed only by the same code on the same instruction set.
     work_digest = files.digest(
         {
             **made_from,

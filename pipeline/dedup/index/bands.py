@@ -10,8 +10,8 @@ widths.
 The bits of real codes carry different amounts of information and depend on each other. A band needs bits that carry
 much information and are nearly independent. A bit that is set with probability p is equal in two codes with probability
 p² + (1 - p)². Two bits with correlation ρ are both equal about 1 + ρ² times as often as independent bits. The bits are
-assigned one by one: the band with the most expected candidates gets the bit that adds most information to it. This is
-done for several numbers of bands, and the plan with the lowest cost on a sample is chosen. Every plan finds the same
+assigned one by one: the band with the most expected candidates gets the bit that adds the most information to it. This
+is done for several numbers of bands, and the plan with the lowest cost on a sample is chosen. Every plan finds the same
 pairs.
 """
 
@@ -93,7 +93,7 @@ def patterns(band: Band) -> npt.NDArray[np.uint32]:
 
 
 def _sample(words: Words, offset: int) -> Words:
-    """At most `_SAMPLE` evenly spaced codes; another offset gives other codes if there are enough."""
+    """At most `_SAMPLE` evenly spaced codes; another offset selects other codes if there are enough."""
     step = -(-len(words) // _SAMPLE)
     return np.ascontiguousarray(words[min(offset, step - 1) :: step])
 
@@ -146,7 +146,7 @@ def _nanoseconds(plan: Sequence[Band], a: Words, b: Words, sample_a: Words, samp
 
 @functools.cache
 def _pattern_count(width: int, flips: int) -> int:
-    """Number of patterns that `_patterns` gives."""
+    """Number of patterns that `patterns` returns for a band."""
     return sum(math.comb(width, number) for number in range(min(flips, width) + 1))
 
 
@@ -157,7 +157,7 @@ def _log2_pattern_count(width: int, flips: int) -> float:
 
 @compiled
 def ones(word: np.uint64) -> np.uint64:
-    """Number of set bits. LLVM compiles this pattern to one instruction if the processor has it."""
+    """Number of set bits. LLVM compiles this pattern to one instruction if the CPU has it."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)

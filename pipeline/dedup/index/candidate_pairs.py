@@ -13,7 +13,7 @@ from pipeline.imageset.format.image_set import Rows
 def find_candidates(
     left: Codes, right: Codes, radius: int, *, within: bool, most: int, title: str, workers: int = 1
 ) -> tuple[Rows, Rows]:
-    """Find all pairs (i, j) for which a view of left picture i and a view of right picture j lie within the radius.
+    """Find all pairs (i, j) such that codes of left picture i and right picture j lie within the radius in a view pair.
 
     Args:
         left, right: uint8 (views, n, 16) and uint8 (views, m, 16).
@@ -21,7 +21,7 @@ def find_candidates(
         within: whether left and right are the same pictures (the left ones may be mirrored, for decoys). If so, only
             pairs with i < j are returned.
         most: maximum number of pairs.
-        title: of the progress bar.
+        title: title of the progress bar.
         workers: threads.
 
     Returns:

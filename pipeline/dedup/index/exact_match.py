@@ -52,7 +52,7 @@ def is_flat(small: Images) -> Flags:
 
 
 def find_classes(images: ImageSet, pixels: Rows, flat: Flags, codes: Codes | None) -> Classes:
-    """Find the classes of equal pictures. It takes about a hundred bytes of memory for each picture.
+    """Find the classes of equal pictures. This needs about a hundred bytes of memory per picture.
 
     Args:
         pixels: int64 (n,), ids of equal stored pictures.
@@ -73,7 +73,7 @@ def _byte_classes(images: ImageSet) -> Rows:
 
 
 def _code_classes(codes: Codes, flat: Flags) -> Rows:
-    """Ids of equal codes. Pictures of a single colour, and codes without a set bit, are equal to no other."""
+    """Ids of equal codes. A picture of a single colour, or with a code without set bits, has an id of its own."""
     ids = np.arange(len(codes))
     informative = np.flatnonzero(~flat & codes.any(axis=1))
     ids[informative] = informative[digest_ids(codes[informative])]

@@ -1,11 +1,11 @@
-"""Multi-index Hamming search: every pair of 128-bit codes within a distance, exactly, each once, in order.
+"""Exact multi-index Hamming search: find every pair of 128-bit codes within a distance, each once, in order.
 
 The search processes one band at a time (see `bands.py`). It sorts the codes by the bits of the band, so that the codes
 of a bucket are adjacent. For each pattern of flipped bits, it compares the buckets v and v ^ pattern, for increasing v,
 so that memory is read sequentially. A pair is reported by the first band that finds it. Whether an earlier band finds a
 pair can be computed from its two codes, so pairs need not be remembered for this. A bucket with many codes costs time
-but no memory. The memory contains the codes, a sorted copy, a table of buckets, and the pairs, 8 bytes each, which are
-sorted at the end. The result is equal to the byte for any number of threads and any choice of bands.
+but no memory. Memory is needed for the codes, a sorted copy, a table of buckets, and the pairs, 8 bytes each, which are
+sorted at the end. The result is byte-identical for any number of threads and any choice of bands.
 """
 
 import functools
@@ -26,10 +26,10 @@ from pipeline.imageset.format.image_set import Rows
 LARGEST_RADIUS = 15
 MOST_CODES = 1 << 30
 MOST_PAIRS = 1 << 26
-"""These pairs take half a gigabyte."""
+"""Default maximum number of pairs; they need half a gigabyte."""
 
 _TASK = 1 << 14  # codes per task: they fit into the second-level cache
-_BUFFER = 1 << 16  # pairs for which a task has its own buffer
+_BUFFER = 1 << 16  # pairs in the buffer of a task
 _TILE = 1 << 10  # codes that stay in the first-level cache while a bucket is compared with them
 
 
@@ -79,9 +79,9 @@ def pairs_within(
 
     Args:
         unique: uint8 (n, 16). Equal codes are pairs too, so n equal codes give n (n - 1) / 2 pairs: see `distinct`.
-        radius: largest distance, 0..15.
+        radius: maximum distance, 0..15.
         block_pairs: maximum number of pairs in a block.
-        max_pairs: maximum number of pairs; the search takes up to 8 bytes of memory for each.
+        max_pairs: maximum number of pairs; the search needs up to 8 bytes of memory per pair.
         workers: threads.
 
     Returns:
@@ -107,7 +107,7 @@ def pairs_between(
         a, b: uint8 (n, 16) and uint8 (m, 16), in any order, with or without repetitions.
         radius, block_pairs, max_pairs, workers: as in `pairs_within`; a pair of equal codes has distance 0.
 
-    Returns, raises: as `pairs_within`.
+    Returns and raises the same as `pairs_within`.
     """
     return _search(_as_words("a", a), _as_words("b", b), False, *_check_limits(radius, block_pairs, max_pairs), workers)
 

@@ -1,4 +1,4 @@
-"""Estimates of false pairs from decoys: pairs of which one picture was mirrored, see `pair_search`."""
+"""Estimate false pairs from decoys: pairs in which one picture was mirrored; see `pair_search`."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from pipeline.intervals import poisson_interval
 
 
 def estimate_false_pairs(decoys: int, pairs: int) -> dict[str, float | None]:
-    """Estimate how many pairs are false, and their share, with exact 95 % Poisson intervals.
+    """Estimate the number and the share of false pairs, with exact 95 % Poisson intervals.
 
-    The expected number of false pairs is the number of decoys that were accepted.
+    The expected number of false pairs is the number of accepted decoys.
 
     Args:
-        decoys: accepted decoys.
-        pairs: accepted pairs.
+        decoys: number of accepted decoys.
+        pairs: number of accepted pairs.
 
     Returns:
-        `expected_false` and `false_discovery_rate` (0..1; None without pairs), and both with the suffixes `_low` and
-        `_high` for the ends of the intervals.
+        `expected_false` and `false_discovery_rate` (0..1; None without pairs), each also with the suffixes `_low`
+        and `_high` for the ends of its interval.
     """
     bounds = {"": float(decoys)} | dict(zip(("_low", "_high"), poisson_interval(decoys), strict=True))
     shares = {end: min(1.0, round(bound / pairs, 6)) if pairs else None for end, bound in bounds.items()}
@@ -33,5 +33,5 @@ FIGURES = (
 
 
 def decoy_figures(description: dict[str, Any]) -> dict[str, Any]:
-    """The decoy figures in the content of `pairs.json`; empty if the search used no decoys."""
+    """The estimates from decoys in the content of `pairs.json`; empty if the search used no decoys."""
     return {name: description[name] for name in FIGURES if name in description}

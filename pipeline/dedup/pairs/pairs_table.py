@@ -48,7 +48,7 @@ class PairsTable:
 
     @property
     def reason(self) -> str:
-        """The reason for which pictures of different pixels are removed; see `REASONS`."""
+        """The reason of removal of pictures whose pixels differ; see `REASONS`."""
         return REASONS[self.mode]
 
 

@@ -1,1 +1,1 @@
-"""Measure the recall of duplicate detection on planted copies."""
+"""Measure the recall of duplicate detection on planted copies: copies made on purpose."""

@@ -1,4 +1,4 @@
-"""Measure how many planted copies a detector finds: copies made of a sample of the set's own pictures."""
+"""Measure how many planted copies a detector finds: copies made on purpose from a sample of the set."""
 
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ def planted_copies(images: Images, name: str, seed: int) -> Images:
 
     Args:
         images: uint8 (n, side, side, 3).
-        name: of a transform; see `transforms.apply`.
-        seed: of the random generator, together with the name.
+        name: name of a transform; see `transforms.apply`.
+        seed: all random numbers are derived from it and the name.
 
     Returns:
         uint8 (n, side, side, 3): the short side scaled to `side`, then the centre square.
@@ -49,7 +49,7 @@ def planted_copies(images: Images, name: str, seed: int) -> Images:
 
 
 def planted_copies_and_sides(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
-    """Do the same, and return as well the short side of each copy before it was prepared, in pixels: int64 (n,)."""
+    """Like `planted_copies`; also return the short side of each copy before preparation, in pixels: int64 (n,)."""
     rng = seeding.numpy_rng(seed, "planted", name)
     made = [transforms.apply(name, image, rng) for image in images]
     copies = np.stack([resize(copy, side=images.shape[1], method="area") for copy in made])
@@ -63,12 +63,12 @@ def detected(
     parameters: PairSearchConfig,
     detailed: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """Tell for each i whether the detector calls `originals[i]` and `copies[i]` duplicates.
+    """Tell for each i whether the detector accepts `originals[i]` and `copies[i]` as a pair.
 
     Args:
         originals, copies: uint8 (n, side, side, 3), side at least `compare_side`.
-        encoder: makes the codes.
-        parameters: of the detector.
+        encoder: computes the codes.
+        parameters: parameters of the detector.
         detailed: bool (n,), see `pair_scorer_highres.score`; None if all pairs have detail.
 
     Returns:
@@ -101,15 +101,15 @@ def measure_recall(
 
     Args:
         images_folder: an image set.
-        encoder_folder: what `train_autoencoder` wrote.
-        pairs_folder: what `find_pairs` wrote with the same detector.
-        detector: its parameters.
+        encoder_folder: written by `train_autoencoder`.
+        pairs_folder: written by `find_pairs` with the same detector.
+        detector: parameters of the detector.
         parameters: sample and seed.
         to: folder to write.
 
     Returns:
-        The content of `recall.json`: for each transform, for all known and for all held-out ones, `found`, `of`,
-        `share`, and the exact 95 % interval from `low` to `high`; and the decoys' figures.
+        The content of `recall.json`: `found`, `of`, `share`, and the exact 95 % interval from `low` to `high`, for each
+        transform, for all known ones and for all held-out ones; also the estimates from decoys.
 
     Raises:
         MissingInput: the image set, the encoder or the pairs are missing.

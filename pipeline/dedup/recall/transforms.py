@@ -1,7 +1,7 @@
-"""Transforms that occur in copies of pictures: recompressed, scaled, cropped, recoloured, framed, labelled, rotated.
+"""Transforms that occur in copies of pictures: compression, scaling, cropping, colours, frames, labels, rotation.
 
 Each is a pure function of a picture of any size and a random generator. The `KNOWN` transforms may train and calibrate
-a detector. The `HELD_OUT` transforms may only test it, so that the recall on them also estimates unforeseen changes.
+a detector. The `HELD_OUT` transforms may only test it, so that their recall estimates that on unforeseen changes.
 """
 
 import io
@@ -40,7 +40,7 @@ def apply(name: str, image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def draw_chain(rng: np.random.Generator) -> tuple[str, ...]:
-    """Draw three different names of `KNOWN`, in random order."""
+    """Choose three different names of `KNOWN` at random, in random order."""
     return tuple(KNOWN[place] for place in rng.permutation(len(KNOWN))[:3])
 
 
@@ -54,7 +54,7 @@ def _chain(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _saved(file_format: str, **options: Any) -> Transform:
-    """Encode in a file format and decode again."""
+    """Return the transform that encodes in a file format and decodes again."""
 
     def save(image: Pixels, rng: np.random.Generator) -> Pixels:
         buffer = io.BytesIO()
@@ -215,7 +215,7 @@ def _marked(image: Pixels, rng: np.random.Generator) -> Pixels:
 def _words(rng: np.random.Generator) -> Image.Image:
     """Render random words as a mask (mode L) with a margin of two pixels."""
     words = _WORDS[int(rng.integers(len(_WORDS)))]
-    # A bitmap font: the results of outline font renderers change between versions.
+    # A bitmap font, because the results of renderers of outline fonts change between versions.
     font = ImageFont.load_default_imagefont()
     left, top, right, bottom = (round(edge) for edge in font.getbbox(words))
     mask = Image.new("L", (right - left + 4, bottom - top + 4))
@@ -233,7 +233,7 @@ def _label(rng: np.random.Generator) -> Image.Image:
 
 
 def _emblem(rng: np.random.Generator) -> Image.Image:
-    """Draw a logo: a coloured disc with a white ring (RGBA, 64×64)."""
+    """Render a logo: a coloured disc with a white ring (RGBA, 64×64)."""
     red, green, blue = (int(level) for level in rng.integers(0, 256, 3))
     emblem = Image.new("RGBA", (64, 64))
     draw = ImageDraw.Draw(emblem)
@@ -263,7 +263,7 @@ _KNOWN: dict[str, Transform] = {
     "border": _bordered,
     "grey": _greyed,
 }
-# A Pillow without AVIF uses another codec under another name, so that the name always states what is done.
+# Without AVIF support in Pillow, another codec is used; the name of the transform always tells which.
 _ANOTHER_CODEC: dict[str, Transform] = (
     {"avif": _saved("AVIF", quality=40, max_threads=1)}
     if features.check("avif")

@@ -2,8 +2,8 @@
 
     source = centre + (1 + A)(target - centre) + t        six parameters: A row by row, then t = (x, y) in pixels
 
-All arithmetic is in double precision and in a fixed order, without matrix products of a library, so that every
-processor gives the same numbers.
+All arithmetic is in double precision and in a fixed order, without matrix products of a library, so that every CPU
+computes the same numbers.
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ _MAX_STEPS = 10
 _MIN_OVERLAP = 500
 _MAX_STRETCH, _MAX_SHIFT = 0.2, 5.0
 _MAX_STRETCH_STEP, _MAX_SHIFT_STEP = 0.04, 1.0
-"""Limits at 32×32 pixels: iterations; pixels that must overlap; entries of A and of t; change of each in one step.
+"""Limits at 32×32 pixels: iterations; minimum overlap in pixels; entries of A and of t; their changes in one step.
 
-At a side r times as large, the overlap is r² times and the shift r times as large, and the stretch of one step is r
-times as small; the shift of one step stays one pixel."""
+At a side r times as large, the overlap is multiplied by r² and the entries of t by r; the change of A in one step is
+divided by r. The change of t in one step remains one pixel."""
 
 _DERIVATIVES = np.array([(0, 1), (0, 2), (1, 1), (1, 2), (0, 0), (1, 0)])
-"""Derivative of the luma by each parameter: the gradient in x (0) or y (1), times 1 (0), dx (1) or dy (2)."""
+"""Factors of the derivative of the luma by each parameter: gradient in x (0) or y (1); 1 (0), dx (1) or dy (2)."""
 
 _PRODUCTS = np.array([(0, 1, 2), (1, 3, 4), (2, 4, 5)])
 """For two of (1, dx, dy), the index of their product in (1, dx, dy, dx², dx dy, dy²)."""
@@ -63,7 +63,7 @@ def source_position(affine: npt.NDArray[np.float64], y: int, x: int, side: int =
     Args:
         affine: float64 (6,).
         y, x: the target pixel.
-        side: of both planes, in pixels.
+        side: side of both planes, in pixels.
     """
     centre = (side - 1) / 2
     dy, dx = y - centre, x - centre

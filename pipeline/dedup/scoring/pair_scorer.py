@@ -3,8 +3,8 @@
 The pictures are aligned (`alignment`); then the luma and both colour differences of each are split into six bands of
 frequencies by the cosine transform (`spectrum`). Copies agree in every band in which both have more energy than noise;
 pictures that are only similar agree in the lowest bands alone. A logistic regression (`pair_scorer.json`) combines 38
-such measurements. `benchmarks/fit_pair_scorer.py` fitted it to copies that the known transforms made, against decoys:
-pairs of different pictures, one of them mirrored, with similar codes.
+such measurements. `benchmarks/fit_pair_scorer.py` fitted it to copies made by the known transforms, and to decoys:
+pairs of different pictures with similar codes, one of them mirrored.
 """
 
 import functools
@@ -36,7 +36,7 @@ _BAND_EDGES = (0.5, 2.5, 4.5, 7.5, 11.5, 16.5, 23.5)
 """Band edges, as lengths of the frequency vector, in half periods per side."""
 
 _NOISE_VARIANCES = np.array([4.0, 16.0, 64.0, 144.0])
-"""Variances that copying may add to a coefficient, in squared levels: of JPEGs from high to low quality."""
+"""Variances that copying may add to a coefficient, in squared levels, for JPEGs of high to low quality."""
 
 _MAX_CORRELATIONS = np.array([0.998, 0.995, 0.98, 0.92, 0.8, 0.6])
 """Upper limit of the correlation expected of copies, by band; below 1, because copies are scaled and compressed."""
@@ -81,7 +81,7 @@ def score(left: Images, right: Images) -> Floats:
         Log odds, rounded to two decimals, float64 (n,): positive for copies, near 0 if undecided.
     """
     weights, intercept = _weights()
-    # Logarithms may differ in the last bit between processors: add in a fixed order, then round.
+    # Logarithms may differ in the last bit between CPUs: add in a fixed order, then round.
     total = np.zeros(len(left))
     for weight, column in zip(weights, measure(left, right).T, strict=True):
         total += weight * column
@@ -89,7 +89,7 @@ def score(left: Images, right: Images) -> Floats:
 
 
 def measure(left: Images, right: Images) -> Floats:
-    """Measure what `FEATURES` names for picture i of `left` and picture i of `right`.
+    """Compute the measurements in `FEATURES` for picture i of `left` and picture i of `right`.
 
     Args:
         left, right: uint8 (n, 32, 32, 3).
@@ -111,7 +111,7 @@ class Alignments:
     """How the pictures of n pairs are aligned.
 
     Attributes:
-        bare: whether to compare the pictures without bars, bool (n,).
+        bare: whether the pictures are compared without bars, bool (n,).
         affine: the map that aligns left (source) with right (target), float64 (n, 6); see `alignment`.
         correlation: normalised cross-correlation under that map, float64 (n,); see `align`.
     """
@@ -122,9 +122,9 @@ class Alignments:
 
 
 def align_pairs(left: Images, bare_left: Images, right: Images, bare_right: Images) -> Alignments:
-    """Align picture i of `left` with picture i of `right`, with their bars or without, whichever agrees better.
+    """Align picture i of `left` with picture i of `right`, with their bars or without, depending on which agree better.
 
-    If both pictures have bars, they are aligned without; if one has, the higher correlation decides.
+    If both pictures have bars, they are aligned without bars; if only one has, the higher correlation decides.
 
     Args:
         left, right: uint8 (n, 32, 32, 3).
@@ -139,14 +139,14 @@ def align_pairs(left: Images, bare_left: Images, right: Images, bare_right: Imag
 
 
 MIN_DETAIL = 1.5
-"""Minimum `detail` of a picture in a pair, in levels: smooth gradients correlate with each other by chance."""
+"""Minimum `detail` of a picture in a pair, in levels, because smooth gradients correlate by chance."""
 
 
 def detail(pictures: Images) -> Floats:
-    """Measure fine detail: the root mean square of the luma less its three times smoothed version.
+    """Measure fine detail: the root mean square of the luma minus the luma smoothed three times.
 
-    The three outermost pixels on each side are ignored. Smooth gradients have about 0.3 levels; photographs at 32×32
-    seldom have less than 4, or less than 2 after a strong blur.
+    The three outermost pixels on each side are ignored. The result is about 0.3 for smooth gradients; for photographs
+    at 32×32 it is seldom below 4, or below 2 after a strong blur.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
@@ -172,7 +172,7 @@ def _detail_all(pictures: Images, out: Floats) -> None:
 
 @compiled
 def _fine_detail(plane: Plane) -> Plane:
-    """Return a plane less its three times smoothed version."""
+    """Return a plane minus the plane smoothed three times."""
     coarse = plane
     for _ in range(3):
         coarse = smooth(coarse)
@@ -346,9 +346,9 @@ def _compare_cells(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[f
     """Compare two planes in 64 cells of 4×4 pixels.
 
     Returns:
-        How evenly detail is spread over the cells: 1 if all have the same amount, 1/64 if one has it all, 0 without
-        detail. A picture with detail in one place alone, such as an aeroplane in the sky, is hard to recognise. Second,
-        the mean correlation within the cells, weighted by their contrast.
+        First, how evenly detail is spread over the cells: 1 if all have the same amount, 1/64 if one has all of it,
+        0 without detail; a picture with detail in only one place, such as an aeroplane in the sky, is hard to
+        recognise. Second, the mean correlation within the cells, weighted by their contrast.
     """
     fine_a, fine_b = _fine_detail(a), _fine_detail(b)
     total = squares = weighed = agreed = 0.0

@@ -1,10 +1,10 @@
-"""Score whether two pictures are copies from detail that 64×64 or 128×128 pixels show and 32×32 do not.
+"""Score whether two pictures are copies by detail that is visible at 64×64 or 128×128 pixels, but not at 32×32.
 
-A pair whose score at 32×32 (`pair_scorer`) is not far below the threshold is aligned again at the larger side, starting
-from the map found at 32×32. Then its luma is compared in four bands of higher frequencies. A copy agrees there or has
-lost its detail, which is weak evidence; another photograph of a similar scene has different detail. A logistic
-regression (`pair_scorer_highres.json`, fitted by `benchmarks/fit_pair_scorer_highres.py`) turns the measurements into
-log odds. These are added to the log odds at 32×32, as independent evidence.
+If the score of a pair at 32×32 (`pair_scorer`) is not far below the threshold, the pair is aligned again at the larger
+side, starting from the map found at 32×32. Then the luma is compared in four bands of higher frequencies. A copy agrees
+there or has lost its detail, which is weak evidence; another photograph of a similar scene has different detail. A
+logistic regression (`pair_scorer_highres.json`, fitted by `benchmarks/fit_pair_scorer_highres.py`) turns the
+measurements into log odds. These are added to the log odds at 32×32, as independent evidence.
 """
 
 import functools
@@ -40,7 +40,7 @@ HIGHRES_MARGIN = 6.0
 """A pair is compared at the larger side if its score at 32×32 is at most this far below the threshold."""
 
 _BAND_EDGES = {64: (16.5, 23.5, 31.5, 39.5, 47.5), 128: (16.5, 31.5, 47.5, 71.5, 95.5)}
-"""Band edges by side, in half periods per side: from where 32×32 has little detail to three quarters of the side."""
+"""Band edges by side, in half periods per side, from where 32×32 pixels have little detail to 3/4 of the side."""
 
 _NOISE_VARIANCES = np.array([4.0, 16.0, 64.0, 144.0])
 """Variances that copying may add to a coefficient, in squared levels."""
@@ -50,7 +50,7 @@ _MAX_CORRELATIONS = np.array([0.9, 0.85, 0.75, 0.65])
 
 _BANDS = len(_MAX_CORRELATIONS)
 _MAX_SCORE_AT_32 = 6.0
-"""Upper limit of the score at 32×32 in the sum: agreement there must not outweigh detail that disagrees."""
+"""Upper limit of the score at 32×32 in the sum, so that agreement there does not outweigh different detail."""
 
 _FILE = Path(__file__).with_suffix(".json")
 
@@ -82,7 +82,7 @@ def _weights(side: int) -> tuple[Floats, float]:
 
 
 def source_sides(images: ImageSet) -> npt.NDArray[np.int64]:
-    """Return the short side of the source of each picture, in pixels; for a face, of its box: int64 (n,), by row."""
+    """Return the short side of each source (for a face, of its box) in pixels: int64 (n,), in row order."""
     columns = (images.index.column(f"source_{name}") for name in ("width", "height"))
     sides: npt.NDArray[np.int64] = np.minimum(*(np.asarray(column, np.int64) for column in columns))
     boxes = images.index.column("box")
@@ -97,8 +97,8 @@ def has_detail(source_sides: npt.NDArray[np.int64], side: int) -> npt.NDArray[np
     """Tell which pictures have the detail that is compared; pictures enlarged from too few pixels do not.
 
     Args:
-        source_sides: what `source_sides` returns, int64 (n,).
-        side: at which the pictures are compared, in pixels.
+        source_sides: result of `source_sides`, int64 (n,).
+        side: side at which the pictures are compared, in pixels.
 
     Returns:
         bool (n,).
@@ -114,7 +114,7 @@ def score(left: Images, right: Images, side: Side, least: float, detailed: npt.N
         left, right: uint8 (n, stored, stored, 3), of at least `side` pixels.
         side: 32 to compare at 32×32 only.
         least: threshold for copies; a pair more than `HIGHRES_MARGIN` below it at 32×32 keeps its score.
-        detailed: bool (n,), false for a pair with a picture without detail (see `has_detail`); it keeps its score too.
+        detailed: bool (n,), false if a picture of the pair has no detail (see `has_detail`); the pair keeps its score.
 
     Returns:
         Log odds, rounded to two decimals, float64 (n,).
@@ -137,11 +137,11 @@ def score(left: Images, right: Images, side: Side, least: float, detailed: npt.N
 
 
 def measure(left: Images, right: Images, small_left: Images, small_right: Images) -> Floats:
-    """Measure what `FEATURES` names for picture i of `left` and picture i of `right`.
+    """Compute the measurements in `FEATURES` for picture i of `left` and picture i of `right`.
 
     Args:
         left, right: uint8 (n, side, side, 3), side 64 or 128.
-        small_left, small_right: the same at 32×32.
+        small_left, small_right: the same pictures at 32×32.
 
     Returns:
         float64 (n, 17).
@@ -235,7 +235,7 @@ def _measure(
 
 @compiled
 def _fine_detail(plane: Plane, inside: npt.NDArray[np.bool_]) -> Plane:
-    """Return a plane less its smoothed version, 0 outside the overlap, whose edge would look like common detail."""
+    """Return a plane minus its smoothed version; 0 outside the overlap, so that its edge is not taken for detail."""
     side = plane.shape[0]
     coarse = plane
     for _ in range(6 * side * side // 4096):
@@ -289,7 +289,7 @@ def _cubic_weight(distance: float) -> float:
 
 @compiled
 def _compare_cells(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
-    """Mean correlation of detail in 64 cells, weighted by its strength; limited weights keep a logo from dominating."""
+    """Mean correlation of detail in 64 cells, weighted by strength; weights are limited, so a logo cannot dominate."""
     side = a.shape[0]
     wide = side // 8
     weighed = agreed = 0.0

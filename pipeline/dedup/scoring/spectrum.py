@@ -25,11 +25,11 @@ def frequency_bands(edges: Sequence[float], count: int) -> tuple[npt.NDArray[np.
     """Assign each pair of frequencies below `count` to a band.
 
     Args:
-        edges: ascending band edges, as lengths of the frequency vector; one more than there are bands.
-        count: frequencies per direction.
+        edges: increasing band edges, as lengths of the frequency vector; one more than the number of bands.
+        count: number of frequencies per direction.
 
     Returns:
-        The band of each pair, int64 (count, count), -1 for pairs in no band; pairs per band, int64 (bands,).
+        The band of each pair, int64 (count, count), -1 for no band; the number of pairs per band, int64 (bands,).
     """
     length = np.hypot(*np.mgrid[0:count, 0:count])
     bands: npt.NDArray[np.int64] = (np.searchsorted(edges, length.ravel()) - 1).reshape(length.shape)
@@ -44,7 +44,7 @@ def dct_coefficients(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) 
     Args:
         plane: float64 (side, side), 0 outside.
         inside: bool (side, side).
-        rows: what `dct_rows` returns for that side, float64 (count, side).
+        rows: result of `dct_rows` for that side, float64 (count, side).
 
     Returns:
         The coefficients of the lowest frequencies, float64 (count, count).
@@ -79,14 +79,14 @@ def dct_coefficients(plane: Plane, inside: npt.NDArray[np.bool_], rows: Floats) 
 
 @compiled
 def copy_evidence(correlation: float, energy: float, pairs: float, noise: float, limit: float) -> float:
-    """Log likelihood ratio, for one band, of a noisy copy to an unrelated picture.
+    """Log likelihood ratio of two hypotheses for one band: noisy copy, and unrelated picture.
 
-    The coefficients are modelled as Gaussian: with a correlation that follows from energy and noise for a copy, without
-    correlation for an unrelated picture.
+    The coefficients are modelled as Gaussian. For a copy, they have a correlation that follows from energy and noise;
+    for an unrelated picture, they have none.
 
     Args:
-        correlation: of the two pictures' coefficients in the band, -1..1.
-        energy: mean square of a coefficient, of the picture that has less.
+        correlation: correlation of the coefficients of the two pictures in the band, -1..1.
+        energy: mean square of the coefficients, of the picture with less energy.
         pairs: number of coefficients.
         noise: variance that copying adds to a coefficient.
         limit: upper limit of the correlation of copies, below 1.

@@ -2,9 +2,9 @@
 
 matches.parquet   left (row of the set), right (row of the other set), hamming, score (null for equal pictures), reason,
                   key and SHA-256 of the other picture; ordered by left, right
-matches.csv       the same for people: key, other_key, both SHA-256, reason, hamming, score
+matches.csv       the same, for people to read: key, other_key, both SHA-256, reason, hamming, score
 misses.parquet, decoys.parquet    as in `find_pairs`; left is a row of the set, right a row of the other set
-matches.json      parameters, counts, and the number of false matches that the decoys estimate
+matches.json      parameters, counts, and the number of false matches estimated from the decoys
 """
 
 from pathlib import Path
@@ -41,13 +41,13 @@ def find_matches(
         images_folder: the set.
         other_folder: the other set.
         encoder_folder: written by `train_autoencoder`.
-        parameters: of the search.
+        parameters: parameters of the search.
         workers: processes or threads.
         to: folder to write.
 
     Returns:
-        The content of `matches.json`; `matched` counts the pictures of the set that have a match, `other_matched` those
-        of the other set.
+        The content of `matches.json`; `matched` and `other_matched` are the numbers of pictures of the set and of the
+        other set that have a match.
 
     Raises:
         MissingInput, CorruptData, BadParameters: as in `find_pairs.find_pairs`.

@@ -34,7 +34,7 @@ class ExternalPairs:
 
     Attributes:
         pairs: a CSV or parquet file with two columns of keys, and optionally a column `score` or `similarity`.
-        embeddings: a `.npy` file, one row of numbers for each picture, in key order.
+        embeddings: a `.npy` file with one row of numbers per picture, in key order.
         cosine: minimum cosine similarity of the embeddings of copies, -1..1.
 
     Raises:
@@ -51,7 +51,7 @@ class ExternalPairs:
 
     @property
     def path(self) -> Path:
-        """The file that is given."""
+        """The file of pairs or embeddings."""
         path = self.pairs or self.embeddings
         assert path is not None
         return path
@@ -79,7 +79,7 @@ def load_external_pairs(
         MissingInput: the file does not exist.
         CorruptData: the file has another format, a score is not a number, or the embeddings have another number of rows
             than the set has pictures.
-        BadParameters: the embeddings give more than `max_pairs` pairs.
+        BadParameters: the embeddings have more than `max_pairs` pairs.
     """
     images = ImageSet(images_folder)
     path = given.path

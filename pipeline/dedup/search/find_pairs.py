@@ -3,8 +3,8 @@
 classes.parquet  one row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
 pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right
 misses.parquet   near misses: pairs whose score is less than `near_miss_margin` below the threshold; same columns
-decoys.parquet   accepted pairs of which the left picture was mirrored; same columns
-pairs.json       parameters, counts, and the number of false pairs that the decoys estimate
+decoys.parquet   accepted pairs in which the left picture was mirrored; same columns
+pairs.json       parameters, counts, and the number of false pairs estimated from the decoys
 """
 
 from pathlib import Path
@@ -33,11 +33,11 @@ def find_pairs(
     workers: int,
     to: Path,
 ) -> dict[str, Any]:
-    """Find all pairs of copies in a set. Verdicts are not used here, so that new verdicts need no new search.
+    """Find all pairs of copies in a set. Verdicts are not used, so new verdicts do not require a new search.
 
     Pictures with equal source bytes, stored pixels or codes are not listed as pairs: they have equal ids in
-    `classes.parquet`. Mode `exact` finds only these classes. Mode `near` searches with one picture of each pixel class,
-    and not with pictures of a single colour.
+    `classes.parquet`. Mode `exact` finds only these classes. Mode `near` searches one picture of each pixel class,
+    without pictures of a single colour.
 
     Args:
         images_folder: the image set.
@@ -90,7 +90,7 @@ def find_pairs(
 
 
 def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
-    """Digest of everything that decides which pairs are accepted.
+    """Digest of everything that affects which pairs are accepted.
 
     Args:
         parameters: of the search.
@@ -98,9 +98,9 @@ def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
     """
     decides: dict[str, Any] = {"mode": parameters.mode, "encoder": encoder}
     if parameters.mode == "near":
-        excluded = {"max_candidates", "near_miss_margin"}  # they do not change which pairs are accepted
+        excluded = {"max_candidates", "near_miss_margin"}  # they do not affect which pairs are accepted
         if parameters.compare_side == SIDE:
-            # Older versions had no other side: samples that were judged then still belong to this detector.
+            # Older versions could only compare at this side; samples judged with them must keep their detector.
             excluded.add("compare_side")
         else:
             decides["closer"] = pair_scorer_highres.digest()

@@ -1,9 +1,9 @@
-"""The search for copies: candidate pairs by codes, accepted by a score of their pixels; decoys estimate the errors.
+"""The search for copies: codes select candidate pairs, a score of the pixels accepts them, decoys estimate errors.
 
-A decoy is a pair of which the left picture is mirrored. Mirroring does not change how often the codes and pixels of two
-unrelated pictures agree, but a decoy is no copy, except where one picture is a mirrored copy of the other. Each pair of
-pictures is searched once as a pair and once as a decoy, so the number of accepted decoys estimates the number of
-accepted pairs of unrelated pictures.
+A decoy is a pair whose left picture was mirrored. Mirroring does not change how often the codes and pixels of two
+unrelated pictures agree. But a decoy is not a pair of copies, unless one picture is a mirrored copy of the other. Each
+pair of pictures is searched once as a pair and once as a decoy, so the number of accepted decoys estimates the number
+of accepted pairs of unrelated pictures.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def compile_ahead(parameters: PairSearchConfig) -> None:
 
 
 class PairSearch:
-    """One search within a set, or between two sets. The lists have one element for each set.
+    """A search within one set, or between two sets. The attributes that are lists have one element for each set.
 
     Args:
         left: the set.
@@ -93,8 +93,8 @@ class PairSearch:
         digests: digests of the stored pictures, uint8 (n, 16).
         pixels: ids of equal stored pictures, int64 (n,).
         flat: whether a picture has a single colour, bool (n,).
-        rows: the rows that are searched, int64, increasing: one of each pixel class, if it has enough detail to be
-            recognised.
+        rows: the rows that are searched, int64, increasing: one of each pixel class whose picture has enough detail
+            to be recognised.
         without_detail: number of pixel classes of `left` that are not searched.
         candidates: number of candidate pairs and decoys, after `run`.
 
@@ -154,7 +154,7 @@ class PairSearch:
         }
 
     def _encode(self, wanted: Sequence[tuple[int, "Turn"]]) -> list[Codes]:
-        """Codes of all views, for each wanted (number of the set, turn)."""
+        """Codes of all views, for each pair (number of the set, turn) in `wanted`."""
         parts, places = [], []
         for number, (side, turn) in enumerate(wanted):
             rows = self.rows[side]
@@ -171,7 +171,7 @@ class PairSearch:
         return codes
 
     def _compare(self, lefts: Sequence[tuple["Turn", Codes]], right: Codes) -> list[pa.Table]:
-        """Accepted pairs and near misses, one table for each turn of the left pictures; the last one has the decoys."""
+        """Accepted pairs and near misses, one table per turn of the left pictures; the last table has the decoys."""
         side = self.parameters.compare_side
         detailed = [
             pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(one), side)
@@ -209,7 +209,7 @@ class PairSearch:
         return tables
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
-        """Counts, and the number of false pairs that the decoys estimate."""
+        """Counts, and the number of false pairs estimated from the decoys."""
         pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
         count = len(self.rows[0])
         compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])

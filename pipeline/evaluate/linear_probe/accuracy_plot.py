@@ -1,4 +1,4 @@
-"""Plot the test accuracies of the trained network and of untrained ones, a dot for each draw."""
+"""Plot the test accuracies of the trained and the untrained networks, with a dot for each random set of labels."""
 
 import io
 from typing import Any
@@ -12,7 +12,7 @@ _COLOURS = {"trained": "#1f6feb", "untrained": "#8a8f98"}
 
 
 def accuracies_plot(metrics: dict[str, Any]) -> str:
-    """SVG text, deterministic to the byte, from the metrics of `linear_probe`: a panel for each way to choose C."""
+    """SVG text of the metrics of `linear_probe`, one panel per way to choose C; equal metrics give equal bytes."""
     networks = metrics["networks"]
     panels = [
         (title, key)
@@ -23,7 +23,7 @@ def accuracies_plot(metrics: dict[str, Any]) -> str:
         if networks["trained"]["few"][key]
     ]
     whole = bool(networks["trained"]["whole"])
-    # A fixed salt for the ids and no date: the same figures give the same bytes.
+    # A fixed salt for the ids and no date: the same metrics give the same bytes.
     with rc_context({"svg.hashsalt": "dcgan-pipeline", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(2.6 * (len(panels) + whole) + 0.6, 2.9), layout="constrained")
         axes = figure.subplots(1, len(panels) + whole, sharey=True, squeeze=False)[0]

@@ -20,12 +20,13 @@ class Task:
     """The data on which the features of a network are tested.
 
     Attributes:
-        parameters: the section of the profile.
+        parameters: the section `evaluate.BENCHMARK`.
         parts: the split of the training pictures, in the order of `train`.
         train, test: features float32 (n, f).
         test_labels: int64 (n,).
         classes: names of the classes.
-        seed, name: root seed and name of the benchmark; they determine the draws, which are the same for all networks.
+        seed, name: root seed and name of the benchmark; they determine the draws (random sets of labelled training
+            pictures), which are the same for all networks.
     """
 
     parameters: LinearProbeConfig
@@ -38,7 +39,7 @@ class Task:
     name: str
 
     def draw(self, number: int) -> Rows:
-        """Positions of a draw; see `protocol.draw`."""
+        """Positions of the pictures of a draw; see `protocol.draw`."""
         return protocol.draw(self.parts, self.parameters.per_class, self.classes, self.seed, self.name, number)
 
     def few(self, number: int) -> tuple[l2_svm.FeatureRows, protocol.Labels]:
@@ -49,7 +50,7 @@ class Task:
     def fit(
         self, rows: l2_svm.FeatureRows, labels: protocol.Labels, c: float, start: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Weights when all rows have the cost C, for the features of `rows`; see `l2_svm.FeatureRows.original`."""
+        """Weights of classifiers in which all rows have the cost C, in the coordinates of `rows`."""
         signs = protocol.signs(labels, len(self.classes))
         return self.solve(rows, signs, torch.full_like(signs, c), start)
 
@@ -83,7 +84,7 @@ class Task:
 
 
 def whole(task: Task) -> dict[str, Any]:
-    """All training labels: choose C on the held-out pictures, train on all training pictures, test once."""
+    """Use all training labels: choose C on the held-out pictures, train on all training pictures, test once."""
     free = task.parts.free
     rows = l2_svm.FeatureRows.compact(task.train[:free])
 
@@ -98,7 +99,7 @@ def whole(task: Task) -> dict[str, Any]:
 
 
 def few_held_out(task: Task) -> dict[str, Any]:
-    """Draws of few labels: one C for all, chosen by the mean accuracy of the first draws on the held-out pictures."""
+    """Use few labels, in several draws, with one C that has the best mean held-out accuracy over the first draws."""
     parameters = task.parameters
     selection = [task.few(number) for number in range(min(parameters.selection_draws, parameters.draws))]
 
@@ -122,7 +123,7 @@ def _tested_draw(task: Task, rows: l2_svm.FeatureRows, labels: protocol.Labels, 
 
 
 def few_cross_validated(task: Task) -> dict[str, Any]:
-    """Draws of few labels: a C for each draw, chosen by cross-validation on the labels of the draw."""
+    """Use few labels, in several draws, with a C for each draw, chosen by cross-validation on its labels."""
     chosen, ends, accuracies = [], [], []
     for number in range(task.parameters.draws):
         rows, labels = task.few(number)
@@ -136,7 +137,7 @@ def few_cross_validated(task: Task) -> dict[str, Any]:
 def _cross_validate(
     task: Task, features: l2_svm.FeatureRows, labels: protocol.Labels
 ) -> tuple[float, list[tuple[float, float]], bool]:
-    """`choose_c` by the accuracy on the left-out folds; the problems of all folds are solved at once, as columns."""
+    """Apply `choose_c` to the accuracy on the left-out folds; all folds are solved at once, as columns."""
     folds, classes = task.parameters.folds, len(task.classes)
     # The order of a draw is random; the pictures of each class go to the folds in turn, so all folds are balanced.
     fold_of = np.empty(len(labels), np.int64)

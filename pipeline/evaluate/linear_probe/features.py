@@ -1,8 +1,8 @@
-"""Features of a discriminator (the paper's section 5.1): its maps, pooled to 4×4, as one long row for each picture.
+"""Features of a discriminator (the paper's section 5.1): its maps, pooled to 4×4, as one row per picture.
 
 "We train on Imagenet-1k and then use the discriminator's convolutional features from all layers, maxpooling each layers
 representation to produce a 4 × 4 spatial grid. These features are then flattened and concatenated". Maps are taken
-after batch norm and activation, as in the authors' released code for SVHN, from the first layer to the last.
+after batch norm and activation, in the order of the layers, as in the code for SVHN that the authors released.
 """
 
 import copy
@@ -31,7 +31,7 @@ GRID = 4
 """Height and width to which the maps of each layer are pooled."""
 
 STATISTICS_BATCH = 128
-"""Batch size of the released code, which averages mean and variance over batches."""
+"""Batch size of the authors' released code, which averages mean and variance over batches."""
 
 
 def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -42,8 +42,8 @@ def pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
 def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Module:
     """A copy in evaluation mode whose batch norm uses the statistics of these pictures.
 
-    As in the released code, mean and variance of each batch of 128 are averaged over the batches; an incomplete last
-    batch is left out.
+    As in the authors' released code, mean and variance of each batch of 128 are averaged over the batches; an
+    incomplete last batch is left out.
 
     Raises:
         BadParameters: the rows do not fill a batch.
@@ -64,7 +64,7 @@ def with_statistics(network: nn.Module, images: ImageSet, rows: Rows) -> nn.Modu
 
 
 def of_pictures(network: nn.Module, images: npt.NDArray[np.uint8]) -> FeatureMatrix:
-    """Features float32 (n, count) of pictures uint8 (n, side, side, 3); each row depends on its own picture alone.
+    """Features float32 (n, count) of pictures uint8 (n, side, side, 3); each row depends only on its own picture.
 
     Args:
         network: a `FeatureNetwork` in evaluation mode.
@@ -82,13 +82,13 @@ def of_pictures(network: nn.Module, images: npt.NDArray[np.uint8]) -> FeatureMat
 
 
 def write(path: Path, network: nn.Module, images: ImageSet, rows: Rows, title: str) -> FeatureMatrix:
-    """Write the features of `rows`, in their order, to a `.npy` file; a repeated call after an interruption resumes.
+    """Write the features of `rows`, in their order, to a `.npy` file; after an interruption, a new call resumes.
 
     Returns:
         The memory-mapped file: float32 (n, count).
     """
     width = of_pictures(network, images.read(rows[:1])).shape[1]
-    # Written, not mapped: on a full disk, a write raises an error, but a mapped page kills the process (SIGBUS).
+    # The file is not memory-mapped while it is written: on a full disk, that would kill the process (SIGBUS).
     with path.open("r+b" if path.exists() else "w+b") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), width)}
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,13 +1,13 @@
 """A linear SVM with squared hinge loss (L2-SVM), one class against the rest, trained on memory-mapped features.
 
-The objective of scikit-learn's `LinearSVC` with its defaults, for each class, with y = ±1 and a constant feature 1
-whose weight is penalised like the others:
+The objective for each class is that of scikit-learn's `LinearSVC` with its defaults, where y = ±1 and a constant
+feature 1 is added, whose weight is penalised like the others:
 
     ½ |w|² + C Σ max(0, 1 - y w·x)²
 
 All columns (classes, times folds in a cross-validation) are solved at once by L-BFGS (Nocedal and Wright, algorithm
 7.4), each with its own history and step. Because the model is linear, one product of features and directions gives the
-objective along each direction, so the line search is exact; an iteration passes over the features twice.
+objective along each direction, so the line search is exact. Each iteration reads the features twice.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Matrix = npt.NDArray[np.float32]
 
 _HISTORY = 10
 _BLOCK_BYTES = 1 << 26
-_STEPS = 50  # limit of the line search; about five are usual
+_STEPS = 50  # maximum number of steps of the line search; it usually needs about five
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,17 @@ class FeatureRows:
 
     Args:
         features: an array or memory map.
-        basis: float32 (original features, f) if the features are coordinates in this basis; see `compact`.
+        basis: float32 (original features, f), the basis of the coordinates `features`, see `compact`; None if they are
+            the original features.
     """
 
     @classmethod
     def compact(cls, features: Matrix) -> "FeatureRows":
         """An equivalent problem with at most as many features as rows.
 
-        The weights of a solution are a combination of rows. With X Xᵀ = L Lᵀ, the rows of L have the same inner
-        products as those of X, so margins and norms of the weights are the same; X = L Bᵀ, orthonormal B = Xᵀ L⁻ᵀ.
+        The weights of a solution are a linear combination of the rows. With X Xᵀ = L Lᵀ, the rows of L have the same
+        inner products as those of X, so margins and norms of the weights are the same. X = L Bᵀ, with the orthonormal
+        basis B = Xᵀ L⁻ᵀ.
         """
         count, width = features.shape
         if width <= count:
@@ -68,7 +70,7 @@ class FeatureRows:
         return cls(lower.float().numpy(), basis.float())
 
     def original(self, weights: torch.Tensor) -> torch.Tensor:
-        """Weights for the original features from weights for these: float32 (original features + 1, columns)."""
+        """Convert weights to weights for the original features: float32 (original features + 1, columns)."""
         return weights if self.basis is None else torch.cat([self.basis @ weights[:-1], weights[-1:]])
 
     def __init__(self, features: Matrix, basis: torch.Tensor | None = None) -> None:
@@ -125,11 +127,11 @@ def solve(
     """Solve every column.
 
     Args:
-        signs: float32 (n, columns), 1 for the pictures of the column's class and -1 for the others.
-        costs: float32 (n, columns), C; 0 for a row that the column is not trained on.
+        signs: float32 (n, columns), 1 for pictures of the class of the column and -1 for all others.
+        costs: float32 (n, columns), the cost C of each row; 0 for rows that the column is not trained on.
         tolerance: a column is solved when its objective is at most this share above the minimum. The penalty makes the
-            objective strongly convex with modulus 1, so it is at most |gradient|² / 2 above the minimum.
-        iterations: maximal number of iterations.
+            objective strongly convex with modulus 1, so the objective is at most |gradient|² / 2 above the minimum.
+        iterations: maximum number of iterations.
         start: initial weights (f + 1, columns), for example those for a smaller C; None for zeros.
     """
     columns = signs.shape[1]
@@ -175,7 +177,7 @@ def _gradient(
 def _direction(
     gradient: torch.Tensor, steps: list[torch.Tensor], changes: list[torch.Tensor], diagonal: torch.Tensor
 ) -> torch.Tensor:
-    """Minus the gradient times L-BFGS's approximation of the inverse Hessian, by its two loops, for each column.
+    """Search directions by the two loops of L-BFGS: minus the approximate inverse Hessian times the gradient.
 
     Steps in which a column did not move are ignored for that column.
     """
@@ -208,7 +210,8 @@ def _best_length(
 ) -> torch.Tensor:
     """Step length that minimises each column's objective: Newton's method on its piecewise linear derivative.
 
-    The derivative is monotonic, so a step out of the bracket of its zero is replaced by bisection.
+    The derivative is monotonic, so its zero can be bracketed. A Newton step that leaves the bracket is replaced by
+    bisection.
     """
     first = (weights.double() * direction).sum(dim=0)
     second = direction.double().square().sum(dim=0)

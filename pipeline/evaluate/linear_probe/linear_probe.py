@@ -35,20 +35,20 @@ def evaluate(
     """Write `metrics.json`, `draws.csv` (every draw of every network) and `features.svg` to the folder `to`.
 
     Args:
-        model_folder: a saved model of a family that has features.
-        images_folder, kept: the pictures that the network was trained on.
+        model_folder: a saved model of a model family that has features.
+        images_folder, kept: image set and kept rows that the network was trained on.
         benchmark_folder: the image sets `train` and `test`, with labels, and `source.json`.
-        name: name of the benchmark; it and the seed determine all draws.
+        name: name of the benchmark; all random numbers are derived from it and the seed.
 
     Returns:
-        The content of `metrics.json`: `benchmark`, `model`, `features` (number for each picture), `parameters`, `seed`
-        and `networks`: for `trained`, `untrained-1` … the results of `classify.whole` and of both protocols with few
-        labels.
+        The content of `metrics.json`: `benchmark`, `model`, `features` (number of features per picture), `parameters`,
+        `seed` and `networks`. The last has, for each of `trained`, `untrained-1` …, the results of `classify.whole` and
+        of both protocols with few labels.
 
     Raises:
         MissingInput, CorruptData: an input does not exist, is damaged, or does not fit the others.
         Unsupported: the model's family has no features.
-        BadParameters: the pictures have another side than the network's, or there are too few.
+        BadParameters: the side of the pictures is not that of the network, or there are too few pictures.
     """
     deterministic(parameters.threads)
     extractor = load_feature_extractor(model_folder)
@@ -65,7 +65,7 @@ def evaluate(
     classes = [str(title) for title in source["classes"]]
     parts = protocol.split(_labels(train, classes), parameters, seed, name)
     test_labels = _labels(test, classes)
-    protocol.draw(parts, parameters.per_class, classes, seed, name, 0)  # a class with too few pictures is an error now
+    protocol.draw(parts, parameters.per_class, classes, seed, name, 0)  # a class with too few pictures fails here
     record: dict[str, Any] = {
         "benchmark": {"name": name, "source": source, "train": len(train), "test": len(test), "classes": classes},
         "model": {
@@ -157,7 +157,7 @@ def _network(extractor: FeatureExtractor, network: str, seed: int) -> torch.nn.M
 
 
 def _feature_count(extractor: FeatureExtractor) -> int:
-    """Number of features of a picture: 28,672 for the DCGAN `imagenet32` at the published width of 128."""
+    """Number of features per picture: 28,672 for the DCGAN `imagenet32` at the published width of 128."""
     blank = np.zeros((1, extractor.side, extractor.side, 3), np.uint8)
     return int(features.of_pictures(extractor.trained(), blank).shape[1])
 

@@ -1,9 +1,10 @@
 """The paper's protocols for testing features (sections 5.1 and 5.2): splits, draws of labels, the choice of C, results.
 
 Some training pictures are held out. *Whole*: C is chosen by the accuracy on them after training on all others; then the
-classifier is trained on all training pictures and tested once. *Few labels*: a draw has the same number of pictures of
-each class, from those not held out. C is chosen on the held-out pictures, over several draws (as in the authors'
-released code for SVHN), or by cross-validation on the labels of each draw, which needs no further labels.
+classifier is trained on all training pictures and tested once. *Few labels*: the classifier is trained on a draw, that
+is, a random set with the same number of pictures of each class, none of them held out. C is chosen on the held-out
+pictures, over several draws (as in the code for SVHN that the authors released), or by cross-validation on each draw,
+which needs no further labels.
 """
 
 import csv
@@ -129,14 +130,14 @@ def correct(rows: l2_svm.FeatureRows, weights: torch.Tensor, labels: Labels) -> 
 Weights = list[torch.Tensor]
 
 Score = Callable[[float, Weights | None], tuple[float, Weights]]
-"""From a C and initial weights (of another C): the accuracy, 0..1, and the weights."""
+"""Function from C and initial weights (of another C) to the accuracy, 0..1, and the weights."""
 
 
 def choose_c(score: Score, parameters: LinearProbeConfig) -> tuple[float, list[tuple[float, float]], bool]:
-    """Choose the C with the best score, the smallest of equals. If it is at an end, the grid is extended there.
+    """Choose the C with the best score, the smallest if several have it. While it is at an end, extend the grid there.
 
     Returns:
-        C; the curve: (C, score), rising in C; whether C is still at an end of the grid.
+        C; the pairs (C, score), by increasing C; whether C is still at an end of the grid.
     """
     curve: dict[float, float] = {}
     weights: Weights | None = None
@@ -164,7 +165,7 @@ def share_right(right: int, of: int) -> dict[str, Any]:
 
 
 def over_draws(accuracies: Sequence[float]) -> dict[str, Any]:
-    """Mean over draws; `spread`: 1.96 standard deviations over draws, the paper's ±; 95 % interval of the mean."""
+    """Mean over draws, its 95 % interval, and `spread`: 1.96 standard deviations over draws, as the paper's ±."""
     low, high = mean_interval(accuracies)
     return {
         "accuracies": list(accuracies),
@@ -176,7 +177,7 @@ def over_draws(accuracies: Sequence[float]) -> dict[str, Any]:
 
 
 def draws_csv(networks: dict[str, Any]) -> str:
-    """CSV text with a line for each draw of each network: network,selection,draw,c,accuracy."""
+    """CSV text with a line per draw and network, and the columns network,selection,draw,c,accuracy."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["network", "selection", "draw", "c", "accuracy"])
@@ -190,7 +191,7 @@ def draws_csv(networks: dict[str, Any]) -> str:
 
 
 def summary_sentence(metrics: dict[str, Any]) -> str:
-    """The result in words: the trained network against the best untrained one."""
+    """The result in one sentence: the trained network compared with the best untrained one."""
     networks = metrics["networks"]
     parts = []
     for what, value in (

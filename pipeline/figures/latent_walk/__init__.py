@@ -1,4 +1,4 @@
-"""The paper's Figure 4: pictures along straight lines between latents, which show whether pictures change smoothly."""
+"""The paper's Figure 4: pictures along straight lines between latents, which show whether they change smoothly."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +30,7 @@ def path(anchors: torch.Tensor, columns: int) -> torch.Tensor:
     """Points of the walk, in order: float32 (rows · columns + 1, *latent_shape).
 
     Row i goes from anchor i towards anchor i + 1 in equal steps and stops one step before it, because the next row
-    begins there; the last point is the last anchor. Measured on the published figure: its rows begin at the anchors.
+    begins there. The last point is the last anchor. In the published figure, rows begin at the anchors too.
 
     Args:
         anchors: float32 (rows + 1, *latent_shape).
@@ -41,7 +41,7 @@ def path(anchors: torch.Tensor, columns: int) -> torch.Tensor:
 
 
 def smoothness(images: Images, columns: int) -> dict[str, float | None]:
-    """How far the walk moves in pixel space.
+    """Measure how far the walk moves in pixel space.
 
     Args:
         images: uint8 (rows · columns + 1, side, side, 3), the pictures of `path`.
@@ -49,10 +49,10 @@ def smoothness(images: Images, columns: int) -> dict[str, float | None]:
     Returns:
         mean_step, largest_step: mean and maximum of the absolute difference of adjacent pictures, in levels 0..255.
         anchor_distance: the mean difference between all pairs of anchors, which are independent.
-        step_ratio: mean_step / anchor_distance. A cross-fade gives 1 / columns, a longer path more. None if
-            all anchors give the same picture.
-        largest_step_ratio: largest_step / mean_step. If a generator jumps between memorised pictures, one step of
-            a row has nearly all of its change, which gives up to `columns`. None if all pictures are equal.
+        step_ratio: mean_step / anchor_distance. It is 1 / columns for a cross-fade, and more for a longer path. None
+            if all anchors give the same picture.
+        largest_step_ratio: largest_step / mean_step. If a generator jumps between memorised pictures, one step of a row
+            has nearly all of the change of the row, and the ratio is up to `columns`. None if all pictures are equal.
     """
     values = images.reshape(len(images), -1).astype(np.int16)
     steps = [float(np.abs(after - before).mean()) for before, after in pairwise(values)]
@@ -72,15 +72,15 @@ def walk(model_folder: Path, config: LatentWalkConfig, *, name: str, seed: int, 
     """Write `walk.png` (rows × columns pictures) and `walk.json` to the folder `to`.
 
     Args:
-        model_folder: a saved model of any family that has a latent space.
-        name: name of the set; it and the seed determine the anchors, which are drawn from the model's prior.
+        model_folder: a saved model of any model family that has a latent space.
+        name: name of the set; it and the seed determine the anchors, which are sampled from the prior of the model.
 
     Returns:
         The content of `walk.json`: the parameters, seed, model and anchors, and `smoothness`.
 
     Raises:
         MissingInput, CorruptData: the model does not exist or is damaged.
-        Unsupported: the model's family has no latent space.
+        Unsupported: the model family has no latent space.
     """
     deterministic(config.threads)
     model = load_generator(model_folder)

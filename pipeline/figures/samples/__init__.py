@@ -1,4 +1,4 @@
-"""Samples of a trained generator: a grid of all, and the first ones as single files."""
+"""Samples of a trained generator: a grid of all of them, and the first ones as single files."""
 
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,16 @@ def sample(model_folder: Path, config: SamplesConfig, *, name: str, seed: int, t
     """Write `grid.png`, `singles/NNN.png` and `samples.json` to the folder `to`.
 
     Args:
-        model_folder: a saved model of any family.
+        model_folder: a saved model of any model family.
         name: name of the set; it and the seed determine the samples.
 
     Returns:
         The content of `samples.json`: the parameters, the seed, and `family` and `model_sha256` of the model.
 
     Raises:
-        BadParameters: more single files than pictures, or batch statistics of a single picture.
+        BadParameters: more single files than pictures are requested, or batch statistics of a single picture.
         MissingInput, CorruptData: the model does not exist or is damaged.
-        Unsupported: batch statistics for a model without batch norm.
+        Unsupported: batch statistics are requested for a model without batch norm.
     """
     if config.singles > config.count:
         raise BadParameters(f"singles: {config.singles}, expected at most count, which is {config.count}")

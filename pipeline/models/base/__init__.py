@@ -1,8 +1,8 @@
 """What a trained model of any family offers to the commands that sample, walk, review and evaluate.
 
-A family is a package of `pipeline/models/`, named in `pipeline.models.registry`. A saved model is a folder of
-safetensors files and `model.json`, whose `family` names its family. Each family has a `Generator`. The further classes
-are for what some families offer: a model offers it when it is an instance of the class.
+A model family, such as `dcgan`, is a package of `pipeline/models/` that is listed in `pipeline.models.registry`. A
+saved model is a folder with safetensors files and `model.json`, whose key `family` has the name of the family. Each
+family has a subclass of `Generator`. The other base classes describe abilities that only some families have.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Generator(ABC):
     """A trained model that makes pictures.
 
     Attributes:
-        family: its name in the registry.
+        family: name of its family in the registry.
     """
 
     family: ClassVar[str]
@@ -36,29 +36,29 @@ class Generator(ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """SHA-256 (64 hex characters) of the weights that make pictures; results name the model by it."""
+        """SHA-256 (64 hex characters) of the weights that make pictures; results identify the model by it."""
 
     @abstractmethod
     def sample(self, count: int, seed: int, labels: Sequence[int] | None = None, *, first: int = 0) -> Images:
         """Pictures number `first` to `first + count - 1` of a seed: uint8 (count, H, W, C).
 
-        A picture depends on seed, number and label alone: the first 5 of 100 are those of a draw of 5.
+        A picture depends only on seed, number and label: the first 5 of 100 pictures equal the 5 of a call for 5.
 
         Args:
             seed: any non-negative integer.
-            labels: class of each picture, for families that learn classes.
+            labels: class of each picture, for families that are trained with classes.
 
         Raises:
-            Unsupported: labels are given, and the family learns no classes.
+            Unsupported: labels are given, but the family has no classes.
         """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what makes pictures: safetensors files and `model.json`, to an existing folder."""
+        """Write the generator to an existing folder, as safetensors files and `model.json`."""
 
 
 class LatentGenerator(Generator):
-    """A generator that makes each picture of a latent."""
+    """A generator that makes each picture from a latent."""
 
     @property
     @abstractmethod
@@ -67,11 +67,11 @@ class LatentGenerator(Generator):
 
     @abstractmethod
     def latents(self, numbers: Sequence[int], seed: int) -> torch.Tensor:
-        """Draws from the prior, float32 (n, *latent_shape); each depends on seed and its number alone."""
+        """Latents sampled from the prior, float32 (n, *latent_shape); each depends only on the seed and its number."""
 
     @abstractmethod
     def decode(self, z: torch.Tensor) -> Images:
-        """Pictures uint8 (n, H, W, C) of latents float32 (n, *latent_shape); each depends on its own latent alone."""
+        """Pictures uint8 (n, H, W, C) of latents float32 (n, *latent_shape); each depends only on its own latent."""
 
     def sample(self, count: int, seed: int, labels: Sequence[int] | None = None, *, first: int = 0) -> Images:
         """The pictures of `latents`; see `Generator.sample`."""
@@ -92,11 +92,11 @@ class BatchStatisticsGenerator(LatentGenerator):
 
 
 class LikelihoodGenerator(Generator):
-    """A generator that says how probable a picture is."""
+    """A generator that computes the likelihood of a picture."""
 
     @abstractmethod
     def log_likelihood(self, images: Images) -> npt.NDArray[np.float64]:
-        """Log-likelihood, or a lower bound of it, in nats for each picture uint8 (n, H, W, C): float64 (n,)."""
+        """Log-likelihood, or a lower bound of it, of pictures uint8 (n, H, W, C), in nats per picture: float64 (n,)."""
 
 
 class FeatureNetwork(Protocol):
@@ -107,11 +107,11 @@ class FeatureNetwork(Protocol):
 
 
 class FeatureExtractor(ABC):
-    """The part of a trained model that gives features of pictures, such as a GAN's discriminator.
+    """The part of a trained model that computes features of pictures, such as the discriminator of a GAN.
 
     Attributes:
-        architecture: what it is, for people, such as `paper64, base width 16`.
-        side: height and width of the pictures it takes.
+        architecture: description for people, such as `paper64, base width 16`.
+        side: height and width of its input pictures, in pixels.
         digest: SHA-256 (64 hex characters) of its weights.
     """
 
@@ -125,15 +125,15 @@ class FeatureExtractor(ABC):
 
     @abstractmethod
     def untrained(self, rng: torch.Generator) -> torch.nn.Module:
-        """The same network with first weights drawn from `rng`."""
+        """The same network with initial weights sampled from `rng`."""
 
 
 def unsupported(model: Generator, command: str, what: str) -> Unsupported:
-    """The error of a command that needs what the model does not offer.
+    """The error for a command that needs an ability that the model does not have.
 
     Args:
-        command: name of the command, or of what was asked for.
-        what: what it needs, such as `a latent space`.
+        command: name of the command or of the requested feature.
+        what: the missing ability, such as `a latent space`.
     """
     return Unsupported(
         f"{command}: needs {what}, which a model of family {model.family} does not have; give a model of another family"

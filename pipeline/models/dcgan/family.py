@@ -1,4 +1,4 @@
-"""The DCGAN as a family of the registry: a saved generator, and a saved discriminator that gives features."""
+"""The DCGAN as a model family: a saved generator, and a saved discriminator that computes features."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class DcganGenerator(BatchStatisticsGenerator):
 
     Args:
         network: on the CPU, in evaluation mode.
-        description: what `model.json` says of it.
+        description: the content of `model.json`.
     """
 
     family = saved_model.FAMILY
@@ -41,7 +41,7 @@ class DcganGenerator(BatchStatisticsGenerator):
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """One axis: the length of z."""
+        """Shape with one axis, the length of z."""
         return (self.network.preset.latent,)
 
     @property
@@ -50,7 +50,7 @@ class DcganGenerator(BatchStatisticsGenerator):
         return hashlib.sha256(checkpoint.to_bytes(self.network.state_dict())).hexdigest()
 
     def latents(self, numbers: Sequence[int], seed: int) -> torch.Tensor:
-        """z by number, float32 (n, latent), uniform in [-1, 1)."""
+        """The z of each number, float32 (n, latent), uniform in [-1, 1)."""
         z = torch.empty(len(numbers), *self.latent_shape)
         for row, number in zip(z, numbers, strict=True):
             row[:] = latents(torch_generator(seed, "latent", number), *self.latent_shape)
@@ -61,7 +61,7 @@ class DcganGenerator(BatchStatisticsGenerator):
         return draw(self.network, z)
 
     def decode_batch(self, z: torch.Tensor) -> Images:
-        """Pictures of z, normalised by the statistics of this batch, as the released code does."""
+        """Pictures of z, normalised by the statistics of this batch, as in the authors' released code."""
         return draw(self.network, z, batch_statistics=True)
 
     def save(self, folder: Path) -> None:
@@ -73,10 +73,10 @@ class DiscriminatorFeatures(FeatureExtractor):
     """The maps of a discriminator (the paper's section 5.1).
 
     Args:
-        folder: of the model.
+        folder: folder of the model.
 
     Raises:
-        MissingInput, CorruptData: of `model.json`.
+        MissingInput, CorruptData: `model.json` is missing or has wrong content.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,19 +87,19 @@ class DiscriminatorFeatures(FeatureExtractor):
         self.digest = files.sha256_file(folder / "discriminator.safetensors")
 
     def trained(self) -> Discriminator:
-        """The discriminator as training left it."""
+        """The discriminator with its trained weights."""
         return saved_model.load_discriminator(self._folder)
 
     def untrained(self, rng: torch.Generator) -> Discriminator:
-        """A discriminator with the paper's first weights."""
+        """A discriminator with the paper's random initial weights."""
         return build(Discriminator, PRESETS[self._description["preset"]], self._description["base_width"], rng)
 
 
 def load_generator(folder: Path) -> DcganGenerator:
-    """The generator of a saved DCGAN; see `saved_model.read_description` for what is raised."""
+    """The generator of a saved DCGAN. Raises the errors of `saved_model.read_description`."""
     return DcganGenerator(saved_model.load_generator(folder), saved_model.read_description(folder))
 
 
 def load_feature_extractor(folder: Path) -> DiscriminatorFeatures:
-    """The discriminator of a saved DCGAN; see `saved_model.read_description` for what is raised."""
+    """The discriminator of a saved DCGAN. Raises the errors of `saved_model.read_description`."""
     return DiscriminatorFeatures(folder)

@@ -1,7 +1,7 @@
-"""The paper's networks (section 3, figure 1): a preset says what they are like, one class each builds them.
+"""The paper's networks (section 3, figure 1): generator and discriminator, each built from a preset.
 
-The discriminator is the generator read backwards: the same channels and strides between the image and the 4×4 maps.
-So a preset lists them once, from the image inwards.
+The discriminator mirrors the generator: between the picture and the 4×4 maps, both have the same channels and strides.
+A preset therefore lists them once, in order from the picture to the 4×4 maps.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import nn
 PresetName = Literal["paper64", "torch64", "imagenet32"]
 
 TOP_SIDE = 4
-"""Side of the maps next to the latent, and to the logit, in every preset."""
+"""Side of the smallest maps, in every preset: the first of the generator and the last of the discriminator."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Preset:
     Attributes:
         side: height and width of the pictures; the product of the strides times `TOP_SIDE`.
         kernel: side of every kernel.
-        base_width: channels of the layer next to the image at the size published.
+        base_width: published number of channels of the layer next to the picture.
         latent: length of z, uniform in [-1, 1].
-        widths: channels of each layer from the image inwards, in base widths.
-        strides: of each layer from the image inwards; the first leads from the image to `widths[0]`.
-        norm_per_unit: whether batch norm after the projection of z has a gain per unit (channel and place), not per
-            channel.
+        widths: channels of each layer, in multiples of the base width, in order from the picture to the 4×4 maps.
+        strides: stride of each layer, in the same order; the first is that between the picture and `widths[0]`.
+        norm_per_unit: whether batch norm after the projection of z has one gain per unit (channel and position) or
+            one per channel.
     """
 
     side: int
@@ -41,23 +41,24 @@ class Preset:
 
 
 PRESETS: dict[PresetName, Preset] = {
-    # The paper's figure 1 and its first author's release for faces.
+    # The paper's figure 1, and the code for faces that the first author released.
     "paper64": Preset(64, 5, 128, 100, widths=(1, 2, 4, 8), strides=(2, 2, 2, 2), norm_per_unit=True),
-    # soumith/dcgan.torch and the PyTorch example after it: a fifth of the paper's parameters.
+    # soumith/dcgan.torch and the PyTorch example based on it: a fifth as many parameters as in the paper.
     "torch64": Preset(64, 4, 64, 100, widths=(1, 2, 4, 8), strides=(2, 2, 2, 2), norm_per_unit=False),
-    # The released ImageNet network; its discriminator's six layers give the 28,672 features of section 5.1.
+    # The ImageNet network that the authors released; the six layers of its discriminator give the 28,672 features of
+    # section 5.1.
     "imagenet32": Preset(32, 3, 128, 256, widths=(1, 1, 2, 2, 4, 4), strides=(1, 2, 1, 2, 1, 2), norm_per_unit=True),
 }
 
 
 class Generator(nn.Module):
-    """z to pictures: a projection to 4×4 maps, then fractionally strided convolutions; ReLU within, tanh at the end.
+    """z to pictures: a projection to 4×4 maps, then fractionally strided convolutions; ReLU, and tanh at the end.
 
-    Batch norm everywhere but on the image layer, and no biases, for its shifts take their place.
+    Every layer except the last has batch norm. No layer has biases, because the shifts of batch norm replace them.
 
     Args:
         preset: what to build.
-        base_width: channels of the layer next to the image; `preset.base_width` for the size published.
+        base_width: channels of the layer next to the picture; the published network has `preset.base_width`.
     """
 
     def __init__(self, preset: Preset, base_width: int) -> None:
@@ -89,13 +90,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures to a logit: strided convolutions with LeakyReLU 0.2, whose last maps are flattened to one output.
+    """Pictures to logits: strided convolutions with LeakyReLU 0.2, then a linear layer on the flattened last maps.
 
-    Batch norm everywhere but on the layer next to the image, and no biases.
+    Every convolution except the first has batch norm. No layer has biases.
 
     Args:
         preset: what to build.
-        base_width: channels of the layer next to the image.
+        base_width: channels of the layer next to the picture.
     """
 
     def __init__(self, preset: Preset, base_width: int) -> None:
@@ -111,7 +112,7 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(channels[-1] * TOP_SIDE**2, 1, bias=False)
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """The maps of every convolution after its activation, from the image inwards: float32 (n, channels, h, w)."""
+        """The maps of each convolution after its activation, first layer first: float32 (n, channels, h, w)."""
         maps = [pictures]
         for layer in self.layers:
             maps.append(layer(maps[-1]))
@@ -124,7 +125,7 @@ class Discriminator(nn.Module):
 
 
 def _up(before: int, after: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
-    """A fractionally strided convolution that makes maps exactly `stride` times as wide."""
+    """A fractionally strided convolution whose output is exactly `stride` times as high and wide as its input."""
     padding = (kernel - 1) // 2
     return nn.ConvTranspose2d(
         before, after, kernel, stride, padding, output_padding=stride + 2 * padding - kernel, bias=False
@@ -135,11 +136,11 @@ Network = TypeVar("Network", Generator, Discriminator)
 
 
 def build(kind: type[Network], preset: Preset, base_width: int, rng: torch.Generator) -> Network:
-    """A network with the paper's first weights: N(0, 0.02); batch norm's gains N(1, 0.02), its shifts 0.
+    """A network with the paper's initial weights: N(0, 0.02); for batch norm, gains N(1, 0.02) and shifts 0.
 
     Args:
         kind: `Generator` or `Discriminator`.
-        rng: all draws come from it; torch's global state is neither read nor changed.
+        rng: the only source of random numbers; torch's global random state is neither read nor changed.
     """
     network = empty(kind, preset, base_width).to_empty(device="cpu")
     with torch.no_grad():
@@ -154,6 +155,6 @@ def build(kind: type[Network], preset: Preset, base_width: int, rng: torch.Gener
 
 
 def empty(kind: type[Network], preset: Preset, base_width: int) -> Network:
-    """A network on the meta device: names and shapes, no storage, and none of torch's own draws."""
+    """A network on the meta device: names and shapes without storage; no random weights are computed."""
     with torch.device("meta"):
         return kind(preset, base_width)

@@ -1,4 +1,4 @@
-"""The DCGAN's prior, and from its latents to uint8 pictures."""
+"""Sample latents from the DCGAN's prior, and generate uint8 pictures from them."""
 
 import copy
 
@@ -9,7 +9,7 @@ from pipeline.imageset.format.image_set import Images
 from pipeline.models.dcgan.model import Generator
 
 BLOCK = 64
-"""Pictures drawn at a time. Always this many, for a convolution's last bits may depend on the size of its batch."""
+"""Batch size of generation. It never changes, because the last bits of a convolution can depend on the batch size."""
 
 
 def latents(rng: torch.Generator, *shape: int) -> torch.Tensor:
@@ -20,12 +20,12 @@ def latents(rng: torch.Generator, *shape: int) -> torch.Tensor:
 def draw(generator: Generator, z: torch.Tensor, *, batch_statistics: bool = False) -> Images:
     """Pictures uint8 (n, side, side, 3) from z float32 (n, latent).
 
-    A value v in [-1, 1] becomes (v + 1) · 127.5 rounded to the nearest whole number, which undoes the pre-processing
-    x / 127.5 - 1. The generator is left as it was.
+    A value v in [-1, 1] becomes (v + 1) · 127.5, rounded to the nearest integer, which inverts the preprocessing x /
+    127.5 - 1. The generator is not changed.
 
     Args:
         batch_statistics: False: batch norm uses its running statistics, and a picture depends on its z alone. True: it
-            uses the mean and variance of all `z` together, and a picture depends on its batch mates.
+            uses the mean and variance of all `z` together, and a picture depends on all of them.
     """
     if batch_statistics:
         return _pictures(copy.deepcopy(generator).train(), z)

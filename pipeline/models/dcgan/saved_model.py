@@ -1,4 +1,4 @@
-"""A trained model on disk: two safetensors files and `model.json`, which says what they are."""
+"""A trained model on disk: two safetensors files and `model.json`, which describes them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.training import checkpoint
 FAMILY = "dcgan"
 
 SCHEMA_VERSION = 2
-"""Of `model.json`. Version 1, without `family`, is read as well."""
+"""Version of `model.json`. Version 1, which has no key `family`, can be read too."""
 
 
 def save(folder: Path, description: dict[str, Any], **networks: Generator | Discriminator) -> None:
@@ -19,7 +19,7 @@ def save(folder: Path, description: dict[str, Any], **networks: Generator | Disc
 
     Args:
         folder: an existing folder.
-        description: JSON-like; must name `preset` and `base_width`.
+        description: JSON-like; has at least the keys `preset` and `base_width`.
         networks: `generator`, `discriminator`, or one of them.
     """
     for name, network in networks.items():
@@ -30,26 +30,26 @@ def save(folder: Path, description: dict[str, Any], **networks: Generator | Disc
 
 
 def architecture(description: dict[str, Any]) -> str:
-    """What the networks are, for people."""
+    """Description of the networks for people."""
     return f"{description['preset']}, base width {description['base_width']}"
 
 
 def load_generator(folder: Path) -> Generator:
-    """The generator, on the CPU and in evaluation mode; see `read_description` for what is raised."""
+    """The generator, on the CPU and in evaluation mode. Raises the errors of `read_description`."""
     return _load(folder, "generator", Generator)
 
 
 def load_discriminator(folder: Path) -> Discriminator:
-    """The discriminator, on the CPU and in evaluation mode; see `read_description` for what is raised."""
+    """The discriminator, on the CPU and in evaluation mode. Raises the errors of `read_description`."""
     return _load(folder, "discriminator", Discriminator)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What `model.json` says.
+    """The content of `model.json`.
 
     Raises:
         MissingInput: there is no model.
-        CorruptData: `model.json` or a network's file does not hold what it must, or they do not belong together.
+        CorruptData: `model.json` or the file of a network has wrong content, or they do not belong together.
     """
     path = folder / "model.json"
     description = files.read_json(path)

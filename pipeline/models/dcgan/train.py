@@ -1,4 +1,4 @@
-"""Train a DCGAN on the pictures that stayed (the paper's section 4)."""
+"""Train a DCGAN on the kept pictures (the paper's section 4)."""
 
 import shutil
 from pathlib import Path
@@ -24,20 +24,20 @@ from pipeline.training import checkpoint, loop
 from pipeline.training.runtime import Device, Runtime, describe, resolve
 
 MOST_GRIDS = 50
-"""About how many sample grids a training leaves, so that hundreds of short epochs do not fill the disk."""
+"""Approximate maximum number of sample grids, so that hundreds of short epochs do not fill the disk."""
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Pictures uint8 (n, side, side, 3); z of D's update and of G's, float32 (batch, latent)."""
+"""Pictures uint8 (n, side, side, 3); z for D's update and z for G's update, each float32 (batch, latent)."""
 
 
 class DcganTrainer:
-    """The two networks and their optimisers, as `loop.train` wants them.
+    """The two networks and their optimisers, with the methods that `loop.train` calls.
 
     Args:
-        images: image set, read at the preset's side.
-        config: of the training; its runtime is `runtime`'s.
-        seed: names every draw.
-        runtime: where the networks live; all draws are made on the CPU.
+        images: image set; its pictures are read at the preset's side.
+        config: configuration of the training; its part `runtime` is the configuration of `runtime`.
+        seed: all random numbers are derived from it.
+        runtime: device and settings of the networks; random numbers are always computed on the CPU.
     """
 
     def __init__(self, images: ImageSet, config: DcganConfig, seed: int, runtime: Runtime) -> None:
@@ -63,11 +63,11 @@ class DcganTrainer:
 
     @property
     def rows_per_step(self) -> int:
-        """Rows that one step takes. In turns, G's minibatch goes unseen: the released code passes over it too."""
+        """Rows per step. If updates alternate, the rows of G's step are unused, as in the authors' code."""
         return self.config.batch_size * (2 if self.config.schedule == "alternate" else 1)
 
     def batch(self, rows: Rows, step: int) -> Batch:
-        """The pictures that D sees, and z for its update and for G's."""
+        """The real pictures for D's update, z for D's update, and z for G's update."""
         if self.config.schedule == "alternate":
             rows = rows[self.config.batch_size :]
         rng = torch_generator(self.seed, "z", step)
@@ -76,11 +76,13 @@ class DcganTrainer:
         return self.runtime.pin(pixels), self.runtime.pin(z_d), self.runtime.pin(z_g)
 
     def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        """Update each network once; the figures are those of the updates themselves, before they act.
+        """Update each network once.
 
         Returns:
-            d_loss: cross-entropy of real → 1 plus that of fake → 0. g_loss: cross-entropy of fake → 1.
-            d_real, d_fake: mean of D's sigmoid on real and on generated pictures, in D's update.
+            d_loss: cross-entropy of real pictures with target 1 plus that of generated pictures with target 0.
+            g_loss: cross-entropy of generated pictures with target 1.
+            d_real, d_fake: mean of the sigmoid of D's logits on real and on generated pictures, in D's update.
+            Each is computed before the update that it belongs to.
         """
         pixels, z_d, z_g = (self.runtime.to_device(part) for part in batch)
         if self.config.schedule == "alternate":
@@ -90,11 +92,11 @@ class DcganTrainer:
         return {**figures, **self._update_generator(z_g)}
 
     def _update_discriminator(self, pixels: torch.Tensor, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        # The context ends before the weights change, for autocast keeps their casts as long as it lasts.
+        # The context ends before the weights change, because autocast caches their casts until it ends.
         with self.runtime.autocast():
             with torch.no_grad():
                 fakes = self.generator(z)
-            # Two batches, not one of both kinds: batch norm then sees pictures of one kind at a time.
+            # Real and generated pictures are separate batches, so that batch norm does not mix their statistics.
             real, fake = self.discriminator(self._scaled(pixels)).float(), self.discriminator(fakes).float()
             loss = _loss(real, 1.0) + _loss(fake, 0.0)
         self._descend(self.optimizers[1], loss)
@@ -120,7 +122,7 @@ class DcganTrainer:
         return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.runtime.memory_format)
 
     def end_epoch(self, epoch: int, folder: Path) -> None:
-        """Draw the pictures of the fixed z, note their standard deviation, write a grid if it is the epoch's turn."""
+        """Generate pictures of the fixed z, record their standard deviation, and write a grid if `grid_wanted`."""
         images = draw(self.generator, self.sample_z)
         self.sample_stds.append(pixel_std(images))
         if grid_wanted(epoch, self.config.epochs):
@@ -135,7 +137,7 @@ class DcganTrainer:
         return tensors
 
     def load_tensors(self, tensors: checkpoint.Tensors) -> None:
-        """Put back what `tensors` gave, in the same memory layout, so that every later bit is the same."""
+        """Restore what `tensors` returned, in the same memory layout, so that every later bit is the same."""
         self.sample_stds = tensors["sample_stds"].tolist()
         for name, network, optimizer in self._parts():
             network.load_state_dict(checkpoint.under(name, tensors))
@@ -157,15 +159,18 @@ def _loss(logits: torch.Tensor, target: float) -> torch.Tensor:
 
 
 def grid_wanted(epoch: int, epochs: int) -> bool:
-    """Whether this epoch (from 1) leaves a grid: each of up to `MOST_GRIDS`; of more, the first five, which hold the
-    paper's figures 2 and 3, the last, and evenly many between."""
+    """Whether a grid is written after this epoch (from 1).
+
+    Up to `MOST_GRIDS` epochs each have a grid. Of more epochs, the first five (the paper's figures 2 and 3 show epochs
+    1 and 5), the last, and evenly spaced ones between them have a grid.
+    """
     return epoch <= 5 or epoch == epochs or epoch % -(-epochs // MOST_GRIDS) == 0
 
 
 def pixel_std(images: Images) -> float:
-    """How much pictures differ: the standard deviation of each value over the pictures, averaged; grey levels, 0..128.
+    """Standard deviation of each value over the pictures, averaged over all values, in levels (0..128).
 
-    Nearly nothing when every z gives the same picture (collapse).
+    It is close to 0 if every z gives the same picture (mode collapse).
 
     Args:
         images: uint8 (n, side, side, 3).
@@ -174,7 +179,7 @@ def pixel_std(images: Images) -> float:
 
 
 COLLAPSED = 0.1
-"""Samples that vary less than this share of what pictures vary are reported as collapsed."""
+"""Samples are reported as collapsed if their `pixel_std` is below this share of that of the training pictures."""
 
 
 def train(
@@ -190,21 +195,22 @@ def train(
     """Train and write a model folder: both networks, `model.json`, `history.tsv`, `samples/epoch-NNN.png`.
 
     The same inputs, configuration, seed, torch build and device (GPU model, or instruction set) give the same bytes,
-    also when the training was interrupted and resumed; unless `runtime.determinism` is `fast`.
+    even if the training was interrupted and resumed, unless `runtime.determinism` is `fast`.
 
     Args:
-        images_folder: image set; one stored larger than the preset's side is read centre-cropped.
+        images_folder: image set; if it is stored larger than the preset's side, pictures are centre-cropped.
         kept: `kept.npy` of that set.
-        name: of the set; with the seed it names every draw.
-        device: what to train on instead of the configuration's device; see `runtime.resolve`.
+        name: name of the set; all random numbers are derived from it and the seed.
+        device: replaces the device of the configuration; see `runtime.resolve`.
 
     Returns:
         The content of `model.json`.
 
     Raises:
-        MissingInput, CorruptData: an input is not there or not whole.
-        BadParameters: the pictures are smaller than the preset's, fewer than a batch, or there is no such device.
-        TrainingDiverged: a loss is no longer finite; the last checkpoint is kept.
+        MissingInput, CorruptData: an input is missing or damaged.
+        BadParameters: the pictures are smaller than the preset's side, there are fewer than a batch, or the device does
+            not exist.
+        TrainingDiverged: a loss or weight is not finite; the last checkpoint is kept.
     """
     resolved = resolve(config.runtime, device, where=f"dcgan.{name}.training.runtime")
     runtime = Runtime(resolved)

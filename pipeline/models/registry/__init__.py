@@ -1,7 +1,7 @@
-"""The families of models by name, and how a saved model of any of them is loaded.
+"""The model families by name, and functions that load a saved model of any of them.
 
-A family is named by the module that loads its models, which is imported when a model of it is met: so no command
-depends on a family that it does not load.
+Each family has a module that loads its models. The module is imported when such a model is loaded, so a command depends
+only on the families that it loads.
 """
 
 import importlib
@@ -13,15 +13,15 @@ from pipeline.core.errors import CorruptData, Unsupported
 from pipeline.models.base import FeatureExtractor, Generator
 
 FAMILIES = {"dcgan": "pipeline.models.dcgan.family"}
-"""Family to module. Each has `load_generator(folder)`, and `load_feature_extractor(folder)` if it offers features."""
+"""Module of each family; has `load_generator(folder)`, and `load_feature_extractor(folder)` if there are features."""
 
 
 def family_of(folder: Path) -> str:
-    """The family that `model.json` of a model folder names.
+    """The family of a model folder, according to its `model.json`.
 
     Raises:
         MissingInput: there is no `model.json`.
-        CorruptData: it names no family that there is.
+        CorruptData: the family is unknown.
     """
     path = folder / "model.json"
     description = files.read_json(path)
@@ -34,7 +34,7 @@ def family_of(folder: Path) -> str:
 
 
 def module_of(folder: Path) -> str:
-    """The name of the module that loads a saved model, for `code_digest`; see `family_of` for what is raised."""
+    """The name of the module that loads a saved model, for `code_digest`. Raises the errors of `family_of`."""
     return FAMILIES[family_of(folder)]
 
 
@@ -42,21 +42,21 @@ def load_generator(folder: Path | str) -> Generator:
     """The generator of a saved model, on the CPU, ready to sample.
 
     Args:
-        folder: what a training command wrote.
+        folder: output folder of a training command.
 
     Raises:
-        MissingInput, CorruptData: the model is not there or not whole, or of a family that is not known.
+        MissingInput, CorruptData: the model is missing or damaged, or its family is unknown.
     """
     found: Generator = _module(Path(folder)).load_generator(Path(folder))
     return found
 
 
 def load_feature_extractor(folder: Path | str) -> FeatureExtractor:
-    """The part of a saved model that gives features.
+    """The part of a saved model that computes features.
 
     Raises:
         MissingInput, CorruptData: see `load_generator`.
-        Unsupported: models of its family give no features.
+        Unsupported: models of its family have no features.
     """
     module = _module(Path(folder))
     if not hasattr(module, "load_feature_extractor"):

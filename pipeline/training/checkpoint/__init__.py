@@ -1,4 +1,4 @@
-"""The one way to checkpoint: named tensors and a JSON-like state in one safetensors file, written atomically."""
+"""Checkpoints: named tensors and a JSON-like state in one safetensors file, written atomically."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,15 @@ Tensors = dict[str, torch.Tensor]
 
 
 def save(path: Path, tensors: Tensors, state: Any = None) -> None:
-    """Write `to_bytes` of tensors and a JSON-like `state`, atomically."""
-    # To bytes first: safetensors' own writing reports a full disk as a corrupt file.
+    """Write tensors and a JSON-like `state` to a safetensors file, atomically."""
+    # Converted to bytes first: the writer of safetensors reports a full disk as a corrupt file.
     files.write_bytes(path, to_bytes(tensors, state))
 
 
 def to_bytes(tensors: Tensors, state: Any = None) -> bytes:
     """Tensors, copied to the CPU, and a JSON-like `state` as a safetensors file; equal content gives equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # One metadata key only: safetensors does not keep several in a fixed order, and the bytes must repeat.
+    # Only one metadata key, because safetensors writes several in an order that varies.
     return serialise(plain, metadata={"state": json.dumps(state, sort_keys=True)})
 
 
@@ -32,7 +32,7 @@ def load(path: Path) -> tuple[Tensors, Any]:
 
     Raises:
         MissingInput: there is no such file.
-        CorruptData: it is not a whole safetensors file.
+        CorruptData: it is not a complete safetensors file.
     """
     if not path.exists():
         raise MissingInput(f"{path}: no such file; run the command that trains it first")
@@ -45,12 +45,12 @@ def load(path: Path) -> tuple[Tensors, Any]:
 
 
 def prefixed(prefix: str, tensors: Tensors) -> Tensors:
-    """The same tensors under `prefix.name`."""
+    """The same tensors with the names `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 def under(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors that `prefixed` named with this prefix, under their own names."""
+    """The tensors whose names have this prefix, with the prefix removed: the inverse of `prefixed`."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
@@ -62,7 +62,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put back what `optimizer_tensors` gave; learning rates and the like stay those of `optimizer`."""
+    """Restore what `optimizer_tensors` returned; learning rates and other options of `optimizer` do not change."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition(".")

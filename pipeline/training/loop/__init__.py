@@ -1,7 +1,8 @@
 """The training loop: batches in a seeded order, checkpoints, exact resume, history, and a stop at the first NaN.
 
-The next batch is made in a thread of its own while the model trains on the current one. The figures of a step stay on
-the model's device; they are copied to the CPU, and checked, every `CHECK_EVERY` steps and before each checkpoint.
+The next batch is made in a separate thread while the model trains on the current one. The metrics of a step, such as
+losses, are first kept on the model's device. They are copied to the CPU and checked every `CHECK_EVERY` steps and
+before each checkpoint.
 """
 
 import contextlib
@@ -20,25 +21,25 @@ from pipeline.seeding import numpy_rng
 from pipeline.training import checkpoint
 
 History = list[dict[str, float]]
-"""One entry an epoch: `epoch`, `step` (steps done so far) and the mean of each figure over the epoch's steps."""
+"""One entry per epoch: `epoch`, `step` (steps done so far) and the mean of each metric over the steps of the epoch."""
 
 CHECK_EVERY = 50
-"""Most steps between two checks of the figures: each check makes the CPU wait for the device."""
+"""Maximum number of steps between two checks of the metrics. Each check makes the CPU wait for the device."""
 
 
 B = TypeVar("B")
 
 
 class Trainable(Protocol[B]):
-    """What a model offers to the loop."""
+    """The methods of a model that the loop calls."""
 
     def batch(self, rows: Rows, step: int) -> B:
-        """Read, and draw, all that a step needs. Called from another thread while the step before it runs.
+        """Read the data and compute the random numbers of a step; called in another thread during the previous step.
 
         Args:
             rows: int64 (rows_per_step,), row numbers of the image set.
-            step: number of the step, from 0; with the seed it names every draw of the step, so that a resumed run
-                draws the same without any generator's state being stored.
+            step: number of the step, from 0. All random numbers of the step are derived from it and the seed, so a
+                resumed run computes the same ones without a stored random state.
         """
 
     def training_step(self, batch: B, step: int) -> dict[str, torch.Tensor]:
@@ -49,18 +50,19 @@ class Trainable(Protocol[B]):
             step: number of the step, from 0.
 
         Returns:
-            Figures to log, such as losses: tensors of one element on the model's device, the same names at each step.
+            Metrics to log, such as losses: tensors of one element on the model's device, with the same names at each
+            step.
         """
 
     def tensors(self) -> checkpoint.Tensors:
-        """All that a resumed run needs: weights, buffers, optimiser states."""
+        """The complete state for a resumed run: weights, buffers, optimiser states."""
 
     def load_tensors(self, tensors: checkpoint.Tensors) -> None:
-        """Put back what `tensors` gave."""
+        """Restore what `tensors` returned."""
 
 
 class _Figures:
-    """Sums of the figures of an epoch's steps; those of the last steps wait on the device until `check`."""
+    """Sums of the metrics over the steps of an epoch; those of the last steps stay on the device until `check`."""
 
     def __init__(self, sums: dict[str, float]) -> None:
         self.sums = sums
@@ -72,11 +74,11 @@ class _Figures:
         self._waiting.append(torch.stack([value.detach() for value in figures.values()]))
 
     def check(self, steps_done: int) -> tuple[str, float, int] | None:
-        """Add what waits to the sums; name, value and step of the first figure that is not finite, if there is one."""
+        """Add the metrics on the device to the sums; return name, value and step of the first that is not finite."""
         if not self._waiting:
             return None
         first = steps_done - len(self._waiting)
-        # One copy for all steps. Summed in double precision, in the order of the steps.
+        # All steps are copied at once. The sums are in double precision, in the order of the steps.
         for step, values in enumerate(torch.stack(self._waiting).tolist(), first):
             for name, value in zip(self._names, values, strict=True):
                 if not math.isfinite(value):
@@ -101,24 +103,24 @@ def train(
     """Train for a number of epochs, resuming from the checkpoint in `scratch` if there is one.
 
     Args:
-        rows: int64 (n,), the rows to train on; each epoch visits them in an order of its own. A last batch that is
-            not full is left out, for batch norm needs full ones.
+        rows: int64 (n,), the rows to train on; each epoch visits them in another random order. An incomplete last
+            batch is left out, because batch norm needs full batches.
         epochs: passes over the rows.
-        rows_per_step: rows that each step takes.
-        seed: names the order of the rows.
+        rows_per_step: number of rows in each step.
+        seed: seed of the order of the rows.
         scratch: folder of the checkpoint.
-        checkpoint_every: steps between checkpoints; there is one at the end too.
-        title: what is being trained, for the progress bar.
-        end_of_epoch: called with the epoch's number, from 1, before a checkpoint that follows is written; it may write
-            samples, and must write the same when called again.
+        checkpoint_every: steps between checkpoints; one is also written at the end.
+        title: title of the progress bar.
+        end_of_epoch: called with the number of the epoch, from 1, before the next checkpoint is written. It may write
+            samples. A resumed run may call it again for the same epoch; it must then write the same.
 
     Returns:
-        The history of all epochs, those before a resume included.
+        The history of all epochs, including those before a resume.
 
     Raises:
-        BadParameters: there are fewer rows than one step takes.
-        TrainingDiverged: a figure or a weight is not finite. The last checkpoint stays in `scratch`; it was written
-            before the step at fault, for only finite weights are written, after finite figures of all steps.
+        BadParameters: there are fewer than `rows_per_step` rows.
+        TrainingDiverged: a metric or a weight is not finite. The last checkpoint stays in `scratch`. Its metrics and
+            weights are finite, because they are checked before a checkpoint is written.
     """
     per_epoch = len(rows) // rows_per_step
     if per_epoch == 0:
@@ -150,7 +152,7 @@ def train(
     def save() -> None:
         check()
         tensors = model.tensors()
-        # The figures are those before a step's update: the last update may have spoilt weights all the same.
+        # Metrics are computed before the update of their step, so the last update may have spoilt the weights.
         if name := _first_not_finite(tensors):
             raise diverged(f"{name} is no longer finite after the update", done - 1)
         checkpoint.save(path, tensors, {"step": done, "sums": figures.sums, "history": history})
@@ -186,9 +188,9 @@ def train(
 
 
 def _first_not_finite(tensors: checkpoint.Tensors) -> str | None:
-    """Name of the first tensor that holds a NaN or an infinity."""
+    """Name of the first tensor with a NaN or an infinity; None if all values are finite."""
     names = [name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()]
-    # Joined on the model's device, so that there is one copy and not one a tensor.
+    # Joined on the model's device, so that one copy suffices instead of one per tensor.
     by_device: dict[torch.device, list[str]] = {}
     for name in names:
         by_device.setdefault(tensors[name].device, []).append(name)
@@ -202,7 +204,7 @@ def _first_not_finite(tensors: checkpoint.Tensors) -> str | None:
 
 
 def _ahead(make: Callable[[Rows, int], B], plan: Iterable[tuple[Rows, int]]) -> Generator[B]:
-    """What is made of each entry of the plan, in order; the next one is being made while one is used."""
+    """Yield the result of `make` for each entry of the plan, in order; a thread computes the next one in advance."""
     with ThreadPoolExecutor(1) as pool:
         waiting: Future[B] | None = None
         for entry in plan:
@@ -214,8 +216,8 @@ def _ahead(make: Callable[[Rows, int], B], plan: Iterable[tuple[Rows, int]]) -> 
 
 
 def history_tsv(history: History) -> str:
-    """The history as tab-separated text with a header, six significant digits, for `dvc plots`."""
-    # Sorted: entries that went through a checkpoint's JSON have lost the order of their figures.
+    """The history as tab-separated text with a header, with six significant digits, for `dvc plots`."""
+    # Sorted, because the JSON of a checkpoint does not preserve the order of the metrics.
     names = ["epoch", "step", *sorted(history[0].keys() - {"epoch", "step"})]
     lines = ["\t".join(names), *("\t".join(f"{entry[name]:.6g}" for name in names) for entry in history)]
     return "\n".join(lines) + "\n"

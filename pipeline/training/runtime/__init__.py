@@ -1,8 +1,7 @@
 """Where and how a network is trained: device, precision, memory format, compilation, determinism, threads.
 
-Each of these decides bits of the trained weights, so each is a tracked number of the profile, and the resolved values
-stand in `model.json`. The sources of what is not obvious: PyTorch's notes "Reproducibility", "CUDA semantics" (TF32)
-and "Automatic Mixed Precision".
+Each of these affects the bits of the trained weights, so each is a parameter of the profile, and `model.json` has the
+resolved values. Sources: PyTorch's notes "Reproducibility", "CUDA semantics" (TF32) and "Automatic Mixed Precision".
 """
 
 import contextlib
@@ -16,13 +15,13 @@ from pipeline.core.errors import BadParameters
 from pipeline.seeding import deterministic
 
 Device = Literal["auto", "cpu", "cuda"]
-"""A device as typed by hand; `auto`: a CUDA device if torch sees one, else the CPU."""
+"""A device as the user writes it; `auto`: a CUDA device if torch finds one, else the CPU."""
 
 N = TypeVar("N", bound=torch.nn.Module)
 
 
 class RuntimeConfig(params.Section):
-    """Part `runtime` of a section that trains, such as `dcgan.SET.training.runtime`."""
+    """Part `runtime` of a section for training, such as `dcgan.SET.training.runtime`."""
 
     device: Literal["cpu", "cuda"] = Field(description="what to train on")
     precision: Literal["float32", "tf32", "bf16"] = Field(
@@ -42,14 +41,14 @@ class RuntimeConfig(params.Section):
 
 
 def resolve(config: RuntimeConfig, device: Device | None = None, *, where: str) -> RuntimeConfig:
-    """The configuration with the device that is really used.
+    """Return the configuration with the device that will be used in place of `auto`.
 
     Args:
-        device: what was typed by hand, which comes first; None for what the profile says.
-        where: name of the profile's section, such as `dcgan.lsun.training.runtime`, for messages.
+        device: device that the user chose, which replaces that of the configuration; None if the user chose none.
+        where: name of the section, such as `dcgan.lsun.training.runtime`, for messages.
 
     Raises:
-        BadParameters: `cuda`, and torch sees no CUDA device; or a precision that the device does not have.
+        BadParameters: the device is `cuda`, but torch finds no CUDA device; or it does not support the precision.
     """
     found = torch.cuda.is_available()
     asked = f"--device {device}" if device else f"{where}.device: {config.device}"
@@ -69,16 +68,16 @@ def resolve(config: RuntimeConfig, device: Device | None = None, *, where: str) 
 
 
 def describe(config: RuntimeConfig) -> dict[str, Any]:
-    """What decides the bits beside the code and the data, as it stands in `model.json`.
+    """Everything besides code and data that affects the bits of the weights, as written to `model.json`.
 
-    A checkpoint is continued only where all of it is the same.
+    A checkpoint is resumed only if all of it is the same.
 
     Args:
-        config: resolved.
+        config: the resolved configuration.
 
     Returns:
-        The configuration, and `device_name` (the GPU's name; for a CPU the instruction set that torch uses), `torch`,
-        and `cuda` and `cudnn`: versions, None on a CPU.
+        The configuration, and `device_name` (name of the GPU, or the instruction set that torch uses on a CPU), and the
+        versions `torch`, `cuda` and `cudnn`; the last two are None on a CPU.
     """
     cuda = config.device == "cuda"
     return {
@@ -91,10 +90,10 @@ def describe(config: RuntimeConfig) -> dict[str, Any]:
 
 
 class Runtime:
-    """A configuration in force: a device, and how tensors and networks are put on it.
+    """A resolved configuration: it prepares tensors and networks for its device.
 
     Args:
-        config: resolved. Sets torch's global switches: threads, determinism and TF32.
+        config: the resolved configuration. Torch's global settings (threads, determinism, TF32) are set to it.
     """
 
     def __init__(self, config: RuntimeConfig) -> None:
@@ -108,15 +107,16 @@ class Runtime:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
 
     def place(self, network: N) -> N:
-        """The network on the device, in the memory format, compiled if the configuration says so; changed in place."""
+        """Move the network to the device and the memory format, compile it if the configuration says so; in place."""
         network.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         if self.config.compile:
-            # In place, so that names of weights stay. The default mode uses no CUDA graphs, which would fix addresses.
+            # In place, so that the names of the weights do not change. The default mode uses no CUDA graphs, which
+            # would need fixed addresses.
             network.compile()
         return network
 
     def pin(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The tensor in page-locked memory, from where `to_device` copies without waiting; as it is for a CPU."""
+        """The tensor in page-locked memory, from which `to_device` copies without waiting; unchanged for a CPU."""
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -124,5 +124,5 @@ class Runtime:
         return tensor.to(self.device, non_blocking=True)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context in which forward passes and losses run."""
+        """The context in which forward passes and losses are computed."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
