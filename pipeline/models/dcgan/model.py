@@ -27,8 +27,8 @@ class Preset:
         latent: length of z, uniform in [-1, 1].
         widths: channels of each layer, in multiples of the base width, in order from the picture to the 4×4 maps.
         strides: stride of each layer, in the same order; the first is that between the picture and `widths[0]`.
-        norm_per_unit: whether batch norm after the projection of z has one gain per unit (channel and position) or
-            one per channel.
+        norm_per_unit: whether batch norm after the projection of z has one gain per unit (channel and position)
+            instead of one per channel.
     """
 
     side: int

@@ -20,8 +20,8 @@ def latents(rng: torch.Generator, *shape: int) -> torch.Tensor:
 def draw(generator: Generator, z: torch.Tensor, *, batch_statistics: bool = False) -> Images:
     """Pictures uint8 (n, side, side, 3) from z float32 (n, latent).
 
-    A value v in [-1, 1] becomes (v + 1) · 127.5, rounded to the nearest integer, which inverts the preprocessing x /
-    127.5 - 1. The generator is not changed.
+    A value v in [-1, 1] becomes (v + 1) · 127.5, rounded to the nearest integer, which inverts the preprocessing
+    x / 127.5 - 1. The generator is not changed.
 
     Args:
         batch_statistics: False: batch norm uses its running statistics, and a picture depends on its z alone. True: it
