@@ -53,7 +53,15 @@ def kind_of(error: PipelineError) -> str:
             "does not state the length",
             "not a whole",
         ),
-        *("is damaged", "starting over", "has changed", "another range", "is shorter than", "sends more than", "arrived"),
+        *(
+            "is damaged",
+            "starting over",
+            "has changed",
+            "another range",
+            "is shorter than",
+            "sends more than",
+            "arrived",
+        ),
     ):
         if words in text:
             return f"{type(error).__name__}: {words}"
