@@ -80,7 +80,8 @@ def entry_point(arguments: str) -> Callable[[F], F]:
 
     Args:
         arguments: the argument types that `compile_ahead` compiles for, in numba's notation, such as
-            `(uint8[:,:,::1], int64)`. For other types, each process compiles the function at its first call.
+            `(uint8[:,:,::1], int64)`; `Array(uint8, 4, 'C', True)` is read-only. For other types, each process compiles
+            the function at its first call.
     """
 
     def register(function: F) -> F:

@@ -48,11 +48,13 @@ def area_average(images: Images, side: int) -> Images:
     if images.shape[1:3] == (side, side):
         return images
     out = np.empty((len(images), side, side, 3), np.uint8)
-    _area(np.require(images, np.uint8, ["C", "W"]), out)
+    source = np.ascontiguousarray(images).view()
+    source.flags.writeable = False  # decoders return read-only arrays as well: one type is compiled, and none is copied
+    _area(source, out)
     return out
 
 
-@entry_point("(uint8[:,:,:,::1], uint8[:,:,:,::1])")
+@entry_point("(Array(uint8, 4, 'C', True), uint8[:,:,:,::1])")
 def _area(images: Images, out: Images) -> None:
     """Compute the means from sums of whole numbers: int32 for a line, float64 (exact below 2**53) for a square.
 

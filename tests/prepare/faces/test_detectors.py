@@ -122,5 +122,5 @@ def test_what_is_not_there_is_said(tmp_path):
 def test_an_opencv_without_cascades_is_explained(monkeypatch, tmp_path):
     """OpenCV 5 has none."""
     monkeypatch.setattr(detectors, "CASCADES", tmp_path)
-    with pytest.raises(PipelineError, match="no cascades here; install opencv-python-headless below version 5"):
+    with pytest.raises(PipelineError, match="no cascades here; reinstall opencv-python-headless below version 5"):
         check_model(Detection(**VALUES), tmp_path)
