@@ -46,7 +46,8 @@ def make_faces(
     """
     models = locate(source, archives).beside
     check_model(section, models)
-    jit.compile_ahead(resize)
+    if workers > 1:  # one worker is this process, which needs the memory
+        jit.compile_ahead(resize)
     convert = functools.partial(to_faces, section, models)
     return make_set(
         "faces", section, convert, code=code_digest(__name__), source=source, archives=archives, to=to, workers=workers

@@ -36,7 +36,7 @@ def make_squares(
     data_set: DataSet, section: SquaresConfig, *, source: Path, archives: Path | None = None, to: Path, workers: int
 ) -> dict[str, int]:
     """Make the image set `to` of a source; see `sets.make_set`."""
-    if section.resize != "cv2-bilinear":
+    if section.resize != "cv2-bilinear" and workers > 1:  # one worker is this process, which needs the memory
         jit.compile_ahead(resize)
     convert = functools.partial(to_square, section)
     return make_set(
