@@ -20,7 +20,7 @@ ORDER = [
     *("imageset.format", "imageset.append", "imageset.image_grid", "imageset.torch_dataset"),
     *("readers", "datasets.published", "datasets.labelled", "datasets.pictures"),
     *("acquire.config", "miniature", "acquire.download", "acquire.archives", "acquire.url_list", "acquire.preflight"),
-    *("prepare.decode", "prepare.resize", "prepare.build", "prepare.squares", "prepare.faces"),
+    *("prepare.decode", "prepare.resize", "prepare.conversion", "prepare.squares", "prepare.faces"),
     *("training.checkpoint", "training.loop", "training.runtime"),
     *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search", "dedup.decision", "dedup.recall"),
     *("models.base", "models.registry", "models.dcgan"),

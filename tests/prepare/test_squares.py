@@ -14,7 +14,7 @@ from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import PipelineError
 from pipeline.imageset.format.image_set import ImageSet
-from pipeline.prepare.build import sets
+from pipeline.prepare.conversion import sets
 from pipeline.prepare.decode import decode
 from pipeline.prepare.resize import resize
 from pipeline.prepare.squares import SquaresConfig, make_squares

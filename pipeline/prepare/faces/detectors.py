@@ -17,7 +17,7 @@ from pydantic import Field
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput, PipelineError
 from pipeline.imageset.format.image_set import Images
-from pipeline.prepare.build.sets import PrepareConfig
+from pipeline.prepare.conversion.sets import PrepareConfig
 
 CASCADES = Path(cv2.__file__).parent / "data"
 """The folder of the cascades in OpenCV's package."""

@@ -18,8 +18,8 @@ from pipeline.core import jit
 from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.pictures.raw_folder import locate
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
-from pipeline.prepare.build.chunks import Made
-from pipeline.prepare.build.sets import make_set
+from pipeline.prepare.conversion.chunks import Made
+from pipeline.prepare.conversion.sets import make_set
 from pipeline.prepare.decode import Problem, decode
 from pipeline.prepare.faces.detectors import Box, Detection, check_model, detector
 from pipeline.prepare.resize import resize

@@ -13,8 +13,8 @@ from pipeline.core import jit
 from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.pictures.raw_folder import DataSet
 from pipeline.imageset.format.image_set import Picture, Skipped
-from pipeline.prepare.build.chunks import Made
-from pipeline.prepare.build.sets import PrepareConfig, make_set
+from pipeline.prepare.conversion.chunks import Made
+from pipeline.prepare.conversion.sets import PrepareConfig, make_set
 from pipeline.prepare.decode import Problem, decode
 from pipeline.prepare.resize import resize
 from pipeline.readers.base import Entry

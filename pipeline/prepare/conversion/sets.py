@@ -16,7 +16,7 @@ from pipeline.datasets.pictures.raw_folder import (
     locate,
     open_archive,
 )
-from pipeline.prepare.build.chunks import Convert, make_image_set
+from pipeline.prepare.conversion.chunks import Convert, make_image_set
 from pipeline.prepare.decode import MOST_PIXELS
 from pipeline.readers.base import Entry, Source
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.errors import CorruptData, PipelineError
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
-from pipeline.prepare.build.chunks import cut, make_image_set
+from pipeline.prepare.conversion.chunks import cut, make_image_set
 from pipeline.readers.base import Entry
 from pipeline.readers.folder_reader import Folder
 
