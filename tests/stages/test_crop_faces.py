@@ -21,7 +21,7 @@ def test_the_summary_adds_up(run_stage, drawn):
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     assert counts["sources"] == 1000 and counts["bad"] == 1 and counts["pictures"] > 1000
-    assert f"{counts['pictures']:,} faces, 128×128, from 1,000 photos; 1 unreadable photos" in done.stderr
+    assert f"{counts['pictures']:,} faces of 128×128 pixels from 1,000 photos; 1 unreadable photos" in done.stderr
     assert done.stderr.rstrip().endswith("the originals were only read; next: dcgan train-autoencoder")
 
 
