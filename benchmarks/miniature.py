@@ -27,14 +27,14 @@ REPORTS = Path("reports/miniature")
 def of_set(name: str) -> dict[str, Any]:
     """Return the counts of one set: pictures rendered, stored, removed and kept; planted copies, and those found."""
     metrics = files.read_json(REPORTS / "audit" / name / "metrics.json")
-    recall, precision = metrics["planted"]["recall"].values(), metrics["planted"]["precision"]
+    recall, precision = metrics["planted"]["recall"]["all"], metrics["planted"]["precision"]
     return {
         "drawn": metrics["source"]["count"],
         "bad": metrics["counts"]["bad"],
         "filtered": metrics["counts"]["filtered"],
         "pictures": metrics["counts"]["pictures"],
-        "planted": sum(kind["of"] for kind in recall),
-        "planted_found": sum(kind["found"] for kind in recall),
+        "planted": recall["of"],
+        "planted_found": recall["found"],
         "removed": metrics["removed"],
         "removed_right": precision["found"],
         "kept": metrics["kept"],
