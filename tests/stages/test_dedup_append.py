@@ -242,7 +242,7 @@ def test_without_append_it_starts_over_and_says_so(
         (["--radius", "3"], "radius is 3, but the earlier result was made with"),
         (["--keep", "first"], "keep is ['first'], but the earlier result was made with ['largest', 'sharpest']"),
         (["--encoder", "{tmp}"], "the earlier result was made with a different encoder"),
-        (["--embeddings", "{tmp}"], "--append, --embeddings: rows are not in key order"),
+        (["--embeddings", "{tmp}"], "--append, --embeddings: after pictures are added, rows are not in key order"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

@@ -151,7 +151,7 @@ def test_a_set_from_a_mirror(command, tmp_path, zip_file):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "archives" / zip_file.name).read_bytes() == zip_file.read_bytes()
     done = command(*options, "--params", ROOT / "profiles/miniature.yaml", "--url", zip_file.parent)
-    assert done.returncode == 1 and "drawn" in done.stderr
+    assert done.returncode == 1 and "synthetic" in done.stderr
 
 
 def test_what_was_just_fetched_is_hashed_once(tmp_path, zip_file, monkeypatch):

@@ -95,7 +95,7 @@ def test_ctrl_c_is_one_line_and_loses_nothing(tmp_path, options):
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert errors == "downsample-imagenet: interrupted; finished work is kept, run it again to go on\n"
+    assert errors == "downsample-imagenet: interrupted; finished work is kept; run the command again to continue\n"
     assert len(list(scratch.glob("*.json"))) >= 3 and not (tmp_path / "out").exists()
 
 

@@ -29,7 +29,7 @@ def test_from_folders_to_pages(run_stage: Run, tmp_path: Path) -> None:
         *("index.html", "rooms.html", "faces.html", "report.json"),
     }
     assert json.loads(done.stdout)["evaluations"] == ["rooms-cifar10"]
-    assert f"rooms, faces; open {tmp_path}/report/index.html in a browser" in done.stderr
+    assert f"rooms, faces written; open {tmp_path}/report/index.html in a browser" in done.stderr
     (folders.features / "rooms-cifar10" / "metrics.json").unlink()
     failed = run_stage("write_report", *options)
     assert failed.returncode == 1 and failed.stderr.count("\n") == 1
