@@ -29,8 +29,8 @@ def audit_duplicates(
     raw: Annotated[
         Path,
         typer.Option(
-            help="Result folder of the download command. If it has planted.csv, the list of "
-            "copies that draw-miniature made on purpose, the copies that were found are counted."
+            help="Result folder of the download command. If it contains planted.csv, the list of "
+            "the copies that draw-miniature planted, the command counts how many of them were found."
         ),
     ],
     to: ToOption,

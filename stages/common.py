@@ -57,8 +57,9 @@ ArchivesOption = Annotated[
     Path | None,
     typer.Option(
         "--archives",
-        help="Folder of archives, needed if --source is the result folder of a download command; lists of pictures "
-        "are read from it too (default: the folder that contains --source).",
+        help="Folder that contains the archive and the lists of labels that belong to it. It is required "
+        "if --source is the result folder of a download command. Otherwise, "
+        "the default is the folder that contains --source.",
     ),
 ]
 DrawnOption = Annotated[

@@ -30,7 +30,10 @@ def doctor(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Folder of evaluations to create, with a note; it exists even if nothing is evaluated."),
+        typer.Option(
+            help="Create this folder for the evaluations, with a note in it, "
+            "so that it exists even if nothing is evaluated."
+        ),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

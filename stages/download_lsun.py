@@ -56,7 +56,7 @@ def download_lsun(
     split: Annotated[
         Split | None,
         typer.Option(
-            help="Split of the category (default: train); the split test has no categories.", show_choices=True
+            help="Split to download (default: train); `test` is not divided into categories.", show_choices=True
         ),
     ] = None,
     thing: Annotated[

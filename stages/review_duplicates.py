@@ -25,7 +25,9 @@ def review_duplicates(
     ] = None,
     verdicts: Annotated[
         Path | None,
-        typer.Option(help="CSV file of verdicts, to read and extend (default: the verdicts of the result)."),
+        typer.Option(
+            help="CSV file of verdicts; new ones are added to it (default: the file that the result was made with)."
+        ),
     ] = None,
     raw: Annotated[
         Path | None, typer.Option(help="Raw folder of the set (it has source.json), to show the original pictures.")

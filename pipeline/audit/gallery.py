@@ -271,7 +271,7 @@ def shrink(image: Images) -> Images:
 
 
 def difference(a: Images, b: Images) -> Images:
-    """Absolute difference of two pictures times `DIFFERENCE_GAIN`, clipped: grey, of the channel that differs most.
+    """A grey picture: for each pixel, the largest difference of a channel times `DIFFERENCE_GAIN`, clipped.
 
     Grey suffices to show where the pictures differ, and needs a third of the bytes of colour.
 

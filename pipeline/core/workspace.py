@@ -123,7 +123,7 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
 
 @contextlib.contextmanager
 def resumable_steps(folder: Path) -> Iterator[None]:
-    """Record which outputs directly in `folder` are published, so that an interrupted block is resumed after them.
+    """Record which outputs in `folder` are published, so that an interrupted block continues after the last one.
 
     When the block runs again, a recorded output is reused if its work digest and all code are the same. The record is
     deleted when the block ends without an error. It is also deleted after `MissingInput` and `CorruptData`, because a

@@ -47,7 +47,7 @@ def ramp(level: Field) -> Field:
 
 
 def edge(inside: Field, width: float = 0.025) -> Field:
-    """Rises from 0 to 1 across an edge, by the distance inside it; `width` is the width of the transition."""
+    """Coverage of pixels near an edge: 0 outside, 1 inside, with a smooth transition of the given `width`."""
     return ramp(inside * (1.0 / width) + 0.5)
 
 

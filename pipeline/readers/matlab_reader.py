@@ -86,7 +86,7 @@ class _Plain:
 
 
 class _Inflated:
-    """The bytes of an element inside a zlib stream of `length` bytes."""
+    """The decompressed bytes of an element that is stored as a zlib stream of `length` bytes."""
 
     def __init__(self, file: BinaryIO, length: int) -> None:
         self._file, self._left = file, length

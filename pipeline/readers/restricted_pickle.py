@@ -63,7 +63,7 @@ _MOST_AXES = 32
 
 
 class _Refused(Exception):
-    """The file requests something that is not plain data; the message continues "it asks for"."""
+    """The file requests something that is not plain data. The message completes the sentence "it asks for …"."""
 
 
 class _Name:

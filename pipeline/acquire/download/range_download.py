@@ -38,8 +38,8 @@ def download_ranges(
 ) -> None:
     """Download all missing ranges.
 
-    A connection that is refused or receives nothing is closed for good if others remain. So a server that allows two
-    connections is used with two.
+    A connection that is refused or receives nothing is closed for good if others remain. So a download
+    continues with two connections if the server allows only two.
 
     Args:
         first: an open response that begins at the first gap; the first range is read from it.
@@ -147,7 +147,7 @@ class _RangeDownload:
     def _response(
         self, session: requests.Session, first: RangeResponse | None, start: int, end: int
     ) -> Iterator[RangeResponse]:
-        """The response for one range, which `stop` can end while it is read."""
+        """The response for one range. `stop` can end it while it is read."""
         with contextlib.ExitStack() as stack:
             if first:
                 answer = first

@@ -104,7 +104,7 @@ def build(
 
 
 def _with_others(table: pa.Table, others: Matches) -> pa.Table:
-    """Mark rows as removed for pictures of another set; `kept_key` is the key in that set."""
+    """Mark rows as removed because the picture is in another set; `kept_key` is then its key in that set."""
     mask = np.zeros(len(table), bool)
     mask[others.rows] = True
     values = {

@@ -1,4 +1,4 @@
-"""Find the copies in an image set, and write them for `removal`.
+"""Find the copies in an image set, and write them for `remove_duplicates`.
 
 classes.parquet  one row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
 pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right

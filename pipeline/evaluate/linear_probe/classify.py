@@ -50,7 +50,7 @@ class Task:
     def fit(
         self, rows: l2_svm.FeatureRows, labels: protocol.Labels, c: float, start: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Weights of classifiers in which all rows have the cost C, in the coordinates of `rows`."""
+        """Train classifiers with the same cost C for all rows; return their weights, in the coordinates of `rows`."""
         signs = protocol.signs(labels, len(self.classes))
         return self.solve(rows, signs, torch.full_like(signs, c), start)
 

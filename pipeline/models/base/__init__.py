@@ -103,7 +103,11 @@ class FeatureNetwork(Protocol):
     """A `torch.nn.Module` whose maps serve as features."""
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """Maps float32 (n, channels, h, w) of each layer, from pictures float32 (n, C, H, W) in [-1, 1]."""
+        """Return the feature maps of each layer, float32 (n, channels, h, w).
+
+        Args:
+            pictures: float32 (n, C, H, W), in [-1, 1].
+        """
 
 
 class FeatureExtractor(ABC):

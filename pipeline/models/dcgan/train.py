@@ -137,7 +137,7 @@ class DcganTrainer:
         return tensors
 
     def load_tensors(self, tensors: checkpoint.Tensors) -> None:
-        """Restore what `tensors` returned, in the same memory layout, so that every later bit is the same."""
+        """Restore what `tensors` returned, in the same memory layout, so that all later results are bit-identical."""
         self.sample_stds = tensors["sample_stds"].tolist()
         for name, network, optimizer in self._parts():
             network.load_state_dict(checkpoint.under(name, tensors))
