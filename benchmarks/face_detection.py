@@ -39,7 +39,7 @@ from pipeline.prepare.faces.detectors import Detection, detector
 
 LEAST_OVERLAP = 0.4
 COMMON: dict[str, Any] = {
-    **{"side": 128, "chunk_keys": 1, "max_bad": 0.0, "max_pixels": 10**8, "model_sha256": ""},
+    **{"side": 128, "chunk_keys": 1, "max_bad": 0.0, "max_pixels": 10**8, "keep_damaged": False, "model_sha256": ""},
     **{"scale": 1.1, "neighbours": 5, "score": 0.5, "network_side": 512},
 }
 Boxes = Sequence[tuple[float, ...]]

@@ -59,6 +59,12 @@ def dedup(
             min=0.0, max=1.0, help="Largest share of unreadable pictures, 0 to 1; they are skipped and listed."
         ),
     ] = 0.5,
+    keep_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--keep-damaged", help="Decode corrupt JPEGs as far as possible; otherwise they are skipped and listed."
+        ),
+    ] = False,
     encoder: Annotated[
         Path | None, typer.Option(help="Folder of a trained autoencoder. Without it, one is trained on the pictures.")
     ] = None,
@@ -115,6 +121,7 @@ def dedup(
             compare_side=compare_side,
             side=side,
             max_bad=max_bad,
+            keep_damaged=keep_damaged,
             encoder=encoder,
             against=against,
             drop_matches=drop_matches,

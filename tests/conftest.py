@@ -111,7 +111,7 @@ def as_version_1() -> Callable[[Path], None]:
 
     def rewrite(folder: Path) -> None:
         index = pq.read_table(folder / "index.parquet")
-        index = index.drop_columns(["stored_digest", "source_digest"])
+        index = index.select(index.column_names[:9])
         pq.write_table(index, folder / "index.parquet", compression="zstd", row_group_size=65_536)
         description = json.loads((folder / "imageset.json").read_text())
         digest = hashlib.sha256((folder / "index.parquet").read_bytes()).hexdigest()

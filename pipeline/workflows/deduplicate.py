@@ -40,7 +40,7 @@ PLACE = "place.json"
 """Name of the file with the path of the source, in the raw folder of a source that is an image set."""
 
 SHOWN = {
-    "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json"),
+    "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json", "exact_only.csv"),
     "gallery": ("gallery.html",),
     "matches": ("matches.csv",),
 }

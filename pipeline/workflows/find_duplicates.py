@@ -81,6 +81,7 @@ def find_duplicates(
     compare_side: int | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
+    keep_damaged: bool = False,
     encoder: str | Path | None = None,
     against: str | Path | None = None,
     drop_matches: bool = False,
@@ -108,6 +109,7 @@ def find_duplicates(
         compare_side: side in pixels at which pairs are compared: 32, 64 or 128.
         side: side in pixels of the squares to which pictures are cropped; at least `compare_side`.
         max_bad: largest share of unreadable pictures, 0 to 1; they are listed in the image set.
+        keep_damaged: whether corrupt JPEGs are decoded as far as possible; otherwise they count as unreadable.
         encoder: folder of a trained autoencoder; if None, one is trained on the pictures.
         against: another source; pictures that also occur in it are listed in `matches.csv`.
         drop_matches: whether pictures that also occur in `against` are removed.
@@ -137,7 +139,7 @@ def find_duplicates(
                 "compare_side": compare_side,
             },
             "remove": {"keep": list(keep) if keep else None},
-            "squares": {"side": side, "max_bad": max_bad},
+            "squares": {"side": side, "max_bad": max_bad, "keep_damaged": keep_damaged or None},
         },
         given=(_path(pairs), _path(embeddings), cosine),
         encoder=_path(encoder),

@@ -19,7 +19,7 @@ acquire:
   lsun:
     {{source: {source}, archive: {archive}, checksum: {checksum}, keep_archive: {keep}, count: 99, planted_share: 0.1}}
 prepare:
-  lsun: {{side: 64, resize: area, chunk_keys: 64, max_bad: 0.01, max_pixels: 1000}}
+  lsun: {{side: 64, resize: area, chunk_keys: 64, max_bad: 0.01, max_pixels: 1000, keep_damaged: false}}
 """
 
 

@@ -36,7 +36,7 @@ def blobs() -> Callable[[int], Images]:
 
 @pytest.fixture
 def make_set(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes an image set with given keys, source bytes and boxes."""
+    """A function that writes an image set with given keys, source bytes and boxes, whose sources are its squares."""
 
     def make(
         images: Images,
@@ -60,7 +60,10 @@ def make_set(tmp_path: Path) -> Callable[..., Path]:
             for n in range(count)
         ]
         image_set.write_chunk(tmp_path / f"{name}-chunks", 0, images, pictures, [], sources=count)
-        image_set.join_chunks(tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0)
+        whole = {row: bytes(digest) for row, digest in enumerate(image_set.pixel_digests(images))}
+        image_set.join_chunks(
+            tmp_path / f"{name}-chunks", 1, folder, side=images.shape[1], max_bad=0.0, source_digests=whole
+        )
         return folder
 
     return make

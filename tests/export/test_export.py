@@ -39,7 +39,7 @@ def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
         source="archive", archive="mine", checksum="any", keep_archive=True, count=1, planted_share=0.0
     )
     acquire(section, archives=source.parent, to=tmp_path / "raw")
-    squares = SquaresConfig(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6)
+    squares = SquaresConfig(side=32, resize="area", chunk_keys=4, max_bad=0.0, max_pixels=10**6, keep_damaged=False)
     make_squares(
         "imagenet", squares, source=tmp_path / "raw", archives=source.parent, to=tmp_path / "images", workers=1
     )

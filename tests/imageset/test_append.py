@@ -70,7 +70,7 @@ def test_appending_computes_the_digests_that_version_1_lacks(
     before = folder_bytes(parts[0])
     assert append(*parts, tmp_path / "joined") == 3
     read = ImageSet(tmp_path / "joined")
-    assert read.schema_version == 2 and read.index.column("stored_digest").null_count == 0
+    assert read.schema_version == 3 and read.index.column("stored_digest").null_count == 0
     assert (read.stored_digests() == image_set.pixel_digests(images)).all()
     assert folder_bytes(parts[0]) == before
 

@@ -118,12 +118,12 @@ def test_broken_sets_are_refused(make_imageset: Callable[..., Path], tmp_path: P
     with pytest.raises(CorruptData, match="expected 5"):
         ImageSet(folder).read(np.array([0]))
     description = (folder / "imageset.json").read_text()
-    (folder / "imageset.json").write_text(description.replace('"schema_version": 2', '"schema_version": 3'))
-    with pytest.raises(CorruptData, match="schema version 3, expected 1 or 2; make the set again"):
+    (folder / "imageset.json").write_text(description.replace('"schema_version": 3', '"schema_version": 4'))
+    with pytest.raises(CorruptData, match="schema version 4, expected 1 or 2 or 3; make the set again"):
         ImageSet(folder)
 
 
-@pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 2}])
+@pytest.mark.parametrize("value", [[], "text", {}, {"schema_version": 3}])
 def test_other_json_is_refused(make_imageset: Callable[..., Path], value: Any) -> None:
     """JSON that does not describe an image set is refused without a traceback."""
     folder = make_imageset(pictures(2))
@@ -163,7 +163,7 @@ def test_the_index_contains_digests_of_stored_pictures(make_imageset: Callable[.
     images = pictures(5)
     images[3] = images[1]
     read = ImageSet(make_imageset(images))
-    assert read.schema_version == 2
+    assert read.schema_version == 3
     assert read.index.column("stored_digest").to_pylist() == expected_digests(images)
     assert read.index.column("source_digest").null_count == 5
     assert [bytes(digest) for digest in read.stored_digests()] == expected_digests(images)

@@ -7,13 +7,14 @@ import warnings
 import zlib
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from pipeline.prepare.decode import Decoded, Problem, decode
+from pipeline.prepare.decode import Decoded, Problem, decode, source_digest
 from pipeline.readers.base import SUFFIXES
 
 MOST = 1_000_000
@@ -318,3 +319,139 @@ def test_no_bytes_make_it_fail(data):
         assert found == again and " at 0x" not in found.detail and "\n" not in found.detail
     else:
         assert found.image.dtype == np.uint8 and found.image.ndim == 3 and found.image.shape[2] == 3
+
+
+def png(picture: Image.Image, **options: object) -> bytes:
+    """A picture as PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def saved(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    """A picture in any format."""
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("shade", [255, 240, 215])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_bright_drawings_on_transparency_lie_on_black(shade: int, mode: str) -> None:
+    """White line art would be invisible on white."""
+    picture = Image.new("RGBA", (40, 30), (255, 255, 255, 0))
+    picture.paste((shade, shade, shade, 255), (10, 5, 14, 25))
+    image = decode(png(picture.convert(mode)), max_pixels=MOST).image
+    assert image[15, 12].tolist() == [shade] * 3 and image[0, 0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("bits", [4, 8, 10, 12, 15, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bit_values_are_scaled_by_the_bits_in_use(bits: int, channels: int) -> None:
+    """Label maps, 12-bit scans and dark frames in 16-bit files keep their contrast, in grey and in colour."""
+    values = np.linspace(0, 2**bits - 1, 64).round().astype(np.uint16).reshape(8, 8)
+    expected = (values.astype(int) * 2**8 // 2**bits).astype(np.uint8)
+    if channels == 1:
+        data = png(Image.fromarray(values))
+    else:
+        colours = np.stack([values] * 3, axis=2)
+        alpha = np.full((8, 8, channels - 3), 65535, np.uint16)
+        data = bytes(cv2.imencode(".png", np.dstack([colours, alpha]))[1])
+    assert (decode(data, max_pixels=MOST).image == expected[:, :, None]).all()
+
+
+@pytest.mark.parametrize("kind", ["zeros", "cut", "bytes before the end", "restart marker"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_corrupt_jpeg_is_damaged_though_it_can_be_decoded(encode: Callable[..., bytes], kind: str, mode: str) -> None:
+    """Pillow decodes these without a word; libjpeg warns."""
+    data = encode(3, (200, 160), mode=mode)
+    place = len(data) * 3 // 5
+    broken = {
+        "zeros": data[:place] + bytes(len(data) - 2 - place) + data[-2:],
+        "cut": data[:place] + data[-2:],
+        "bytes before the end": data[:-2] + bytes(60) + data[-2:],
+        "restart marker": data[:place] + b"\xff\xd3" + data[place:],
+    }[kind]
+    found = decode(broken, max_pixels=MOST)
+    assert isinstance(found, Problem) and found.reason == "damaged", found
+    accepted = decode(broken, max_pixels=MOST, accept_damage=True)
+    assert isinstance(accepted, Decoded) and accepted.damage == found.detail and accepted.image.shape == (160, 200, 3)
+    assert source_digest(broken, max_pixels=MOST) is None
+
+
+def test_frames_and_pages_are_counted() -> None:
+    """Animations and files of several pages; a still picture has one frame."""
+    first, *others = (Image.new("RGB", (20, 20), (n, 90, 20 * n)) for n in range(4))
+    for file_format in ("GIF", "TIFF", "WEBP", "PNG"):
+        data = saved(first, file_format, save_all=True, append_images=others)
+        assert decode(data, max_pixels=MOST).frames == 4, file_format
+        assert decode(saved(first, file_format), max_pixels=MOST).frames == 1
+
+
+def test_the_digest_of_a_source_depends_on_what_is_seen(encode: Callable[..., bytes]) -> None:
+    """Other formats, compressions, depths and hidden colours of the same pixels are equal."""
+    picture = Image.open(io.BytesIO(encode(5, file_format="PNG")))
+    deep = np.asarray(picture).astype(np.uint16) * 257
+    clear = Image.new("RGBA", picture.size, (1, 2, 3, 0))
+    turned = picture.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    same = [
+        png(picture, compress_level=1),
+        png(picture, pnginfo=None, optimize=True),
+        saved(picture, "WEBP", lossless=True),
+        saved(picture, "BMP"),
+        saved(picture, "TIFF"),
+        png(picture.convert("RGBA")),
+        png16(deep),
+        png(turned, exif=exif),
+    ]
+    assert {source_digest(data, max_pixels=MOST) for data in same} == {source_digest(same[0], max_pixels=MOST)}
+    assert source_digest(png(clear), max_pixels=MOST) == source_digest(
+        png(Image.new("RGBA", picture.size, (200, 2, 9, 0))), max_pixels=MOST
+    )
+    grey = picture.convert("L")
+    assert source_digest(png(grey), max_pixels=MOST) == source_digest(png(grey.convert("RGB")), max_pixels=MOST)
+
+
+def test_sources_that_differ_anywhere_have_different_digests(encode: Callable[..., bytes]) -> None:
+    """One value of one channel, alpha, one low bit of 16, size, turn, any frame, the number of frames."""
+    picture = Image.open(io.BytesIO(encode(5, file_format="PNG")))
+    values = np.asarray(picture)
+    changed = values.copy()
+    changed[7, 9, 2] ^= 1
+    deep = values.astype(np.uint16) * 257
+    low = deep.copy()
+    low[7, 9, 2] ^= 1
+    veiled = picture.convert("RGBA")
+    veiled.putpixel((3, 3), (*veiled.getpixel((3, 3))[:3], 254))
+    frames = [Image.new("RGB", picture.size, colour) for colour in ("red", "blue", "green")]
+    animations = [
+        saved(picture, "WEBP", lossless=True, save_all=True, append_images=rest)
+        for rest in (frames, frames[::-1], frames[:2])
+    ]
+    different = [
+        png(picture),
+        png(Image.fromarray(changed)),
+        png16(low),
+        png(veiled),
+        png(picture.crop((0, 0, 60, 47))),
+        png(picture.transpose(Image.Transpose.ROTATE_180)),
+        png(Image.fromarray(values[:, :, 0])),
+        png(Image.fromarray(low[:, :, 2])),
+        png(Image.fromarray(deep[:, :, 2] // 2)),
+        *animations,
+        saved(picture, "TIFF", save_all=True, append_images=frames),
+        saved(picture, "TIFF", save_all=True, append_images=frames[:1]),
+    ]
+    digests = [source_digest(data, max_pixels=MOST) for data in different]
+    assert None not in digests
+    # An animation and a file of pages with the same frames are equal.
+    assert len(set(digests)) == len(digests) - 1
+    assert digests.index(digests[-2]) == different.index(animations[0])
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\xff\xd8\xff", b"GIF89a"])
+def test_what_cannot_be_decoded_has_no_digest(data: bytes) -> None:
+    """Nothing unreadable is ever equal to anything."""
+    assert source_digest(data, max_pixels=MOST) is None

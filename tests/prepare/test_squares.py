@@ -19,7 +19,7 @@ from pipeline.prepare.decode import decode
 from pipeline.prepare.resize import resize
 from pipeline.prepare.squares import SquaresConfig, make_squares
 
-SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_pixels": 100_000}
+SECTION = {"side": 32, "resize": "area", "chunk_keys": 3, "max_bad": 0.5, "max_pixels": 100_000, "keep_damaged": False}
 
 
 @pytest.fixture

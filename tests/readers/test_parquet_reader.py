@@ -97,7 +97,7 @@ def test_from_parquet_to_set(tmp_path, encode, name):
     assert (described["kind"], described["count"], described["place"]) == ("parquet", 7, "archives")
     source = open_source(tmp_path / "raw", (archives / name).parent)
     assert len(source.entries()) == 7 and where.exists()
-    squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.0, max_pixels=10**6)
+    squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.0, max_pixels=10**6, keep_damaged=False)
     made = []
     for workers in (1, 2):
         to = tmp_path / f"set{workers}"

@@ -66,7 +66,7 @@ def test_a_damaged_member_loses_itself_alone(tmp_path, encode, capsys):
     )
     described = acquire(section, archives=path.parent, to=tmp_path / "raw")
     assert (described["kind"], described["place"], described["count"]) == ("zip", "archives", 5)
-    squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.5, max_pixels=10**6)
+    squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.5, max_pixels=10**6, keep_damaged=False)
     counts = make_squares(
         "lsun", squares, source=tmp_path / "raw", archives=path.parent, to=tmp_path / "set", workers=2
     )

@@ -34,5 +34,6 @@ def test_a_section_of_another_kind_is_one_line(run_stage, tmp_path):
     assert done.returncode == 1
     assert done.stderr == (
         "error: profiles/miniature.yaml: prepare.lsun.resize: unknown key, expected one of side, chunk_keys, max_bad, "
-        "max_pixels, detector, model, model_sha256, scale, neighbours, score, network_side, smallest, margin\n"
+        "max_pixels, keep_damaged, detector, model, model_sha256, scale, neighbours, score, network_side, "
+        "smallest, margin\n"
     )

@@ -21,7 +21,7 @@ PROFILE = """
 acquire:
   imagenet: {source: archive, archive: train.tar, checksum: any, keep_archive: true, count: 1, planted_share: 0.0}
 prepare:
-  imagenet: {side: 32, resize: cv2-bilinear, chunk_keys: 8, max_bad: 0.1, max_pixels: 10000000}
+  imagenet: {side: 32, resize: cv2-bilinear, chunk_keys: 8, max_bad: 0.1, max_pixels: 10000000, keep_damaged: false}
 """
 PICTURES = 320
 CHUNKS = PICTURES // 8

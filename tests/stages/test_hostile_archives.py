@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 MOST_MEMORY = 1_000_000_000
 GIGABYTE = 1 << 30
 SECTION = "source: archive, archive: {archive}, checksum: any, keep_archive: true, count: 1, planted_share: 0.0"
-PREPARE = "side: 64, resize: area, chunk_keys: 1024, max_bad: 1.0, max_pixels: 100000000"
+PREPARE = "side: 64, resize: area, chunk_keys: 1024, max_bad: 1.0, max_pixels: 100000000, keep_damaged: false"
 
 
 class Commands:

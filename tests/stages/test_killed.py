@@ -26,10 +26,11 @@ acquire:
   imagenet: {source: archive, archive: train.tar, checksum: any, keep_archive: true, count: 1, planted_share: 0.0}
   faces: {source: miniature, archive: photos.zip, checksum: any, keep_archive: true, count: 40, planted_share: 0.1}
 prepare:
-  lsun: {side: 64, resize: area, chunk_keys: 4, max_bad: 0.0, max_pixels: 10000000}
-  imagenet: {side: 32, resize: area, chunk_keys: 4, max_bad: 0.0, max_pixels: 10000000}
+  lsun: {side: 64, resize: area, chunk_keys: 4, max_bad: 0.0, max_pixels: 10000000, keep_damaged: false}
+  imagenet: {side: 32, resize: area, chunk_keys: 4, max_bad: 0.0, max_pixels: 10000000, keep_damaged: false}
   faces: {side: 128, detector: haar, model: frontalface_default, model_sha256: "", scale: 1.1, neighbours: 5,
-    score: 0.6, network_side: 512, smallest: 64, margin: 0.5, chunk_keys: 4, max_bad: 0.1, max_pixels: 10000000}
+    score: 0.6, network_side: 512, smallest: 64, margin: 0.5, chunk_keys: 4, max_bad: 0.1,
+    max_pixels: 10000000, keep_damaged: false}
 """
 SCENES, SCENE_PADDING, SYNSETS, PICTURES_EACH = 300, 600_000, 10, 30
 

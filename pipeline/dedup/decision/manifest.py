@@ -6,6 +6,7 @@ kept.npy           int64, the kept rows, increasing; the only file that training
 summary.json       counts
 removed.csv        for people: each removed picture and its representative, with SHA-256, labels and the reason
 kept.txt           for people: the kept keys
+exact_only.csv     for people: the pictures that were compared by their bytes and source pixels only, with the reason
 """
 
 import json

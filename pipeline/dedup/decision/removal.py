@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.core import files, params, progress
 from pipeline.core.workspace import workspace
+from pipeline.csv_text import encode_key
 from pipeline.dedup.decision import manifest
 from pipeline.dedup.decision.detector_removals import REMOVALS
 from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives
@@ -20,7 +21,7 @@ from pipeline.dedup.decision.prior_decisions import PriorDecisions, load_prior_d
 from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict, read_verdicts
 from pipeline.dedup.encoder.codes import load_codes
 from pipeline.dedup.encoder.encoder_input import flatten, to_32
-from pipeline.dedup.pairs.classes_table import Classes, load_classes
+from pipeline.dedup.pairs.classes_table import EXACT_ONLY, FLAT, SEVERAL_FRAMES, Classes, load_classes
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.matches_table import NONE, Matches, load_matches
 from pipeline.dedup.pairs.pairs_table import PairsTable, load_pairs
@@ -51,8 +52,8 @@ def remove_duplicates(
 ) -> dict[str, Any]:
     """Decide which pictures are kept, and write the result; see `manifest` for the files. No picture is changed.
 
-    The duplicates are read from `pairs_folder`: pictures with equal bytes or pixels, pictures with equal codes if the
-    mode is `exact`, and the pairs. Verdicts and the keep policy decide which of them are kept.
+    The duplicates are read from `pairs_folder`: pictures with equal bytes, source pixels or squares, pictures with
+    equal codes if the mode is `exact`, and the pairs. Verdicts and the keep policy decide which of them are kept.
 
     Args:
         images_folder: the image set.
@@ -105,7 +106,8 @@ def remove_duplicates(
         summary = {
             **manifest.summarise(table),
             "mode": pairs.mode,
-            "flat_pictures": int(classes.flat.sum()),
+            "flat_pictures": classes.count(FLAT),
+            "several_frames": classes.count(SEVERAL_FRAMES),
             "zero_codes": int((~codes.any(axis=1)).sum()),
             "mixed_label_groups": manifest.count_mixed_label_groups(table, images),
             **_decoy_estimates(pairs, images, verdicts, removals.column("reason").to_pylist().count(pairs.reason)),
@@ -114,9 +116,17 @@ def remove_duplicates(
         }
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
         manifest.write(work.result, table, detected, summary, header, images)
+        files.write_text(work.result / "exact_only.csv", _exact_only_csv(classes, images))
         work.publish()
     _warn(summary)
     return summary
+
+
+def _exact_only_csv(classes: Classes, images: ImageSet) -> str:
+    """The pictures that are not searched for copies, with the reason."""
+    rows = np.flatnonzero(~classes.searched).tolist()
+    lines = [f"{encode_key(images.keys[row])},{EXACT_ONLY[classes.exact_only[row]]}\n" for row in rows]
+    return "".join(["key,reason\n", *lines])
 
 
 def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Verdict], removed: int) -> dict[str, Any]:
@@ -148,10 +158,15 @@ def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Ver
 
 
 def _warn(summary: dict[str, Any]) -> None:
-    for count, what in (("flat_pictures", "have a single colour"), ("zero_codes", "have a code without any bit set")):
+    for count, what in (
+        ("flat_pictures", "have a single colour"),
+        ("several_frames", "have several frames or pages"),
+        ("zero_codes", "have a code without any bit set"),
+    ):
         if summary[count]:
             progress.warn(
-                f"{summary[count]:,} of {summary['pictures']:,} pictures {what}: compared by bytes and pixels only"
+                f"{summary[count]:,} of {summary['pictures']:,} pictures {what}: they are removed only if their files "
+                "or their source pixels are equal (exact_only.csv)"
             )
     if summary["mixed_label_groups"]:
         progress.warn(
@@ -235,17 +250,17 @@ def _removals_table(
 
 def _buckets(classes: Classes, pairs: PairsTable) -> list[Rows]:
     """Buckets of duplicates: rows, any two of which may be removed for each other; a row may be in several buckets."""
-    kinds = [classes.bytes, classes.pixels]
+    kinds = [classes.bytes, classes.pixels, classes.squares]
     if pairs.mode == "exact" and classes.codes is not None:
         kinds.append(classes.codes)
     buckets = [bucket for ids in kinds for bucket in buckets_of(ids)]
-    pixel_buckets = {int(bucket[0]): bucket for bucket in buckets_of(classes.pixels)}
-    # Pixels were compared, so a pair is valid for all pictures with the same pixels as one of its two.
+    square_buckets = {int(bucket[0]): bucket for bucket in buckets_of(classes.squares)}
+    # Squares were compared, so a pair is valid for all pictures with the same square as one of its two.
     class_pairs = np.unique(
-        np.sort(np.stack([classes.pixels[pairs.left], classes.pixels[pairs.right]], axis=1)), axis=0
+        np.sort(np.stack([classes.squares[pairs.left], classes.squares[pairs.right]], axis=1)), axis=0
     )
     buckets += [
-        np.concatenate([pixel_buckets.get(first, np.array([first])) for first in pair])
+        np.concatenate([square_buckets.get(first, np.array([first])) for first in pair])
         for pair in class_pairs.tolist()
         if pair[0] != pair[1]
     ]

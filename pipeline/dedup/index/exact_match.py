@@ -1,6 +1,7 @@
-"""Exact matches: pictures with equal source bytes, equal stored pixels or equal codes."""
+"""Exact matches: pictures with equal source bytes, source pixels, stored squares or codes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from pipeline.core import engine, progress
 from pipeline.dedup.encoder.codes import Codes
 from pipeline.dedup.encoder.encoder_input import to_32
-from pipeline.dedup.pairs.classes_table import Classes, class_ids, digest_ids
+from pipeline.dedup.pairs.classes_table import FLAT, NO_DETAIL, SEARCHED, SEVERAL_FRAMES, Classes, class_ids, digest_ids
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
 _BLOCK = 1024
@@ -18,18 +19,18 @@ Predicate = Callable[[Images], Flags]
 """Function from pictures uint8 (n, 32, 32, 3) to bool (n,)."""
 
 
-def apply_predicates(images: ImageSet, pixels: Rows, *predicates: Predicate, workers: int) -> list[Flags]:
-    """Apply predicates to all pictures at 32×32, in one pass that reads one picture of each pixel class.
+def apply_predicates(images: ImageSet, squares: Rows, *predicates: Predicate, workers: int) -> list[Flags]:
+    """Apply predicates to all pictures at 32×32, in one pass that reads one picture of each class.
 
     Args:
-        pixels: int64 (n,), ids of equal stored pictures; see `classes_table.class_ids`.
+        squares: int64 (n,), ids of equal stored squares; see `classes_table.digest_ids`.
         workers: threads.
 
     Returns:
         bool (n,) for each predicate.
     """
-    distinct = np.flatnonzero(pixels == np.arange(len(pixels)))
-    flags = [np.zeros(len(pixels), bool) for _ in predicates]
+    distinct = np.flatnonzero(squares == np.arange(len(squares)))
+    flags = [np.zeros(len(squares), bool) for _ in predicates]
 
     def evaluate(rows: Rows) -> int:
         small = to_32(images.read(rows))
@@ -41,7 +42,7 @@ def apply_predicates(images: ImageSet, pixels: Rows, *predicates: Predicate, wor
     with progress.bar("look at pictures", len(distinct)) as advance:
         for done in engine.map_threads(evaluate, parts, workers=workers):
             advance(done)
-    return [flag[pixels] for flag in flags]
+    return [flag[squares] for flag in flags]
 
 
 def is_flat(small: Images) -> Flags:
@@ -51,15 +52,41 @@ def is_flat(small: Images) -> Flags:
     return flat
 
 
-def find_classes(images: ImageSet, pixels: Rows, flat: Flags, codes: Codes | None) -> Classes:
+def find_classes(
+    images: ImageSet, codes: Codes | None, *, is_detailed: Predicate | None = None, workers: int
+) -> Classes:
     """Find the classes of equal pictures. This needs about a hundred bytes of memory per picture.
 
     Args:
-        pixels: int64 (n,), ids of equal stored pictures.
-        flat: bool (n,), pictures of a single colour.
         codes: uint8 (n, 16); None if codes are not compared.
+        is_detailed: tells which pictures have enough detail to be searched; None if there is no search. Then the class
+            `squares` of each picture is that of its pixels.
+        workers: threads.
     """
-    return Classes(_byte_classes(images), pixels, None if codes is None else _code_classes(codes, flat), flat)
+    digests = digest_ids(images.stored_digests())
+    flat, *detailed = apply_predicates(
+        images, digests, is_flat, *([is_detailed] if is_detailed else []), workers=workers
+    )
+    exact_only = np.full(len(images), SEARCHED, np.int8)
+    if detailed:
+        exact_only[~detailed[0]] = NO_DETAIL
+        frames = np.asarray(images.index.column("frames").fill_null(1))
+        exact_only[frames > 1] = SEVERAL_FRAMES
+    exact_only[flat] = FLAT
+    same_bytes = _byte_classes(images)
+    pixels = _pixel_classes(images, same_bytes)
+    squares = pixels
+    if detailed:
+        searched = exact_only == SEARCHED
+        overviews = np.where(searched, _overview_ids(images), -1)
+        squares = class_ids(np.stack([np.where(searched, digests, -1 - pixels), overviews], axis=1))
+    classes = Classes(same_bytes, pixels, squares, None, exact_only)
+    return classes if codes is None else with_codes(classes, codes)
+
+
+def with_codes(classes: Classes, codes: Codes) -> Classes:
+    """The classes with those of equal codes, uint8 (n, 16)."""
+    return replace(classes, codes=_code_classes(codes, classes.exact_only == FLAT))
 
 
 def _byte_classes(images: ImageSet) -> Rows:
@@ -70,6 +97,22 @@ def _byte_classes(images: ImageSet) -> Rows:
     values[:, 0] = np.asarray(contents)
     values[np.asarray(boxes.is_valid()), 1:] = np.asarray(boxes.flatten()).reshape(-1, 4)
     return class_ids(values)
+
+
+def _pixel_classes(images: ImageSet, same_bytes: Rows) -> Rows:
+    """Ids of pictures with equal digests of their decoded sources; ids of equal bytes if there is no digest."""
+    column = images.index.column("source_digest").combine_chunks()
+    known = np.flatnonzero(np.asarray(column.is_valid()))
+    values = np.stack([same_bytes, np.zeros_like(same_bytes), np.zeros_like(same_bytes)], axis=1)
+    values[known, 0] = -1
+    values[known, 1:] = np.frombuffer(b"".join(column.drop_null().to_pylist()), np.int64).reshape(-1, 2)
+    return class_ids(values)
+
+
+def _overview_ids(images: ImageSet) -> Rows:
+    """Ids of equal overviews; -1 for pictures without one."""
+    column = images.index.column("overview").combine_chunks().dictionary_encode()
+    return np.asarray(column.indices.fill_null(-1), np.int64)
 
 
 def _code_classes(codes: Codes, flat: Flags) -> Rows:

@@ -1,4 +1,4 @@
-"""The table of classes: which pictures of a set have equal source bytes, equal stored pixels or equal codes.
+"""The table of classes: which pictures of a set have equal source bytes, source pixels, stored squares or codes.
 
 classes.parquet has one row for each picture, in row order. Pictures of a class have equal ids, and the id is the first
 row of the class. So the size of the table does not depend on how many pictures are equal.
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData
@@ -22,28 +23,48 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("bytes", pa.int64()),
         ("pixels", pa.int64()),
+        ("squares", pa.int64()),
         ("codes", pa.int64()),  # null if codes were not compared
-        ("flat", pa.bool_()),
+        ("exact_only", pa.string()),  # one of `EXACT_ONLY`
     ]
 )
+
+EXACT_ONLY = ("", "single_colour", "too_little_detail", "several_frames")
+"""Why a picture is not searched for copies, but compared by its bytes and source pixels only; "" if it is searched."""
+
+SEARCHED, FLAT, NO_DETAIL, SEVERAL_FRAMES = range(4)
+"""Positions in `EXACT_ONLY`."""
 
 
 @dataclass(frozen=True)
 class Classes:
-    """Class ids of all pictures, and the pictures of a single colour.
+    """Class ids of all pictures, and the pictures that are not searched.
 
     Attributes:
         bytes: int64 (n,), equal for pictures with equal source bytes and equal boxes in the source.
-        pixels: int64 (n,), equal for pictures with equal stored pixels.
+        pixels: int64 (n,), equal for pictures whose whole decoded sources are known to be equal.
+        squares: int64 (n,), equal for searched pictures with equal stored squares; the others have the id of their
+            pixels, because a square without detail, or of one frame of several, does not identify a picture.
         codes: int64 (n,), equal for equal codes. A picture of a single colour, or with a code without set bits, has a
             class of its own, because such a code does not identify a picture. None if codes were not compared.
-        flat: bool (n,), whether a picture has a single colour.
+        exact_only: int8 (n,), positions in `EXACT_ONLY`.
     """
 
     bytes: Rows
     pixels: Rows
+    squares: Rows
     codes: Rows | None
-    flat: npt.NDArray[np.bool_]
+    exact_only: npt.NDArray[np.int8]
+
+    @property
+    def searched(self) -> npt.NDArray[np.bool_]:
+        """Whether a picture is searched for copies, bool (n,)."""
+        searched: npt.NDArray[np.bool_] = self.exact_only == SEARCHED
+        return searched
+
+    def count(self, reason: int) -> int:
+        """Number of pictures that are not searched for this reason."""
+        return int((self.exact_only == reason).sum())
 
     def reasons(self, rows: Rows, representatives: Rows, otherwise: str) -> list[str]:
         """For each row `same_bytes` or `same_pixels` if it equals its representative in this way, else `otherwise`."""
@@ -57,7 +78,15 @@ class Classes:
         """The content of `classes.parquet`."""
         count = len(self.bytes)
         codes = pa.nulls(count, pa.int64()) if self.codes is None else self.codes
-        return pa.table([np.arange(count), self.bytes, self.pixels, codes, self.flat], schema=SCHEMA)
+        columns = [
+            np.arange(count),
+            self.bytes,
+            self.pixels,
+            self.squares,
+            codes,
+            pa.array(np.array(EXACT_ONLY)[self.exact_only], pa.string()),
+        ]
+        return pa.table(columns, schema=SCHEMA)
 
 
 def class_ids(values: npt.NDArray[Any]) -> Rows:
@@ -106,11 +135,14 @@ def load_classes(folder: Path, images: ImageSet) -> Classes:
         raise CorruptData(
             f"--pairs {path}: {len(table):,} rows, expected one for each of {len(rows):,} pictures; {again}"
         )
-    known = [name for name in ("bytes", "pixels", "codes") if not table.column(name).null_count]
+    known = [name for name in ("bytes", "pixels", "squares", "codes") if not table.column(name).null_count]
     ids = {name: np.asarray(table.column(name), np.int64) for name in known}
     valid = all(
         ((column >= 0) & (column <= rows)).all() and (column[column] == column).all() for column in ids.values()
     )
     if not valid or (mode == "exact" and "codes" not in ids):
         raise CorruptData(f"--pairs {path}: an id is not the first row of its class; {again}")
-    return Classes(ids["bytes"], ids["pixels"], ids.get("codes"), np.asarray(table.column("flat")))
+    exact_only = np.asarray(pc.index_in(table.column("exact_only"), pa.array(EXACT_ONLY)).fill_null(-1), np.int8)
+    if (exact_only < 0).any():
+        raise CorruptData(f"--pairs {path}: exact_only is not one of {', '.join(EXACT_ONLY[1:])}; {again}")
+    return Classes(ids["bytes"], ids["pixels"], ids["squares"], ids.get("codes"), exact_only)

@@ -18,7 +18,7 @@ SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.
 `pair_scorer_highres`."""
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of all files of the folder, written to `pairs.json`."""
 
 

@@ -67,6 +67,7 @@ def find_matches(
         if work is None:
             return dict(files.read_json(to / "matches.json"))
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
+        digests = [one.index.column("source_digest").to_pylist() for one in (images, other)]
         figures: dict[str, Any] = {}
         misses = decoys = SCHEMA.empty_table()
         best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
@@ -74,16 +75,15 @@ def find_matches(
             search = PairSearch(images, other, encoder_file, parameters, workers)
             tables = search.run()
             figures, misses, decoys = search.summarise(tables), tables["misses"], tables["decoys"]
-            digests = [[bytes(row) for row in side] for side in search.digests]
-            rows_by_pixels = [_rows_by(side) for side in digests]
+            squares = [one.squares.tolist() for one in search.classes]
+            rows_by_square = [_rows_by(side) for side in squares]
             for row in tables["pairs"].to_pylist():
-                # The search used one picture of each pixel class; the pair is valid for the whole classes.
-                for left in rows_by_pixels[0][digests[0][row["left"]]]:
-                    for right in rows_by_pixels[1][digests[1][row["right"]]]:
+                # The search used one picture of each class of equal squares; the pair is valid for the whole classes.
+                for left in rows_by_square[0][squares[0][row["left"]]]:
+                    for right in rows_by_square[1][squares[1][row["right"]]]:
                         best[left, right] = ("near_code", row["hamming"], row["score"])
             kinds = [("same_bytes", contents), ("same_pixels", digests)]
         else:
-            digests = [[bytes(row) for row in one.stored_digests()] for one in (images, other)]
             codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
             kinds = [("same_bytes", contents), ("same_pixels", digests), ("same_code", codes)]
         for reason, sides in reversed(kinds):  # the strongest reason is written last
@@ -122,7 +122,7 @@ def _rows_by(values: list[Any]) -> dict[Any, list[int]]:
 
 def _equal_pairs(left: list[Any], right: list[Any]) -> list[tuple[int, int]]:
     rows = _rows_by(right)
-    return [(a, b) for a, value in enumerate(left) for b in rows.get(value, ())]
+    return [(a, b) for a, value in enumerate(left) if value is not None for b in rows.get(value, ())]
 
 
 def _csv(table: pa.Table, keys: list[str], contents: list[str]) -> str:

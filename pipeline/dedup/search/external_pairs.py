@@ -16,9 +16,8 @@ from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import decode_key
-from pipeline.dedup.index.exact_match import apply_predicates, find_classes, is_flat
+from pipeline.dedup.index.exact_match import find_classes
 from pipeline.dedup.index.hamming_index import MOST_PAIRS
-from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
@@ -103,9 +102,7 @@ def load_external_pairs(
         else:
             table, ignored = _pairs_of_embeddings(path, given.cosine, len(images), max_pairs), 0
         summary = {**made_from, "pictures": len(images), "pairs": len(table), "ignored": ignored}
-        pixels = digest_ids(images.stored_digests())
-        (flat,) = apply_predicates(images, pixels, is_flat, workers=workers)
-        classes = find_classes(images, pixels, flat, None).table()
+        classes = find_classes(images, None, workers=workers).table()
         empty = table.slice(0, 0)
         write_tables(work.result, {"pairs": table, "misses": empty, "decoys": empty, "classes": classes}, summary)
         work.publish()

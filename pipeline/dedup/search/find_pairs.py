@@ -1,6 +1,7 @@
 """Find the copies in an image set, and write them for `remove_duplicates`.
 
-classes.parquet  one row for each picture: ids of equal source bytes, stored pixels and codes; see `classes_table`
+classes.parquet  one row for each picture: ids of equal source bytes, source pixels, squares and codes; see
+                 `classes_table`
 pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right
 misses.parquet   near misses: pairs whose score is less than `near_miss_margin` below the threshold; same columns
 decoys.parquet   accepted pairs in which the left picture was mirrored; same columns
@@ -16,8 +17,7 @@ from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import load_codes, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE
-from pipeline.dedup.index.exact_match import apply_predicates, find_classes, is_flat
-from pipeline.dedup.pairs.classes_table import digest_ids
+from pipeline.dedup.index.exact_match import find_classes, with_codes
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
@@ -35,9 +35,9 @@ def find_pairs(
 ) -> dict[str, Any]:
     """Find all pairs of copies in a set. Verdicts are not used, so new verdicts do not require a new search.
 
-    Pictures with equal source bytes, stored pixels or codes are not listed as pairs: they have equal ids in
-    `classes.parquet`. Mode `exact` finds only these classes. Mode `near` searches one picture of each pixel class,
-    without pictures of a single colour.
+    Pictures with equal source bytes, source pixels, squares or codes are not listed as pairs: they have equal ids in
+    `classes.parquet`. Mode `exact` finds only these classes. Mode `near` searches one picture of each class of equal
+    squares, except pictures with too little detail or with several frames.
 
     Args:
         images_folder: the image set.
@@ -77,13 +77,11 @@ def find_pairs(
         summary: dict[str, Any] = {**made_from, "pictures": len(images), "pairs": 0}
         if parameters.mode == "near":
             search = PairSearch(images, None, encoder_file, parameters, workers)
-            pixels, flat = search.pixels[0], search.flat[0]
+            classes = with_codes(search.classes[0], codes)
             tables = search.run()
             summary |= search.summarise(tables)
         else:
-            pixels = digest_ids(images.stored_digests())
-            (flat,) = apply_predicates(images, pixels, is_flat, workers=workers)
-        classes = find_classes(images, pixels, flat, codes)
+            classes = find_classes(images, codes, workers=workers)
         write_tables(work.result, {**tables, "classes": classes.table()}, summary)
         work.publish()
     return summary

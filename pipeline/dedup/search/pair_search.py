@@ -24,10 +24,10 @@ from pipeline.dedup.encoder.encoder_input import SIDE, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars
 from pipeline.dedup.index.bands import choose
 from pipeline.dedup.index.candidate_pairs import find_candidates
-from pipeline.dedup.index.exact_match import apply_predicates, is_flat
+from pipeline.dedup.index.exact_match import find_classes
 from pipeline.dedup.index.hamming_index import pairs_within
 from pipeline.dedup.index.views import VIEWS, encode_views
-from pipeline.dedup.pairs.classes_table import digest_ids
+from pipeline.dedup.pairs.classes_table import EXACT_ONLY, NO_DETAIL, SEVERAL_FRAMES
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
@@ -90,12 +90,9 @@ class PairSearch:
         workers: processes or threads.
 
     Attributes:
-        digests: digests of the stored pictures, uint8 (n, 16).
-        pixels: ids of equal stored pictures, int64 (n,).
-        flat: whether a picture has a single colour, bool (n,).
-        rows: the rows that are searched, int64, increasing: one of each pixel class whose picture has enough detail
-            to be recognised.
-        without_detail: number of pixel classes of `left` that are not searched.
+        classes: the classes of equal pictures, without codes.
+        rows: the rows that are searched, int64, increasing: one of each class of equal squares, except pictures that
+            are compared by their bytes and source pixels only.
         candidates: number of candidate pairs and decoys, after `run`.
 
     Raises:
@@ -119,17 +116,10 @@ class PairSearch:
         searched = (left,) if self.within else self.sets
         for one in searched:
             check_side(one, parameters)
-        self.digests = [images.stored_digests() for images in searched]
-        self.pixels = [digest_ids(digests) for digests in self.digests]
-        self.flat: list[npt.NDArray[np.bool_]] = []
-        self.rows: list[Rows] = []
-        self.without_detail = 0
-        for images, pixels in zip(searched, self.pixels, strict=True):
-            flat, detailed = apply_predicates(images, pixels, is_flat, _has_detail, workers=workers)
-            distinct = pixels == np.arange(len(pixels))
-            self.flat.append(flat)
-            self.rows.append(np.flatnonzero(distinct & detailed))
-            self.without_detail += int((distinct & ~detailed).sum()) if images is left else 0
+        self.classes = [find_classes(one, None, is_detailed=_has_detail, workers=workers) for one in searched]
+        self.rows = [
+            np.flatnonzero((one.squares == np.arange(len(one.squares))) & one.searched) for one in self.classes
+        ]
         self.candidates = {"pairs": 0, "decoys": 0}
 
     def run(self) -> dict[str, pa.Table]:
@@ -203,10 +193,33 @@ class PairSearch:
                 advance(len(part))
         ends = np.cumsum([len(hamming) for _, hamming in candidates])
         tables = []
-        for (rows, hamming), score in zip(candidates, np.split(np.concatenate(scores), ends[:-1]), strict=True):
-            listed = score >= self.parameters.score - self.parameters.near_miss_margin
+        split = np.split(np.concatenate(scores), ends[:-1])
+        for (turn, _), (rows, hamming), score in zip(lefts, candidates, split, strict=True):
+            least = self.parameters.score - self.parameters.near_miss_margin
+            score = self._compare_wholes(turn, rows, score, least)
+            listed = score >= least
             tables.append(pa.table([rows[0][listed], rows[1][listed], hamming[listed], score[listed]], schema=SCHEMA))
         return tables
+
+    def _compare_wholes(
+        self, turn: "Turn", rows: tuple[Rows, Rows], scores: npt.NDArray[np.float64], least: float
+    ) -> npt.NDArray[np.float64]:
+        """Lower the scores of pairs of long pictures whose squares agree, but not their whole pictures.
+
+        A stored square shows at most half of such a picture, so different pictures may have equal squares. Both
+        pictures are then compared as a whole. A long picture and one that is not long are not copies.
+        """
+        likely = np.flatnonzero(scores >= least)
+        (left_at, left), (right_at, right) = (
+            one.overviews(side[likely]) for one, side in zip(self.sets, rows, strict=True)
+        )
+        both, in_left, in_right = np.intersect1d(left_at, right_at, return_indices=True)
+        scores = scores.copy()
+        scores[likely[np.setxor1d(left_at, right_at)]] = -np.inf
+        if len(both):
+            whole = pair_scorer.score(np.ascontiguousarray(turned(left[in_left], turn)), right[in_right])
+            scores[likely[both]] = np.minimum(scores[likely[both]], whole)
+        return scores
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
         """Counts, and the number of false pairs estimated from the decoys."""
@@ -216,7 +229,7 @@ class PairSearch:
         bedrooms = _LSUN_BEDROOMS * (_LSUN_BEDROOMS - 1) // 2
         return {
             "searched": count,
-            "without_detail": self.without_detail,
+            **{EXACT_ONLY[reason]: self.classes[0].count(reason) for reason in (NO_DETAIL, SEVERAL_FRAMES)},
             "candidates": self.candidates["pairs"],
             "decoy_candidates": self.candidates["decoys"],
             "pairs": pairs,

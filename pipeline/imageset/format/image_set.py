@@ -5,7 +5,7 @@
     skipped.parquet      one row for each source that gave no picture, with the reason
     imageset.json        schema version, counts, shape, SHA-256 of each shard, pictures per part if there are several
 
-Sets of schema version 1 can be read too; their index has neither `stored_digest` nor `source_digest`.
+Sets of earlier schema versions can be read too: their index lacks columns at the end, which are then null.
 
 The shards are `.npy` files, because they can be mapped into memory. A 64×64 picture in LMDB takes a third more space
 and needs locks.
@@ -13,7 +13,7 @@ and needs locks.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,9 +28,10 @@ import pyarrow.parquet as pq
 from pipeline.core import files, progress
 from pipeline.core.errors import CorruptData, MissingInput, PipelineError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DIGEST_BYTES = 16
 SHARD_PICTURES = 65_536
+OVERVIEW_SIDE = 32
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -44,13 +45,19 @@ INDEX_SCHEMA = pa.schema(
         ("box", pa.list_(pa.int32(), 4)),
         ("label", pa.string()),
         ("stored_digest", pa.binary(DIGEST_BYTES)),  # of the stored square; see `pixel_digests`
-        ("source_digest", pa.binary(DIGEST_BYTES)),  # of the whole decoded source; null if not known
+        ("source_digest", pa.binary(DIGEST_BYTES)),  # of the whole decoded source; null if it was not needed
+        ("frames", pa.int32()),
+        ("damaged", pa.bool_()),
+        ("overview", pa.binary(OVERVIEW_SIDE * OVERVIEW_SIDE * 3)),  # see `Picture`
     ]
 )
 """Columns of `index.parquet`."""
 
-_VERSION_1 = pa.schema([field for field in INDEX_SCHEMA if not field.name.endswith("_digest")])
-_INDEX_SCHEMAS = {1: _VERSION_1, SCHEMA_VERSION: INDEX_SCHEMA}
+_INDEX_SCHEMAS = {
+    version: pa.schema(list(INDEX_SCHEMA)[:columns]) for version, columns in {1: 9, 2: 11, SCHEMA_VERSION: 14}.items()
+}
+"""Each version added columns at the end."""
+
 _BLOCK = 4096
 
 SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "reason", "detail")])
@@ -67,6 +74,10 @@ class Picture:
         sha256: of the encoded source file, 64 hex characters.
         box: x0, y0, x1, y1 in source pixels; for faces only.
         label: class name, if the data set has classes.
+        frames: number of frames of an animation, or of pages of a file; 1 for other pictures.
+        damaged: whether the source is damaged and was decoded as far as possible.
+        overview: the whole source, squeezed to RGB pixels of `OVERVIEW_SIDE` × `OVERVIEW_SIDE` × 3 bytes, if the stored
+            square shows at most half of it; None otherwise.
     """
 
     key: str
@@ -76,6 +87,9 @@ class Picture:
     sha256: str
     box: tuple[int, int, int, int] | None = None
     label: str | None = None
+    frames: int = 1
+    damaged: bool = False
+    overview: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -137,16 +151,37 @@ def write_chunk(
         "skipped": [vars(source) for source in skipped],
         "stored_digests": digests,
     }
-    files.write_bytes(folder / f"{number:06d}.json", json.dumps(record).encode())
+    files.write_bytes(folder / f"{number:06d}.json", json.dumps(record, default=bytes.hex).encode())
 
 
-def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, max_bad: float) -> dict[str, int]:
+def pictures_of(chunks_folder: Path, chunk_count: int) -> Iterator[tuple[list[dict[str, Any]], npt.NDArray[np.uint8]]]:
+    """Iterate over the pictures of finished chunks, in order.
+
+    Yields:
+        The attributes of each `Picture` of a chunk, and their stored digests, uint8 (n, 16).
+    """
+    for number in range(chunk_count):
+        record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
+        digests = np.frombuffer(bytes.fromhex(record["stored_digests"]), np.uint8)
+        yield record["pictures"], digests.reshape(-1, DIGEST_BYTES)
+
+
+def join_chunks(
+    chunks_folder: Path,
+    chunk_count: int,
+    to: Path,
+    *,
+    side: int,
+    max_bad: float,
+    source_digests: Mapping[int, bytes] | None = None,
+) -> dict[str, int]:
     """Join finished chunks, in order, into an image set in the folder `to`.
 
     Args:
         chunks_folder: folder of the chunks 0..chunk_count-1 that `write_chunk` wrote.
         side: height and width of the pictures.
         max_bad: maximum share of bad sources, 0..1.
+        source_digests: row -> digest of the whole decoded source (16 bytes), where it is known.
 
     Returns:
         Counts: `sources`, `pictures`, `bad`, `filtered`.
@@ -158,6 +193,7 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
     index_parts: list[pa.Table] = []
     skipped_parts, sizes = [SKIPPED_SCHEMA.empty_table()], list[int]()
     sources = used = total = 0
+    source_digests = source_digests or {}
     with pq.ParquetWriter(to / "index.parquet", INDEX_SCHEMA, compression="zstd") as index:
         for number in range(chunk_count):
             record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
@@ -169,6 +205,8 @@ def join_chunks(chunks_folder: Path, chunk_count: int, to: Path, *, side: int, m
                     "shard": (total + n) // SHARD_PICTURES,
                     "row": (total + n) % SHARD_PICTURES,
                     "stored_digest": digests[n * DIGEST_BYTES : (n + 1) * DIGEST_BYTES],
+                    "source_digest": source_digests.get(total + n),
+                    "overview": bytes.fromhex(picture["overview"]) if picture["overview"] else None,
                 }
                 for n, picture in enumerate(pictures)
             ]
@@ -314,7 +352,7 @@ class ImageSet:
 
     @cached_property
     def index(self) -> pa.Table:
-        """The index, in row order; see `INDEX_SCHEMA`. In a set of schema version 1, both digests are null."""
+        """The index, in row order; see `INDEX_SCHEMA`. Columns that an earlier schema version lacks are null."""
         table = self._table("index.parquet", _INDEX_SCHEMAS[self.schema_version])
         for field in list(INDEX_SCHEMA)[len(table.column_names) :]:
             table = table.append_column(field, pa.nulls(len(table), field.type))
@@ -353,6 +391,20 @@ class ImageSet:
                 digests[start : start + _BLOCK] = pixel_digests(stored.read(part))
                 advance(len(part))
         return digests
+
+    def overviews(self, rows: Rows) -> tuple[Rows, Images]:
+        """The overviews (see `Picture`) of those rows that have one.
+
+        Args:
+            rows: int64 (n,).
+
+        Returns:
+            The positions in `rows`, int64 (k,), and the overviews, uint8 (k, 32, 32, 3).
+        """
+        column = self.index.column("overview").take(pa.array(rows))
+        positions = np.flatnonzero(np.asarray(column.is_valid()))
+        joined = b"".join(column.take(pa.array(positions)).to_pylist())
+        return positions, np.frombuffer(joined, np.uint8).reshape(-1, OVERVIEW_SIDE, OVERVIEW_SIDE, 3)
 
     @cached_property
     def skipped(self) -> pa.Table:

@@ -11,6 +11,7 @@ from pipeline.core import engine, progress
 from pipeline.core.workspace import workspace
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
+from pipeline.prepare.conversion.source_digests import Digest, digest_sources
 from pipeline.readers.base import Entry, Source, UnreadableEntry
 
 Made = tuple[Images, Picture] | Skipped
@@ -34,6 +35,7 @@ def cut(entries: Sequence[Entry], chunk_keys: int) -> list[Chunk]:
 def make_image_set(
     open_entries: Callable[[Path], tuple[Source, Sequence[Entry]]],
     convert: Convert,
+    digest: Digest,
     *,
     side: int,
     chunk_keys: int,
@@ -48,6 +50,7 @@ def make_image_set(
         open_entries: given a folder for temporary files, opens the source and lists its entries in key order. If
             several have the same key, the first is used and the others are skipped with the reason `repeated_key`.
         convert: picklable function whose result depends only on its arguments.
+        digest: picklable function that computes the digest of a whole decoded source; see `source_digests`.
         side: height and width of the pictures that `convert` returns.
         chunk_keys: keys per chunk.
         max_bad: maximum share of bad source pictures (0..1).
@@ -75,7 +78,10 @@ def make_image_set(
         with progress.bar(f"making {to.name}", len(entries), done=len(entries) - left) as advance:
             for count in engine.map_chunks(do_chunk, to_do, workers=workers):
                 advance(count)
-        counts = image_set.join_chunks(work.scratch, len(chunks), work.result, side=side, max_bad=max_bad)
+        digests = digest_sources(work.scratch, len(chunks), source, entries, digest, workers=workers)
+        counts = image_set.join_chunks(
+            work.scratch, len(chunks), work.result, side=side, max_bad=max_bad, source_digests=digests
+        )
         work.publish()
     return counts
 

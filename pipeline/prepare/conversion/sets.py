@@ -1,5 +1,6 @@
 """Shared by all prepare stages: make an image set of a source, given a function that converts one picture."""
 
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pipeline.datasets.pictures.raw_folder import (
     open_archive,
 )
 from pipeline.prepare.conversion.chunks import Convert, make_image_set
-from pipeline.prepare.decode import MOST_PIXELS
+from pipeline.prepare.decode import MOST_PIXELS, source_digest
 from pipeline.readers.base import Entry, Source
 
 _LIBRARIES = ("pillow", "simplejpeg", "opencv-python-headless", "numpy", "numba")
@@ -32,12 +33,14 @@ class PrepareConfig(params.Section):
         chunk_keys: source keys per chunk; an interrupted run resumes after its last finished chunks.
         max_bad: maximum share of unreadable source pictures (0..1).
         max_pixels: a source picture with more pixels is refused before it is decoded.
+        keep_damaged: whether a corrupt JPEG is decoded as far as possible; otherwise it is a bad picture.
     """
 
     side: int = Field(gt=0, le=1024)
     chunk_keys: int = Field(gt=0)
     max_bad: float = Field(ge=0, le=1)
     max_pixels: int = Field(gt=0, le=MOST_PIXELS)
+    keep_damaged: bool
 
 
 def make_set(
@@ -77,6 +80,7 @@ def make_set(
     return make_image_set(
         open_entries,
         convert,
+        partial(source_digest, max_pixels=section.max_pixels),
         side=section.side,
         chunk_keys=section.chunk_keys,
         max_bad=section.max_bad,

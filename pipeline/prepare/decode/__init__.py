@@ -1,15 +1,18 @@
 """Decode a picture file to RGB pixels.
 
 Rules: The content decides the format, not the file name. The header is read first, and a picture above `max_pixels` is
-refused before any pixel is decoded. EXIF orientation is applied. Transparent parts are blended with white. 16-bit
-values keep their upper 8 bits. CMYK JPEGs are read with Adobe's inverted inks, as all known ones are written. Colour
-profiles are ignored, as in the paper's tools. An animation gives its first frame.
+refused before any pixel is decoded. EXIF orientation is applied. Transparent parts are blended with white, or with
+black if the visible parts are nearly white. Of 16-bit values, the upper 8 of the bits in use are kept: cameras and
+scanners often use 10, 12 or 14 of 16 bits, and label maps fewer than 8. CMYK JPEGs are read with Adobe's inverted inks,
+as all known ones are written. Colour profiles are ignored, as in the paper's tools. An animation or a file of several
+pages gives its first frame. A JPEG that libjpeg calls corrupt is damaged, even though it can be decoded.
 
 Pillow is the reference. For undamaged plain files, faster decoders give the same pixels: libjpeg-turbo for grey and
 colour JPEGs, OpenCV for opaque still WebP. Files that they refuse go to Pillow, which decodes them or reports what is
 wrong. Pillow parses a JPEG's header in Python, which takes 0.1 ms, as long as decoding a small JPEG.
 """
 
+import hashlib
 import io
 import warnings
 from collections.abc import Callable
@@ -20,7 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageStat, UnidentifiedImageError
 
 # Only formats that are decoded in this process; Pillow also supports PostScript, for which it starts a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")
@@ -47,6 +50,12 @@ _STRIP = 1 << 22
 MOST_PIXELS = 2 * 89_478_485
 """Pillow refuses larger pictures."""
 
+_NEARLY_WHITE = 208
+"""Mean luma of the visible parts of a transparent picture above which black is the better background."""
+
+_CORRUPT = ("corrupt jpeg data", "premature end")
+"""Beginnings of libjpeg's warnings about damaged data; its other warnings are about unusual headers."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -55,11 +64,15 @@ class Decoded:
     Attributes:
         image: uint8 (H, W, 3) RGB; may be smaller than the source.
         width, height: size of the source in pixels, after EXIF orientation.
+        frames: number of frames of an animation, or of pages; 1 for other pictures.
+        damage: what libjpeg reported about a corrupt JPEG that was decoded all the same; empty if nothing.
     """
 
     image: npt.NDArray[np.uint8]
     width: int
     height: int
+    frames: int = 1
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,9 @@ class Problem:
     detail: str
 
 
-def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> Decoded | Problem:
+def decode(
+    data: bytes, *, max_pixels: int, short_side: int | None = None, accept_damage: bool = False
+) -> Decoded | Problem:
     """Decode one picture. It never raises an exception for bad data; see `Problem`.
 
     Args:
@@ -83,6 +98,7 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
         max_pixels: maximum width × height; larger pictures are refused. At most `MOST_PIXELS`.
         short_side: when given, a JPEG is decoded at the smallest of 1/8, 2/8 … 8/8 of its size (a cheaper inverse DCT
             that also averages) that keeps its short side at or above this; other formats are decoded whole.
+        accept_damage: whether a corrupt JPEG is decoded as far as possible. Otherwise it is a problem (`damaged`).
     """
     if not data:
         return Problem("empty", "0 bytes")
@@ -99,7 +115,7 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata, which is irrelevant here
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                return _decode(picture, data, max_pixels, short_side)
+                decoded = _decode(picture, data, max_pixels, short_side)
         except UnidentifiedImageError:
             return Problem("not_an_image", f"{len(data)} bytes that begin with {data[:8]!r}")
         except Image.DecompressionBombError:
@@ -107,13 +123,93 @@ def decode(data: bytes, *, max_pixels: int, short_side: int | None = None) -> De
         except Exception as error:  # broken files make Pillow raise many kinds of errors
             reason = "truncated" if _is_cut_off(data, error) else "damaged"
             return Problem(reason, f"{len(data)} bytes: {' '.join(str(error).split()) or type(error).__name__}")
+    if isinstance(decoded, Decoded) and decoded.damage and not accept_damage:
+        return Problem("damaged", decoded.damage)
+    return decoded
+
+
+def source_digest(data: bytes, *, max_pixels: int) -> bytes | None:
+    """Digest of everything that is visible in a picture file: two files with equal digests are the same picture.
+
+    All frames are decoded at their full size and depth, and turned upright. The colour of fully transparent pixels is
+    ignored. Format, compression and metadata are not part of the digest, so a PNG and a lossless WebP of the same
+    pixels have the same digest.
+
+    Args:
+        data: the encoded picture.
+        max_pixels: as for `decode`; it also limits each frame.
+
+    Returns:
+        The first 16 bytes of a SHA-256; None if the file cannot be decoded whole.
+    """
+    whole = hashlib.sha256()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+                orientation = _orientation(picture)
+                for frame in range(_frames(picture)):
+                    picture.seek(frame)
+                    if picture.width * picture.height > max_pixels:
+                        return None
+                    pixels = _all_channels(picture, data)
+                    if orientation in _TURNS and picture.format != "TIFF":
+                        pixels = np.ascontiguousarray(_TURNS[orientation](pixels))
+                    whole.update(repr((pixels.shape, pixels.dtype.itemsize)).encode())
+                    whole.update(pixels.tobytes())
+        except Exception:  # broken files make Pillow raise many kinds of errors
+            return None
+    return whole.digest()[:16]
+
+
+def _all_channels(picture: Image.Image, data: bytes) -> npt.NDArray[Any]:
+    """The current frame as grey, RGB or RGBA: the fewest channels, and the fewest bits (8 or 16), that hold it all.
+
+    Raises:
+        ValueError: a JPEG is damaged.
+    """
+    pixels: npt.NDArray[Any] | None = None
+    if picture.format in ("JPEG", "MPO"):
+        colours = "CMYK" if picture.mode == "CMYK" else "RGB"
+        pixels, damage = _libjpeg(data, None, colours)
+        if damage:
+            raise ValueError(damage)
+        if colours == "CMYK":
+            pixels = None
+    elif picture.mode.startswith("I") or picture.mode == "F":
+        pixels = np.asarray(picture)[:, :, None]
+        if pixels.min() >= 0 and pixels.max() <= 65535 and pixels.dtype.kind != "f":
+            pixels = pixels.astype(np.uint16)
+    elif _frames(picture) == 1 and _is_deep(picture, data):
+        pixels = _sixteen_bits(data)
+    if pixels is None:
+        picture.load()
+        pixels = np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
+    most = 65535 if pixels.dtype.itemsize > 1 else 255
+    if pixels.shape[2] == 4:
+        pixels = np.where(pixels[:, :, 3:] > 0, pixels, 0).astype(pixels.dtype)
+        if (pixels[:, :, 3] == most).all():
+            pixels = pixels[:, :, :3]
+    if pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, :1]
+    if pixels.dtype == np.uint16 and (pixels % 257 == 0).all():  # 8 bits, written as 16
+        pixels = (pixels // 257).astype(np.uint8)
+    return pixels
 
 
 def _decode(picture: Image.Image, data: bytes, max_pixels: int, short_side: int | None) -> Decoded | Problem:
     width, height = picture.size
     if width * height > max_pixels:
         return _too_large(width, height, max_pixels)
-    image = _libjpeg(data, short_side) if picture.format == "JPEG" and picture.mode in ("L", "RGB") else None
+    frames = _frames(picture)
+    image, damage = None, ""
+    if picture.format in ("JPEG", "MPO"):
+        colours = "CMYK" if picture.mode == "CMYK" else "RGB"
+        image, damage = _libjpeg(data, short_side, colours)
+        if colours == "CMYK":  # libjpeg does not convert its inks to RGB
+            image = None
+    elif _is_deep(picture, data):
+        image = _eight_bits(_sixteen_bits(data))
     if image is None:
         if short_side is not None:
             picture.draft(None, (short_side, short_side))
@@ -128,7 +224,47 @@ def _decode(picture: Image.Image, data: bytes, max_pixels: int, short_side: int 
         image = np.ascontiguousarray(_TURNS[orientation](image))
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    return Decoded(image, width, height)
+    return Decoded(image, width, height, frames, damage)
+
+
+def _frames(picture: Image.Image) -> int:
+    """Number of frames or pages. The further pictures of an MPO file are previews of the first one."""
+    return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
+
+
+def _is_deep(picture: Image.Image, data: bytes) -> bool:
+    """Whether the channels of a colour picture have 16 bits. Pillow would keep the upper 8."""
+    if picture.format == "PNG":
+        return data[24:26] in (b"\x10\x02", b"\x10\x06")  # depth and colour type in IHDR (PNG specification, 11.2.1)
+    if picture.format == "TIFF":
+        tags = getattr(picture, "tag_v2", {})
+        return set(tags.get(258, ())) == {16} and len(tags[258]) > 2 and tags.get(_ORIENTATION, 1) == 1  # TIFF 6.0
+    return False
+
+
+def _sixteen_bits(data: bytes) -> npt.NDArray[np.uint16] | None:
+    """A 16-bit colour picture, uint16 (H, W, 3 or 4) in the order RGBA; None if OpenCV cannot decode it."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+        return None
+    order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return np.asarray(cv2.cvtColor(pixels, order), np.uint16)
+
+
+def _eight_bits(pixels: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8] | None:
+    """The result of `_sixteen_bits` as RGB with 8 bits; None for None."""
+    if pixels is None:
+        return None
+    colours = _upper_bits(pixels[:, :, :3])
+    if pixels.shape[2] == 3:
+        return colours
+    return _pixels(Image.fromarray(np.dstack([colours, (pixels[:, :, 3] >> 8).astype(np.uint8)])))
+
+
+def _upper_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The upper 8 of the bits in use of values 0..65535."""
+    unused = int(values.max(initial=0)).bit_length() - 8
+    return (values >> unused if unused > 0 else values << -unused).astype(np.uint8)
 
 
 def _too_large(width: int, height: int, max_pixels: int) -> Problem:
@@ -158,8 +294,8 @@ def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded
         return None
     if width * height > max_pixels:
         return _too_large(width, height, max_pixels)
-    image = _libjpeg(data, short_side)
-    return None if image is None else Decoded(image, width, height)
+    image, damage = _libjpeg(data, short_side)
+    return None if image is None or damage else Decoded(image, width, height)
 
 
 def _header(data: bytes) -> bytes:
@@ -170,16 +306,17 @@ def _header(data: bytes) -> bytes:
     return data[:at] if data[at : at + 2] == b"\xff\xda" else data
 
 
-def _libjpeg(data: bytes, short_side: int | None) -> npt.NDArray[np.uint8] | None:
-    """The pixels of a complete grey or colour JPEG; None if something is wrong with it."""
+def _libjpeg(data: bytes, short_side: int | None, colours: str = "RGB") -> tuple[npt.NDArray[np.uint8] | None, str]:
+    """The pixels of a complete grey or colour JPEG, or None; and what libjpeg said about damaged data, or nothing."""
     least = short_side or 0
     try:
         image: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=least, min_width=least, min_factor=1, strict=True
+            data, colours, min_height=least, min_width=least, min_factor=1, strict=True
         )
-    except ValueError:  # strict mode: warnings are errors, so a truncated file is not accepted
-        return None
-    return image
+    except ValueError as error:  # strict mode: warnings are errors, so a truncated file is not accepted
+        said = str(error)
+        return None, said if said.lower().startswith(_CORRUPT) else ""
+    return image, ""
 
 
 def _orientation(picture: Image.Image) -> int | None:
@@ -193,29 +330,41 @@ def _orientation(picture: Image.Image) -> int | None:
 
 def _pixels(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """The pixels of a loaded picture. `ValueError` if Pillow has no conversion to RGB."""
+    if picture.mode.startswith("I"):  # Pillow would clip 16 bits to white; mode I holds 16-bit values as well
+        grey = _upper_bits(np.asarray(picture).clip(0, 65535))
+        return np.repeat(grey[:, :, None], 3, axis=2)
     width, height = picture.size
+    background = _background(picture)
     rows = max(1, _STRIP // width)
     if rows >= height:
-        return np.asarray(_to_rgb(picture))
+        return np.asarray(_to_rgb(picture, background))
     image = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
-        image[top : top + rows] = np.asarray(_to_rgb(strip))
+        image[top : top + rows] = np.asarray(_to_rgb(strip, background))
     return image
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, background: str) -> Image.Image:
     if picture.mode == "RGB" and not picture.has_transparency_data:
         return picture
-    if picture.mode.startswith("I"):  # Pillow would clip 16 bits to white; mode I holds 16-bit values as well
-        values: npt.NDArray[Any] = np.asarray(picture).clip(0, 65535) >> 8
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
     if picture.mode == "F":
         raise ValueError("no range is known for floating-point pixels")
     if picture.has_transparency_data:
         above = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", above.size, background), above).convert("RGB")
     return picture.convert("RGB")
+
+
+def _background(picture: Image.Image) -> str:
+    """The colour behind a transparent picture: white, or black if white would hide what is visible."""
+    if not picture.has_transparency_data:
+        return "white"
+    sample = picture.resize([min(side, 256) for side in picture.size], Image.Resampling.NEAREST).convert("RGBA")
+    visible = sample.getchannel("A").point(lambda value: 255 * (value >= 32))
+    if not visible.getbbox():
+        return "white"
+    return "black" if ImageStat.Stat(sample.convert("L"), visible).mean[0] > _NEARLY_WHITE else "white"
 
 
 def _is_cut_off(data: bytes, error: Exception) -> bool:

@@ -56,7 +56,7 @@ def make_faces(
 
 def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> list[Made]:
     """The faces of one photo, uint8 (side, side, 3) each, and the skipped ones; a photo without faces is skipped."""
-    decoded = decode(data, max_pixels=section.max_pixels)
+    decoded = decode(data, max_pixels=section.max_pixels, accept_damage=section.keep_damaged)
     if isinstance(decoded, Problem):
         return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
     made: list[Made] = []
@@ -68,7 +68,17 @@ def to_faces(section: FacesConfig, models: Path, entry: Entry, data: bytes) -> l
             made.append(Skipped(key, "filtered", "too_small", detail))
             continue
         image = crop(decoded.image, box, margin=section.margin, side=section.side)
-        made.append((image, Picture(key, decoded.width, decoded.height, len(data), sha256, box, entry.label)))
+        picture = Picture(
+            key,
+            decoded.width,
+            decoded.height,
+            len(data),
+            sha256,
+            box,
+            entry.label,
+            damaged=bool(decoded.damage),
+        )
+        made.append((image, picture))
     return made or [Skipped(entry.key, "filtered", "no_face", f"none found in {decoded.width}×{decoded.height} pixels")]
 
 

@@ -47,24 +47,36 @@ def area_average(images: Images, side: int) -> Images:
     """
     if images.shape[1:3] == (side, side):
         return images
+    short = min(images.shape[1:3])
+    return _averages(images, short, short, side)
+
+
+def squeeze(image: Image, side: int) -> Image:
+    """Scale a whole picture, uint8 (H, W, 3), to a square of the given side by averaging over areas: uint8."""
+    height, width = image.shape[:2]
+    squeezed: Image = _averages(image[None], height, width, side)[0]
+    return squeezed
+
+
+def _averages(images: Images, height: int, width: int, side: int) -> Images:
+    """Scale the middle of each picture, `height` × `width` pixels, to `side` × `side`."""
     out = np.empty((len(images), side, side, 3), np.uint8)
     source = np.ascontiguousarray(images).view()
     source.flags.writeable = False  # decoders return read-only arrays as well: one type is compiled, and none is copied
-    _area(source, out)
+    _area(source, height, width, out)
     return out
 
 
-@entry_point("(Array(uint8, 4, 'C', True), uint8[:,:,:,::1])")
-def _area(images: Images, out: Images) -> None:
+@entry_point("(Array(uint8, 4, 'C', True), int64, int64, uint8[:,:,:,::1])")
+def _area(images: Images, middle_height: int, middle_width: int, out: Images) -> None:
     """Compute the means from sums of whole numbers: int32 for a line, float64 (exact below 2**53) for a square.
 
     The division is in float64, which is fast. It is exact enough: a quotient below 256 of whole numbers with a divisor
     below 2**44 is never rounded up to the next whole number.
     """
     height, width, side = images.shape[1], images.shape[2], out.shape[1]
-    short = min(height, width)
-    tops, down = _shares(height, short, side)
-    lefts, across = _shares(width, short, side)
+    tops, down = _shares(height, middle_height, side)
+    lefts, across = _shares(width, middle_width, side)
     first, last = lefts[0], lefts[-1] + across.shape[1]
     parts = across.astype(np.float64)
     lefts = 3 * (lefts - first)
@@ -97,17 +109,17 @@ def _area(images: Images, out: Images) -> None:
 
 
 @compiled
-def _shares(extent: int, short: int, side: int) -> tuple[Whole, Whole]:
-    """Divide the middle of a line into `side` equal parts; return which pixels each part covers, and by how much.
+def _shares(extent: int, middle: int, side: int) -> tuple[Whole, Whole]:
+    """Divide the `middle` pixels of a line into `side` equal parts; return which pixels each covers, and by how much.
 
     Lengths are in units of 1/(2·side) pixel, or of a common multiple of it that keeps them whole: the middle starts at
-    (extent - short)·side, and each part is 2·short wide.
+    (extent - middle)·side, and each part is 2·middle wide.
 
     Returns:
         The first pixel of each part, int64 (side,); and the covered length of this and the following pixels in these
         units, int64 (side, n), zero after the end of a part.
     """
-    unit, wide, margin = 2 * side, 2 * short, (extent - short) * side
+    unit, wide, margin = 2 * side, 2 * middle, (extent - middle) * side
     common, other = unit, wide
     while other:
         common, other = other, common % other

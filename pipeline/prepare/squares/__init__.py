@@ -12,11 +12,11 @@ from typing import Literal
 from pipeline.core import jit
 from pipeline.core.code_dependencies import code_digest
 from pipeline.datasets.pictures.raw_folder import DataSet
-from pipeline.imageset.format.image_set import Picture, Skipped
+from pipeline.imageset.format.image_set import OVERVIEW_SIDE, Images, Picture, Skipped
 from pipeline.prepare.conversion.chunks import Made
 from pipeline.prepare.conversion.sets import PrepareConfig, make_set
 from pipeline.prepare.decode import Problem, decode
-from pipeline.prepare.resize import resize
+from pipeline.prepare.resize import resize, squeeze
 from pipeline.readers.base import Entry
 
 
@@ -47,9 +47,27 @@ def make_squares(
 def to_square(section: SquaresConfig, entry: Entry, data: bytes) -> list[Made]:
     """Decode, resize and crop one picture, uint8 (side, side, 3)."""
     short_side = 2 * section.side if section.resize == "area" else None
-    decoded = decode(data, max_pixels=section.max_pixels, short_side=short_side)
+    decoded = decode(data, max_pixels=section.max_pixels, short_side=short_side, accept_damage=section.keep_damaged)
     if isinstance(decoded, Problem):
         return [Skipped(entry.key, "bad", decoded.reason, decoded.detail)]
     image = resize(decoded.image, side=section.side, method="area" if section.resize == "exact" else section.resize)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return [(image, Picture(entry.key, decoded.width, decoded.height, len(data), sha256, label=entry.label))]
+    picture = Picture(
+        entry.key,
+        decoded.width,
+        decoded.height,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        label=entry.label,
+        frames=decoded.frames,
+        damaged=bool(decoded.damage),
+        overview=_overview(decoded.image),
+    )
+    return [(image, picture)]
+
+
+def _overview(image: Images) -> bytes | None:
+    """The whole picture, squeezed to a small square, if the stored square shows at most half of it."""
+    height, width = image.shape[:2]
+    if max(height, width) < 2 * min(height, width):
+        return None
+    return squeeze(image, OVERVIEW_SIDE).tobytes()

@@ -101,7 +101,8 @@ class RealSteps:
         image_set.write_chunk(here / "chunks", 0, images, listed, [], sources=len(rows))
         part = here / ("part" if earlier else "set")
         part.mkdir()
-        image_set.join_chunks(here / "chunks", 1, part, side=SIDE, max_bad=0.0)
+        whole = {row: bytes(digest) for row, digest in enumerate(image_set.pixel_digests(images))}
+        image_set.join_chunks(here / "chunks", 1, part, side=SIDE, max_bad=0.0, source_digests=whole)
         if earlier:
             append(earlier / "set", part, here / "set")
             rows = [int(key[1:]) for key in image_set.ImageSet(here / "set").keys]

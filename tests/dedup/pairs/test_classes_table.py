@@ -33,7 +33,8 @@ def test_classes_are_read_back(found: Path, tmp_path: Path) -> None:
     """The ids of all kinds are read back, one row for each picture."""
     classes = load_classes(found, ImageSet(tmp_path / "set"))
     assert classes.pixels.tolist() == [0, 1, 2, 1] and classes.bytes.tolist() == [0, 1, 2, 3]
-    assert classes.codes is not None and classes.codes.tolist() == [0, 1, 2, 1] and not classes.flat.any()
+    assert classes.codes is not None and classes.codes.tolist() == [0, 1, 2, 1] and classes.searched.all()
+    assert classes.squares.tolist() == [0, 1, 2, 1]
     assert classes.reasons(np.array([3]), np.array([1]), "other") == ["same_pixels"]
     table = pq.read_table(found / "classes.parquet")
     assert table.schema.equals(SCHEMA) and classes.table().equals(table)
@@ -45,7 +46,7 @@ def test_results_of_version_1_are_refused_by_name(found: Path, tmp_path: Path) -
     (found / "pairs.json").write_text(json.dumps(about | {"schema_version": 1}))
     (found / "classes.parquet").unlink()
     for load in (load_pairs, load_classes):
-        with pytest.raises(CorruptData, match=r"pairs.json: schema version 1, expected 2; run find-pairs again"):
+        with pytest.raises(CorruptData, match=r"pairs.json: schema version 1, expected 3; run find-pairs again"):
             load(found, ImageSet(tmp_path / "set"))
 
 
@@ -58,7 +59,7 @@ def test_damaged_classes_are_refused(found: Path, tmp_path: Path, make_set: Call
         return table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), pa.array(values, pa.int64()))
 
     for wrong, message in (
-        (table.drop_columns(["flat"]), "other columns"),
+        (table.drop_columns(["exact_only"]), "other columns"),
         (replaced("pixels", [0, 1, 2, None]), "other columns"),
         (table.slice(0, 3), "3 rows, expected one for each of 4 pictures"),
         (replaced("row", [0, 1, 3, 2]), "4 rows, expected one for each of 4 pictures"),
@@ -66,6 +67,8 @@ def test_damaged_classes_are_refused(found: Path, tmp_path: Path, make_set: Call
         (replaced("pixels", [0, 0, 1, 3]), "not the first row of its class"),
         (replaced("codes", [0, 1, 2, -1]), "not the first row of its class"),
         (replaced("codes", [None] * 4), "not the first row of its class"),
+        (replaced("squares", [0, 0, 1, 3]), "not the first row of its class"),
+        (table.set_column(5, SCHEMA.field("exact_only"), pa.array(["", "", "odd", ""])), "exact_only is not one of"),
     ):
         pq.write_table(wrong, path)
         with pytest.raises(CorruptData, match=rf"classes.parquet: .*{message}.*; run find-pairs again"):

@@ -71,7 +71,7 @@ def test_exactly_equal_codes_in_mode_exact(
 
 
 @pytest.mark.parametrize("mode", ["near", "exact"])
-def test_equal_pixels_are_found_across_schema_versions(
+def test_equal_squares_are_found_across_schema_versions(
     tmp_path: Path,
     encoder: Path,
     make_set: Callable[..., Path],
@@ -79,14 +79,15 @@ def test_equal_pixels_are_found_across_schema_versions(
     as_version_1: Callable[[Path], None],
     mode: Any,
 ) -> None:
-    """A set of schema version 1 has the same matches as one with stored digests."""
+    """A set of schema version 1 has the same matches; without digests of the sources, they are not `same_pixels`."""
     pictures = scenes(6, 2)
     folders = make_set(pictures, "images"), make_set(pictures[:2], "other", ["x", "y"])
     as_version_1(folders[1])
     parameters = NEAR.model_copy(update={"mode": mode})
     find_matches(*folders, encoder, parameters, workers=1, to=tmp_path / "matches")
     rows = pq.read_table(tmp_path / "matches" / "matches.parquet").to_pylist()
-    assert [(row["left"], row["right"], row["reason"]) for row in rows] == [(n, n, "same_pixels") for n in (0, 1)]
+    reason = {"near": "near_code", "exact": "same_code"}[mode]
+    assert [(row["left"], row["right"], row["reason"]) for row in rows] == [(n, n, reason) for n in (0, 1)]
 
 
 def test_matches_of_another_set_are_refused(

@@ -15,6 +15,11 @@ from pipeline.readers.base import Entry
 from pipeline.readers.folder_reader import Folder
 
 
+def bytes_digest(data):
+    """A digest of the bytes instead of the decoded picture."""
+    return hashlib.sha256(data).digest()[:16]
+
+
 def flat(entry, data):
     """A flat picture in the shade of the first byte; `bad` has none."""
     if data == b"bad":
@@ -32,6 +37,7 @@ def make(tmp_path):
         counts = make_image_set(
             lambda _: (source, source.entries() if entries is None else entries),
             convert,
+            bytes_digest,
             side=4,
             chunk_keys=chunk_keys,
             max_bad=max_bad,
@@ -170,6 +176,7 @@ def test_errors_of_the_source_come_through_workers(make, tmp_path, write_lmdb):
         make_image_set(
             lambda _: (Tar(tmp_path / "short.tar"), entries),
             flat,
+            bytes_digest,
             side=4,
             chunk_keys=1,
             max_bad=1.0,

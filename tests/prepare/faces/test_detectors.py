@@ -12,7 +12,7 @@ from pipeline.prepare.faces import detectors
 from pipeline.prepare.faces.detectors import Box, Detection, check_model, detector
 
 VALUES = {
-    **{"side": 128, "chunk_keys": 1, "max_bad": 0.0, "max_pixels": 10**7, "detector": "haar"},
+    **{"side": 128, "chunk_keys": 1, "max_bad": 0.0, "max_pixels": 10**7, "keep_damaged": False, "detector": "haar"},
     **{"model": "frontalface_default", "model_sha256": "", "scale": 1.1, "neighbours": 5, "score": 0.6},
     **{"network_side": 128, "smallest": 24},
 }

@@ -22,7 +22,7 @@ from pipeline.readers.base import Entry
 VALUES = {
     **{"side": 128, "detector": "haar", "model": "frontalface_default", "model_sha256": ""},
     **{"scale": 1.1, "neighbours": 5, "score": 0.6, "network_side": 512, "smallest": 64, "margin": 0.5},
-    **{"chunk_keys": 16, "max_bad": 0.1, "max_pixels": 10**7},
+    **{"chunk_keys": 16, "max_bad": 0.1, "max_pixels": 10**7, "keep_damaged": False},
 }
 SECTION = FacesConfig(**VALUES)
 HERE = Path()

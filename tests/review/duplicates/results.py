@@ -14,7 +14,6 @@ from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder import codes as codes_module
 from pipeline.dedup.index.exact_match import find_classes
 from pipeline.dedup.pairs import pairs_table
-from pipeline.dedup.pairs.classes_table import digest_ids
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, ImageSet
@@ -57,7 +56,8 @@ def make_result(
         image_set.write_chunk(steps / "chunks", number, images, pictures, [], sources=len(rows))
         chunks += 1
     (steps / "images").mkdir()
-    image_set.join_chunks(steps / "chunks", chunks, steps / "images", side=side, max_bad=0.0)
+    whole = {row: bytes(one) for row, one in enumerate(image_set.pixel_digests(_images(range(count), size, side)))}
+    image_set.join_chunks(steps / "chunks", chunks, steps / "images", side=side, max_bad=0.0, source_digests=whole)
     read = ImageSet(steps / "images")
     digest = read.digest
     (steps / "codes").mkdir()
@@ -70,8 +70,7 @@ def make_result(
         "misses": _pairs(np.arange(0, count - size, size)[:120], np.arange(size, count, size)[:120], 9, -8.5),
         "decoys": _pairs(np.array([0, size]), np.array([2 * size, 2 * size]), 7, -0.5),
     }
-    pixels = digest_ids(read.stored_digests())
-    tables["classes"] = find_classes(read, pixels, np.zeros(count, bool), None).table()
+    tables["classes"] = find_classes(read, None, workers=1).table()
     about: dict[str, Any] = {"schema_version": pairs_table.SCHEMA_VERSION, "mode": "near", "images": digest}
     (steps / "pairs").mkdir()
     pairs_table.write_tables(steps / "pairs", tables, {**about, "detector": "d" * 64})
