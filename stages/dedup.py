@@ -99,6 +99,10 @@ def dedup(
             "--append", help="Add the pictures to the earlier result in --to; pictures that were kept stay kept."
         ),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with status 3 if pictures are doubtful because they share a layout."),
+    ] = False,
     seed: SeedOption = 1,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
@@ -136,6 +140,8 @@ def dedup(
             set_name=name,
         )
         report(found.summary, summary_sentence(found.summary, to))
+    if strict and found.summary["doubtful"]:
+        raise typer.Exit(3)
 
 
 if __name__ == "__main__":

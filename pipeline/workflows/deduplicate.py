@@ -40,7 +40,10 @@ PLACE = "place.json"
 """Name of the file with the path of the source, in the raw folder of a source that is an image set."""
 
 SHOWN = {
-    "dedup": ("manifest.parquet", "removed.csv", "kept.txt", "kept.npy", "summary.json", "exact_only.csv"),
+    "dedup": (
+        *("manifest.parquet", "removed.csv", "doubtful.csv", "exact_only.csv"),
+        *("kept.txt", "kept.npy", "summary.json"),
+    ),
     "gallery": ("gallery.html",),
     "matches": ("matches.csv",),
 }
@@ -286,6 +289,8 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
     said = f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} removed"
     if reasons:
         said += f" ({reasons}; groups: {summary['groups']:,})"
+    if summary["doubtful"]:
+        said += f"; {summary['doubtful']:,} doubtful pictures with a shared layout are kept (doubtful.csv)"
     if "added" in summary:
         said += f"; added: {summary['added']:,}, of which {summary['added_kept']:,} are kept"
     if "decoys" in summary:

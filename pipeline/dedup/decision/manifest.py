@@ -4,6 +4,8 @@ manifest.parquet   one row for each picture, in row order; the file's metadata h
 detected.parquet   the removals without verdicts, for samples that people judge; see `detector_removals`
 kept.npy           int64, the kept rows, increasing; the only file that training reads
 summary.json       counts
+doubtful.csv       for people: kept pairs that agree only in a layout that they share with other pictures: key,
+                   other_key, score, the highest score first
 removed.csv        for people: each removed picture and its representative, with SHA-256, labels and the reason
 kept.txt           for people: the kept keys
 exact_only.csv     for people: the pictures that were compared by their bytes and source pixels only, with the reason
@@ -11,7 +13,7 @@ exact_only.csv     for people: the pictures that were compared by their bytes an
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,7 @@ def write(
     folder: Path,
     table: pa.Table,
     detected: pa.Table,
+    doubtful: Sequence[Mapping[str, Any]],
     summary: Mapping[str, Any],
     made_from: Mapping[str, Any],
     images: ImageSet,
@@ -165,6 +168,7 @@ def write(
         folder: an existing folder.
         table: the manifest.
         detected: the detector removals.
+        doubtful: the rows of `doubtful.csv`.
         summary: the content of `summary.json`.
         made_from: schema version, parameters and digests; written to the metadata of the manifest, as JSON in `dedup`.
         images: the image set.
@@ -177,8 +181,17 @@ def write(
     files.write_json(folder / "summary.json", summary)
     kept_keys = table.filter(is_kept).column("key").to_pylist()
     files.write_text(folder / "kept.txt", "".join(f"{encode_key(key)}\n" for key in kept_keys))
+    files.write_text(folder / "doubtful.csv", _doubtful_csv(doubtful))
     table = table.append_column("label", images.index.column("label"))
     files.write_text(folder / "removed.csv", _removed_csv(table, table.filter(pc.invert(is_kept))))
+
+
+def _doubtful_csv(doubtful: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        f"{encode_key(row['key'])},{encode_key(row['other_key'])},{row['score']:.2f}\n"
+        for row in sorted(doubtful, key=lambda row: -row["score"])
+    ]
+    return "".join(["key,other_key,score\n", *lines])
 
 
 def _removed_csv(table: pa.Table, removed: pa.Table) -> str:

@@ -103,9 +103,12 @@ def remove_duplicates(
         if decided.detector_only is not decided.representatives:
             detected = _removals_table(images, codes, classes, pairs, decided.detector_only)
         table = manifest.build(images, codes, removals, detected, others)
+        doubtful = _doubtful_pairs(pairs, table)
         summary = {
             **manifest.summarise(table),
             "mode": pairs.mode,
+            "shared_layout_pairs": len(doubtful),
+            "doubtful": len({row[name] for row in doubtful for name in ("key", "other_key")}),
             "flat_pictures": classes.count(FLAT),
             "several_frames": classes.count(SEVERAL_FRAMES),
             "zero_codes": int((~codes.any(axis=1)).sum()),
@@ -115,7 +118,7 @@ def remove_duplicates(
             "verdicts_ignored": len(verdicts) - decided.verdicts_used,
         }
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
-        manifest.write(work.result, table, detected, summary, header, images)
+        manifest.write(work.result, table, detected, doubtful, summary, header, images)
         files.write_text(work.result / "exact_only.csv", _exact_only_csv(classes, images))
         work.publish()
     _warn(summary)
@@ -142,7 +145,7 @@ def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Ver
     judged = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label == "mirrored"}
     contents = [images.index.column("sha256").take(rows).to_pylist() for rows in pairs.decoys]
     mirrored = sum(frozenset(pair) in judged for pair in zip(*contents, strict=True))
-    figures = estimate_false_pairs(len(contents[0]) - mirrored, len(pairs.left))
+    figures = estimate_false_pairs(len(contents[0]) - mirrored, len(pairs.left), pairs.layout)
     removals = {
         name.replace("false_discovery_rate", "expected_false_removals"): round(removed * (share or 0.0), 4)
         for name, share in figures.items()
@@ -152,12 +155,28 @@ def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Ver
         "pairs": len(pairs.left),
         "decoys": len(contents[0]),
         "decoys_judged_mirrored": mirrored,
+        **pairs.layout.figures(),
         **figures,
         **removals,
     }
 
 
+def _doubtful_pairs(pairs: PairsTable, table: pa.Table) -> list[dict[str, Any]]:
+    """The doubtful pairs of which both pictures are kept: key, other_key and score of each."""
+    keys, statuses = (table.column(name).to_pylist() for name in ("key", "status"))
+    return [
+        {"key": keys[row["left"]], "other_key": keys[row["right"]], "score": row["score"]}
+        for row in pairs.doubtful.to_pylist()
+        if "removed" not in (statuses[row["left"]], statuses[row["right"]])
+    ]
+
+
 def _warn(summary: dict[str, Any]) -> None:
+    if summary["shared_layout_pairs"]:
+        progress.warn(
+            f"{summary['doubtful']:,} of {summary['pictures']:,} pictures share a layout (a form, a template, a "
+            "background): without it they cannot be told from different pictures, so they are kept; see doubtful.csv"
+        )
     for count, what in (
         ("flat_pictures", "have a single colour"),
         ("several_frames", "have several frames or pages"),

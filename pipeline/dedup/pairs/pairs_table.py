@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData, MissingInput
+from pipeline.dedup.pairs.decoys import LayoutTest
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
 SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.int16()), ("score", pa.float64())])
@@ -38,6 +39,8 @@ class PairsTable:
         detector: digest of the detector that found the pairs.
         left, right: rows, int64 (n,), left < right.
         decoys: left and right rows of the accepted decoys, int64 (m,) each; None if the search used no decoys.
+        doubtful: pairs that agree only in a layout that they share with other pictures, with the schema `SCHEMA`.
+        layout: counts of the pairs with a shared layout.
     """
 
     mode: Mode
@@ -45,6 +48,8 @@ class PairsTable:
     left: Rows
     right: Rows
     decoys: tuple[Rows, Rows] | None
+    doubtful: pa.Table
+    layout: LayoutTest
 
     @property
     def reason(self) -> str:
@@ -67,9 +72,13 @@ def load_pairs(folder: Path, images: ImageSet) -> PairsTable:
         CorruptData: the pairs belong to another image set, have another version, or are not readable.
     """
     description = read_description(folder, images)
-    left, right = _read_rows(folder / "pairs.parquet", len(images))
-    decoys = _read_rows(folder / "decoys.parquet", len(images)) if description["mode"] == "near" else None
-    return PairsTable(description["mode"], description["detector"], left, right, decoys)
+    left, right = _rows_of(_read(folder / "pairs.parquet", len(images)))
+    decoys, doubtful, layout = None, SCHEMA.empty_table(), LayoutTest()
+    if description["mode"] == "near":
+        decoys = _rows_of(_read(folder / "decoys.parquet", len(images)))
+        doubtful = _read(folder / "doubtful.parquet", len(images))
+        layout = LayoutTest(*(description[name] for name in LayoutTest().figures()))
+    return PairsTable(description["mode"], description["detector"], left, right, decoys, doubtful, layout)
 
 
 def read_description(folder: Path, images: ImageSet) -> dict[str, Any]:
@@ -94,12 +103,17 @@ def read_description(folder: Path, images: ImageSet) -> dict[str, Any]:
     return dict(description)
 
 
-def _read_rows(path: Path, count: int) -> tuple[Rows, Rows]:
+def _rows_of(table: pa.Table) -> tuple[Rows, Rows]:
+    left, right = (np.asarray(table.column(name), np.int64) for name in ("left", "right"))
+    return left, right
+
+
+def _read(path: Path, count: int) -> pa.Table:
     again = "run find-pairs again"
     table = files.read_table(path, f"--pairs {path}", again)
     if not table.schema.equals(SCHEMA):
         raise CorruptData(f"--pairs {path}: other columns than expected; {again}")
-    left, right = (np.asarray(table.column(name), np.int64) for name in ("left", "right"))
+    left, right = _rows_of(table)
     if len(left) and not (left.min() >= 0 and (left < right).all() and right.max() < count):
         raise CorruptData(f"--pairs {path}: rows that are not in the image set; {again}")
-    return left, right
+    return table

@@ -38,10 +38,10 @@ _BAND_EDGES = (0.5, 2.5, 4.5, 7.5, 11.5, 16.5, 23.5)
 _NOISE_VARIANCES = np.array([4.0, 16.0, 64.0, 144.0])
 """Variances that copying may add to a coefficient, in squared levels, for JPEGs of high to low quality."""
 
-_MAX_CORRELATIONS = np.array([0.998, 0.995, 0.98, 0.92, 0.8, 0.6])
+MAX_CORRELATIONS = np.array([0.998, 0.995, 0.98, 0.92, 0.8, 0.6])
 """Upper limit of the correlation expected of copies, by band; below 1, because copies are scaled and compressed."""
 
-_BANDS = len(_MAX_CORRELATIONS)
+_BANDS = len(MAX_CORRELATIONS)
 _FILE = Path(__file__).with_suffix(".json")
 
 FEATURES = (
@@ -56,8 +56,8 @@ FEATURES = (
 )
 
 
-_ROWS = dct_rows(32, _FREQUENCIES)
-_BAND, _PAIRS = frequency_bands(_BAND_EDGES, _FREQUENCIES)
+ROWS = dct_rows(32, _FREQUENCIES)
+BAND_OF, BAND_SIZES = frequency_bands(_BAND_EDGES, _FREQUENCIES)
 
 
 def digest() -> str:
@@ -102,7 +102,7 @@ def measure(left: Images, right: Images) -> Floats:
     bare = alignments.bare[:, None, None, None]
     pictures = np.where(bare, bare_left, left), np.where(bare, bare_right, right)
     out = np.empty((len(left), len(FEATURES)))
-    _measure_all(*pictures, alignments.affine, alignments.correlation, _ROWS, _BAND, out)
+    _measure_all(*pictures, alignments.affine, alignments.correlation, ROWS, BAND_OF, out)
     return out
 
 
@@ -162,7 +162,7 @@ def detail(pictures: Images) -> Floats:
 @entry_point("(uint8[:,:,:,::1], float64[::1])")
 def _detail_all(pictures: Images, out: Floats) -> None:
     for i in range(len(pictures)):
-        fine = _fine_detail(luma_of(pictures[i]))
+        fine = fine_detail(luma_of(pictures[i]))
         total = 0.0
         for y in range(3, 29):
             for x in range(3, 29):
@@ -171,7 +171,7 @@ def _detail_all(pictures: Images, out: Floats) -> None:
 
 
 @compiled
-def _fine_detail(plane: Plane) -> Plane:
+def fine_detail(plane: Plane) -> Plane:
     """Return a plane minus the plane smoothed three times."""
     coarse = plane
     for _ in range(3):
@@ -258,7 +258,7 @@ def _measure(
     band_of: npt.NDArray[np.int64],
     out: Floats,
 ) -> None:
-    planes, inside = _warp_to_ycbcr(left, right, affine)
+    planes, inside = warp_to_ycbcr(left, right, affine)
     overlap = 0.0
     for y in range(32):
         for x in range(32):
@@ -279,7 +279,7 @@ def _measure(
             scale = np.sqrt(energies[0, channel, band] * energies[1, channel, band])
             correlations[channel, band] = correlations[channel, band] / scale if scale > 0 else 0.0
             for side in range(2):
-                energies[side, channel, band] /= max(overlap, 1e-3) * _PAIRS[band]
+                energies[side, channel, band] /= max(overlap, 1e-3) * BAND_SIZES[band]
     for band in range(6):
         least = min(energies[0, 0, band], energies[1, 0, band])
         out[band] = fisher_z(correlations[0, band], 0.9995)
@@ -293,9 +293,9 @@ def _measure(
                 ratio = copy_evidence(
                     correlations[channel, band],
                     least,
-                    _PAIRS[band] * overlap,
+                    BAND_SIZES[band] * overlap,
                     _NOISE_VARIANCES[n],
-                    _MAX_CORRELATIONS[band],
+                    MAX_CORRELATIONS[band],
                 )
                 if channel == 0:
                     light += ratio
@@ -314,7 +314,7 @@ def _measure(
 
 
 @compiled
-def _warp_to_ycbcr(left: Images, right: Images, affine: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def warp_to_ycbcr(left: Images, right: Images, affine: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Warp `left` onto `right` and convert both to luma and colour differences (ITU-R BT.601).
 
     Returns:
@@ -350,7 +350,7 @@ def _compare_cells(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> tuple[f
         0 without detail; a picture with detail in only one place, such as an aeroplane in the sky, is hard to
         recognise. Second, the mean correlation within the cells, weighted by their contrast.
     """
-    fine_a, fine_b = _fine_detail(a), _fine_detail(b)
+    fine_a, fine_b = fine_detail(a), fine_detail(b)
     total = squares = weighed = agreed = 0.0
     for cell in range(64):
         n = 0

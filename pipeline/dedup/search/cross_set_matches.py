@@ -3,7 +3,8 @@
 matches.parquet   left (row of the set), right (row of the other set), hamming, score (null for equal pictures), reason,
                   key and SHA-256 of the other picture; ordered by left, right
 matches.csv       the same, for people to read: key, other_key, both SHA-256, reason, hamming, score
-misses.parquet, decoys.parquet    as in `find_pairs`; left is a row of the set, right a row of the other set
+misses.parquet, doubtful.parquet, decoys.parquet
+                  as in `find_pairs`; left is a row of the set, right a row of the other set
 matches.json      parameters, counts, and the number of false matches estimated from the decoys
 """
 
@@ -69,12 +70,13 @@ def find_matches(
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
         digests = [one.index.column("source_digest").to_pylist() for one in (images, other)]
         figures: dict[str, Any] = {}
-        misses = decoys = SCHEMA.empty_table()
+        misses = doubtful = decoys = SCHEMA.empty_table()
         best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
         if parameters.mode == "near":
             search = PairSearch(images, other, encoder_file, parameters, workers)
             tables = search.run()
-            figures, misses, decoys = search.summarise(tables), tables["misses"], tables["decoys"]
+            figures = search.summarise(tables)
+            misses, doubtful, decoys = (tables[name] for name in ("misses", "doubtful", "decoys"))
             squares = [one.squares.tolist() for one in search.classes]
             rows_by_square = [_rows_by(side) for side in squares]
             for row in tables["pairs"].to_pylist():
@@ -105,7 +107,7 @@ def find_matches(
             "other_matched": len(np.unique(rights)),
         }
         pq.write_table(table, work.result / "matches.parquet", compression="zstd")
-        for title, part in (("misses", misses), ("decoys", decoys)):
+        for title, part in (("misses", misses), ("doubtful", doubtful), ("decoys", decoys)):
             pq.write_table(part, work.result / f"{title}.parquet", compression="zstd")
         files.write_text(work.result / "matches.csv", _csv(table, images.keys, contents[0]))
         files.write_json(work.result / "matches.json", summary)

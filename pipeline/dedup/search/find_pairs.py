@@ -4,6 +4,7 @@ classes.parquet  one row for each picture: ids of equal source bytes, source pix
                  `classes_table`
 pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right
 misses.parquet   near misses: pairs whose score is less than `near_miss_margin` below the threshold; same columns
+doubtful.parquet  pairs that agree only in a layout that they share with other pictures; same columns
 decoys.parquet   accepted pairs in which the left picture was mirrored; same columns
 pairs.json       parameters, counts, and the number of false pairs estimated from the decoys
 """
@@ -20,6 +21,7 @@ from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.dedup.index.exact_match import find_classes, with_codes
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
+from pipeline.dedup.search import shared_layout
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
 from pipeline.imageset.format.image_set import ImageSet
 
@@ -73,7 +75,7 @@ def find_pairs(
         if work is None:
             return dict(files.read_json(to / "pairs.json"))
         empty = SCHEMA.empty_table()
-        tables = {"pairs": empty, "misses": empty, "decoys": empty}
+        tables = {"pairs": empty, "misses": empty, "doubtful": empty, "decoys": empty}
         summary: dict[str, Any] = {**made_from, "pictures": len(images), "pairs": 0}
         if parameters.mode == "near":
             search = PairSearch(images, None, encoder_file, parameters, workers)
@@ -103,6 +105,7 @@ def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
         else:
             decides["closer"] = pair_scorer_highres.digest()
         decides |= {"parameters": parameters.model_dump(exclude=excluded), "comparer": pair_scorer.digest()}
+        decides["shared_layout"] = shared_layout.VERSION
     return files.digest(decides)
 
 
@@ -111,7 +114,10 @@ def summary_sentence(description: dict[str, Any]) -> str:
     if description["mode"] == "exact":
         return "mode exact: copies are pictures with equal codes, no search needed"
     high = description["expected_false_high"]
-    return (
+    said = (
         f"{description['pairs']:,} pairs of copies among {description['pictures']:,} pictures; expected false "
-        f"pairs (from decoys): {description['decoys']:,} (at most {high:,.1f} with 95 % confidence)"
+        f"pairs (from decoys): {description['expected_false']:,.1f} (at most {high:,.1f} with 95 % confidence)"
     )
+    if description["doubtful_pairs"]:
+        said += f"; {description['doubtful_pairs']:,} doubtful pairs with a shared layout"
+    return said

@@ -1,5 +1,7 @@
 """The search for copies: codes select candidate pairs, a score of the pixels accepts them, decoys estimate errors.
 
+Accepted pairs that agree only in a layout that they share with other pictures are doubtful (`shared_layout`).
+
 A decoy is a pair whose left picture was mirrored. Mirroring does not change how often the codes and pixels of two
 unrelated pictures agree. But a decoy is not a pair of copies, unless one picture is a mirrored copy of the other. Each
 pair of pictures is searched once as a pair and once as a decoy, so the number of accepted decoys estimates the number
@@ -30,13 +32,17 @@ from pipeline.dedup.index.views import VIEWS, encode_views
 from pipeline.dedup.pairs.classes_table import EXACT_ONLY, NO_DETAIL, SEVERAL_FRAMES
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
-from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
+from pipeline.dedup.scoring import common_part, pair_scorer, pair_scorer_highres
+from pipeline.dedup.search.shared_layout import Compared, Examined, examine
+from pipeline.dedup.search.turns import Turn, turned
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.prepare.resize import area_average
 
 _LSUN_BEDROOMS = 3_033_042
 _ENCODE_BLOCK = 2048
 _COMPARE_BLOCK = 1024
+_KINDS = ("pairs", "doubtful", "misses")
+"""Tables of listed pairs. A pair that is found with several turns is in the first of them that applies."""
 
 
 class PairSearchConfig(params.Section):
@@ -76,7 +82,10 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
 def compile_ahead(parameters: PairSearchConfig) -> None:
     """Compile the functions that a search calls; see `jit.compile_ahead`."""
     highres = [pair_scorer_highres.score] if parameters.compare_side > SIDE else []
-    jit.compile_ahead(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, *highres)
+    jit.compile_ahead(
+        *(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, common_part.agree_without),
+        *highres,
+    )
 
 
 class PairSearch:
@@ -94,6 +103,7 @@ class PairSearch:
         rows: the rows that are searched, int64, increasing: one of each class of equal squares, except pictures that
             are compared by their bytes and source pixels only.
         candidates: number of candidate pairs and decoys, after `run`.
+        examined: which accepted pairs and decoys share a layout, after `run`.
 
     Raises:
         BadParameters: the encoder has another kind of input, or pictures are smaller than `compare_side`.
@@ -121,9 +131,10 @@ class PairSearch:
             np.flatnonzero((one.squares == np.arange(len(one.squares))) & one.searched) for one in self.classes
         ]
         self.candidates = {"pairs": 0, "decoys": 0}
+        self.examined = Examined([], [], 0, 0)
 
     def run(self) -> dict[str, pa.Table]:
-        """Search, and return the tables `pairs`, `misses` and `decoys`."""
+        """Search, and return the tables `pairs`, `misses`, `decoys` and `doubtful`."""
         compile_ahead(self.parameters)
         # If mirrored copies count as copies, decoys are turned upside down instead.
         decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
@@ -131,19 +142,24 @@ class PairSearch:
         wanted: list[tuple[int, Turn]] = [(0, turn) for turn in (*turns, decoy)]
         left = self._encode(wanted if self.within else [*wanted, (1, "unchanged")])
         right = left[0 if self.within else -1]
-        *found, decoys = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
-        pairs = pa.concat_tables(found).sort_by(
-            [("left", "ascending"), ("right", "ascending"), ("score", "descending")]
-        )
-        pairs = _first_of_each(pairs)
-        passed = pc.greater_equal(pairs.column("score"), self.parameters.score)
-        return {
-            "pairs": pairs.filter(passed),
-            "misses": pairs.filter(pc.invert(passed)),
-            "decoys": decoys.filter(pc.greater_equal(decoys.column("score"), self.parameters.score)),
-        }
+        compared = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
+        whole = [left[0][0]] if self.within else [left[0][0], right[0]]
+        self.examined = examine(self.sets, self.rows, whole, compared, self.parameters.score, workers=self.workers)
+        *found, decoys = map(self._listed, compared, self.examined.doubtful)
+        order = [("left", "ascending"), ("right", "ascending"), ("kind", "ascending"), ("score", "descending")]
+        pairs = _first_of_each(pa.concat_tables(found).sort_by(order))
+        tables = {name: _of_kind(pairs, kind) for kind, name in enumerate(_KINDS)}
+        return tables | {"decoys": _of_kind(decoys, 0)}
 
-    def _encode(self, wanted: Sequence[tuple[int, "Turn"]]) -> list[Codes]:
+    def _listed(self, compared: Compared, doubtful: npt.NDArray[np.bool_]) -> pa.Table:
+        """Accepted pairs and near misses of one turn: the columns of `SCHEMA`, and the number of the kind."""
+        least, margin = self.parameters.score, self.parameters.near_miss_margin
+        listed = compared.score >= least - margin
+        columns = [getattr(compared, name)[listed] for name in SCHEMA.names]
+        kinds = np.where(compared.score < least, 2, doubtful)[listed]
+        return pa.table(columns, schema=SCHEMA).append_column("kind", pa.array(kinds, pa.int64()))
+
+    def _encode(self, wanted: Sequence[tuple[int, Turn]]) -> list[Codes]:
         """Codes of all views, for each pair (number of the set, turn) in `wanted`."""
         parts, places = [], []
         for number, (side, turn) in enumerate(wanted):
@@ -160,8 +176,8 @@ class PairSearch:
                 advance(part.shape[1])
         return codes
 
-    def _compare(self, lefts: Sequence[tuple["Turn", Codes]], right: Codes) -> list[pa.Table]:
-        """Accepted pairs and near misses, one table per turn of the left pictures; the last table has the decoys."""
+    def _compare(self, lefts: Sequence[tuple[Turn, Codes]], right: Codes) -> list[Compared]:
+        """Candidate pairs and their scores, for each turn of the left pictures; the last one has the decoys."""
         side = self.parameters.compare_side
         detailed = [
             pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(one), side)
@@ -192,24 +208,21 @@ class PairSearch:
                 scores.append(part)
                 advance(len(part))
         ends = np.cumsum([len(hamming) for _, hamming in candidates])
-        tables = []
         split = np.split(np.concatenate(scores), ends[:-1])
-        for (turn, _), (rows, hamming), score in zip(lefts, candidates, split, strict=True):
-            least = self.parameters.score - self.parameters.near_miss_margin
-            score = self._compare_wholes(turn, rows, score, least)
-            listed = score >= least
-            tables.append(pa.table([rows[0][listed], rows[1][listed], hamming[listed], score[listed]], schema=SCHEMA))
-        return tables
+        return [
+            Compared(turn, *rows, hamming, self._compare_wholes(turn, rows, score))
+            for (turn, _), (rows, hamming), score in zip(lefts, candidates, split, strict=True)
+        ]
 
     def _compare_wholes(
-        self, turn: "Turn", rows: tuple[Rows, Rows], scores: npt.NDArray[np.float64], least: float
+        self, turn: Turn, rows: tuple[Rows, Rows], scores: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """Lower the scores of pairs of long pictures whose squares agree, but not their whole pictures.
 
         A stored square shows at most half of such a picture, so different pictures may have equal squares. Both
         pictures are then compared as a whole. A long picture and one that is not long are not copies.
         """
-        likely = np.flatnonzero(scores >= least)
+        likely = np.flatnonzero(scores >= self.parameters.score - self.parameters.near_miss_margin)
         (left_at, left), (right_at, right) = (
             one.overviews(side[likely]) for one, side in zip(self.sets, rows, strict=True)
         )
@@ -224,6 +237,7 @@ class PairSearch:
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
         """Counts, and the number of false pairs estimated from the decoys."""
         pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
+        layout = self.examined.layout_test()
         count = len(self.rows[0])
         compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])
         bedrooms = _LSUN_BEDROOMS * (_LSUN_BEDROOMS - 1) // 2
@@ -234,8 +248,10 @@ class PairSearch:
             "decoy_candidates": self.candidates["decoys"],
             "pairs": pairs,
             "near_misses": len(tables["misses"]),
+            "doubtful_pairs": len(tables["doubtful"]),
             "decoys": decoys,
-            **estimate_false_pairs(decoys, pairs),
+            **layout.figures(),
+            **estimate_false_pairs(decoys, pairs, layout),
             "false_match_rate": decoys / compared if compared else None,
             "expected_false_at_3033042": round(decoys * bedrooms / compared, 1) if compared else None,
         }
@@ -245,22 +261,16 @@ def _has_detail(small: Images) -> npt.NDArray[np.bool_]:
     return pair_scorer.detail(small) >= pair_scorer.MIN_DETAIL
 
 
+def _of_kind(pairs: pa.Table, kind: int) -> pa.Table:
+    return pairs.filter(pc.equal(pairs.column("kind"), kind)).select(SCHEMA.names).combine_chunks()
+
+
 def _first_of_each(pairs: pa.Table) -> pa.Table:
     """Keep the first of adjacent rows with equal left and right."""
     left, right = (np.asarray(pairs.column(name)) for name in ("left", "right"))
     new = np.ones(len(pairs), bool)
     new[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
     return pairs.filter(pa.array(new)).combine_chunks()
-
-
-Turn = Literal["unchanged", "mirrored", "upside down"]
-
-
-def turned(images: Images, turn: Turn) -> Images:
-    """Pictures uint8 (n, H, W, 3), unchanged, mirrored or upside down; a view of the same memory."""
-    if turn == "mirrored":
-        return images[:, :, ::-1]
-    return images[:, ::-1] if turn == "upside down" else images
 
 
 def _encode_rows(encoder_file: Path, part: tuple[Path, Turn, Rows]) -> Codes:

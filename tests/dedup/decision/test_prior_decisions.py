@@ -33,7 +33,7 @@ def result(make_imageset: Make, tmp_path: Path) -> Path:
     table = manifest.build(images, np.zeros((3, 16), np.uint8), removals, removals, others)
     header = {"schema_version": manifest.SCHEMA_VERSION, "mode": "near", "images": images.digest}
     (tmp_path / "dedup").mkdir()
-    manifest.write(tmp_path / "dedup", table, removals, manifest.summarise(table), header, images)
+    manifest.write(tmp_path / "dedup", table, removals, [], manifest.summarise(table), header, images)
     return tmp_path / "dedup"
 
 

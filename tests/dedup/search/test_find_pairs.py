@@ -23,33 +23,9 @@ from pipeline.dedup.recall import recall_eval
 from pipeline.dedup.scoring import pair_scorer_highres
 from pipeline.dedup.search import find_pairs, pair_search
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
+from tests.dedup.search.conftest import NEAR
 
 Scenes = Callable[[int, int], Images]
-NEAR = pair_search.PairSearchConfig(
-    mode="near", radius=15, score=3.0, near_miss_margin=3.0, mirrored=False, compare_side=32, max_candidates=100_000
-)
-
-
-@pytest.fixture
-def find(tmp_path: Path, make_set: Callable[..., Path]) -> Callable[..., Any]:
-    """A function that makes and hashes a set and searches for pairs; returns summary and rows."""
-    coarse = np.random.default_rng(5).normal(size=(BITS, 3, 8, 8)) * np.array([1, 0.3, 0.3])[:, None, None]
-    weight = coarse.repeat(4, axis=2).repeat(4, axis=3).reshape(BITS, INPUTS).astype(np.float32)
-    (tmp_path / "encoder").mkdir()
-    encoder = quantise(weight, np.zeros(BITS, np.float32), "normalised")
-    save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
-
-    def run(
-        images: Images, parameters: pair_search.PairSearchConfig = NEAR, workers: int = 1, to: str = "pairs"
-    ) -> Any:
-        if not (tmp_path / "set").exists():
-            hash_images(make_set(images), tmp_path / "encoder", tmp_path / "codes")
-        folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "encoder")
-        summary = find_pairs.find_pairs(*folders, parameters, workers=workers, to=tmp_path / to)
-        rows = pq.read_table(tmp_path / to / "pairs.parquet")
-        return summary, list(zip(rows["left"].to_pylist(), rows["right"].to_pylist(), strict=True))
-
-    return run
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder import codes as codes_module
 from pipeline.dedup.index.exact_match import find_classes
 from pipeline.dedup.pairs import pairs_table
+from pipeline.dedup.pairs.decoys import LayoutTest
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, ImageSet
@@ -68,12 +69,13 @@ def make_result(
     tables = {
         "pairs": _pairs(leaders, leaders + numbers, 2 * numbers, -numbers),
         "misses": _pairs(np.arange(0, count - size, size)[:120], np.arange(size, count, size)[:120], 9, -8.5),
+        "doubtful": pairs_table.SCHEMA.empty_table(),
         "decoys": _pairs(np.array([0, size]), np.array([2 * size, 2 * size]), 7, -0.5),
     }
     tables["classes"] = find_classes(read, None, workers=1).table()
     about: dict[str, Any] = {"schema_version": pairs_table.SCHEMA_VERSION, "mode": "near", "images": digest}
     (steps / "pairs").mkdir()
-    pairs_table.write_tables(steps / "pairs", tables, {**about, "detector": "d" * 64})
+    pairs_table.write_tables(steps / "pairs", tables, {**about, **LayoutTest().figures(), "detector": "d" * 64})
     write_verdicts(folder / "verdicts.csv", [])
     remove_again(folder)
     return folder
