@@ -24,6 +24,7 @@ COMMANDS = {
     "train-autoencoder": "Train the denoising autoencoder (3072-128-3072) that computes the codes.",
     "hash-images": "Compute the 128-bit code of every picture.",
     "find-pairs": "Find the pairs of copies in an image set.",
+    "compare-sources": "Compare the sources of duplicates: which picture of a group is the original.",
     "remove-duplicates": "Decide which pictures are kept: one of each group of duplicates.",
     "probe-duplicates": "Measure the recall of the search on copies that are made on purpose.",
     "audit-duplicates": "Make a gallery of the removed pictures and estimate the rate of false removals.",

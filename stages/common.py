@@ -70,6 +70,14 @@ DrawnOption = Annotated[
     ),
 ]
 ImagesOption = Annotated[Path, typer.Option("--images", help="Folder of the image set.")]
+PreferOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prefer",
+        metavar="GLOB",
+        help="Of a group, keep a picture whose key matches this pattern, such as 'camera/*'; repeat for several.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

@@ -8,6 +8,7 @@ import typer
 from stages.common import (
     JsonOption,
     ParamsOption,
+    PreferOption,
     QuietOption,
     SeedOption,
     ToOption,
@@ -35,9 +36,11 @@ def dedup(
     keep: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which picture of a group is kept: first, largest or sharpest; repeat the option to break ties."
+            help="Which picture of a group is kept: original (most likely the source of the others), first, largest "
+            "or sharpest; repeat the option to break ties."
         ),
     ] = None,
+    prefer: PreferOption = None,
     radius: Annotated[
         int | None, typer.Option(min=0, max=15, help="Compare pictures whose codes differ in at most this many bits.")
     ] = None,
@@ -119,6 +122,7 @@ def dedup(
             to,
             mode=mode,
             keep=keep,
+            prefer=prefer or [],
             radius=radius,
             score=score,
             mirrored=mirrored,

@@ -43,7 +43,7 @@ def find_pairs(
         summary = find_pairs.find_pairs(
             images, codes, encoder, section, workers=workers or engine.default_workers(), to=to
         )
-        report(summary, f"{find_pairs.summary_sentence(summary)}; next: dcgan remove-duplicates")
+        report(summary, f"{find_pairs.summary_sentence(summary)}; next: dcgan compare-sources")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from stages.common import (
     ImagesOption,
     JsonOption,
     ParamsOption,
+    PreferOption,
     QuietOption,
     SetOption,
     ToOption,
@@ -28,6 +29,10 @@ def remove_duplicates(
     pairs: Annotated[Path, typer.Option(help="Result folder of find-pairs.")],
     verdicts: Annotated[Path, typer.Option(help="CSV file of people's verdicts.")],
     to: ToOption,
+    originals: Annotated[
+        Path | None, typer.Option(help="Result folder of compare-sources (needed if the profile has keep: original).")
+    ] = None,
+    prefer: PreferOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -38,7 +43,9 @@ def remove_duplicates(
         from pipeline.dedup.decision import removal
 
         section = load_section(parameters, f"dedup.{name}.remove", removal.RemovalConfig)
-        summary = removal.remove_duplicates(images, codes, pairs, verdicts, section, to)
+        summary = removal.remove_duplicates(
+            images, codes, pairs, verdicts, section, to, originals=originals, prefer=prefer or []
+        )
         report(
             summary,
             f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} removed in "

@@ -61,9 +61,20 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         with resumable_steps(new):
             part = prepare(source, options.squares, new, name, workers)
             added = append(images, part, new / "images")
-            raw, prior_result = steps / "raw-images", steps / "dedup"
+            beside = source.resolve().parent
+            earlier = [
+                steps / name for name in ("raw-images", *(f"raw-added-{part}" for part in range(1, len(before.parts))))
+            ]
+            locations = [(raw, beside) for raw in (*earlier, new / f"raw-{name}")]
             summary = decide(
-                new / "images", encoder, raw, options, workers=workers, to=to, steps=new, prior_result=prior_result
+                new / "images",
+                encoder,
+                locations,
+                options,
+                workers=workers,
+                to=to,
+                steps=new,
+                prior_result=steps / "dedup",
             )
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
@@ -101,8 +112,8 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
         )
     earlier = files.read_json(steps / "pairs" / "pairs.json")
     mode = "given" if options.given else options.pairs.mode
-    now: dict[str, Any] = {"mode": mode, "keep": options.remove.keep}
-    then = {"mode": earlier["mode"], **manifest.read_any(steps / "dedup")[1]["parameters"]}
+    now: dict[str, Any] = {"mode": mode, "keep": options.remove.keep, "prefer": list(options.prefer)}
+    then = {"mode": earlier["mode"], "prefer": [], **manifest.read_any(steps / "dedup")[1]["parameters"]}
     if mode == "near":
         now |= options.pairs.model_dump(exclude=_NOT_COMPARED)
         then |= {"compare_side": SIDE, **earlier["parameters"]}  # older results have no compare_side

@@ -5,7 +5,7 @@ continues after the last finished step. The files that people read are hard link
 if the file system has no hard links.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import hash_images
+from pipeline.dedup.originals.compare_sources import Location, compare_sources
 from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.dedup.search.find_pairs import find_pairs
@@ -41,13 +42,14 @@ PLACE = "place.json"
 
 SHOWN = {
     "dedup": (
-        *("manifest.parquet", "removed.csv", "doubtful.csv", "exact_only.csv"),
+        *("manifest.parquet", "removed.csv", "doubtful.csv", "better_copies.csv", "exact_only.csv"),
         *("kept.txt", "kept.npy", "summary.json"),
     ),
     "gallery": ("gallery.html",),
     "matches": ("matches.csv",),
 }
-"""Step -> files of the step that are linked in the folder of the result. `matches` exists only with another source."""
+"""Step -> files of the step that are linked in the folder of the result, if they exist: `matches` only with another
+source, `better_copies.csv` only after `--append`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Options:
         given: pairs or embeddings that replace the search; None to search.
         against: another source to compare with, or None.
         drop_matches: whether pictures that occur in the other source are removed.
+        prefer: patterns of the keys of pictures that are kept before others; see `remove_duplicates`.
         verdicts: CSV file of people's verdicts; None for `verdicts.csv` in the folder of the result.
         seed: root seed.
     """
@@ -76,6 +79,7 @@ class Options:
     given: ExternalPairs | None = None
     against: Path | None = None
     drop_matches: bool = False
+    prefer: tuple[str, ...] = ()
     verdicts: Path | None = None
     seed: int = 1
 
@@ -160,7 +164,8 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     with resumable_steps(steps):
         images = prepare(source, options.squares, steps, "images", workers)
         encoder = options.encoder or _learn(images, options, steps / "encoder")
-        summary = decide(images, encoder, steps / "raw-images", options, workers=workers, to=to, steps=steps)
+        raw = steps / "raw-images", source.resolve().parent
+        summary = decide(images, encoder, [raw], options, workers=workers, to=to, steps=steps)
     show(steps, to, options)
     return summary
 
@@ -186,7 +191,7 @@ def check_paths(source: Path, options: Options) -> None:
 def decide(
     images: Path,
     encoder: Path,
-    raw: Path,
+    locations: Sequence[Location],
     options: Options,
     *,
     workers: int,
@@ -199,7 +204,7 @@ def decide(
     Args:
         images: folder of the image set.
         encoder: folder of the trained autoencoder.
-        raw: raw folder of the image set.
+        locations: raw folder of each part of the image set, with the folder that holds its archive.
         options: parameters and further options.
         workers: number of processes.
         to: folder of the result, which contains the verdicts.
@@ -224,13 +229,26 @@ def decide(
         other = prepare(options.against, options.squares, steps, "other", workers)
         found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
         matches = steps / "matches" if options.drop_matches else None
+    originals = None
+    if "original" in options.remove.keep:
+        originals = steps / "originals"
+        read = [(raw, archives) for raw, archives in locations if not (raw / PLACE).is_file()]
+        compare_sources(images, steps / "pairs", read, workers=workers, to=originals)
     folders = (images, steps / "codes", steps / "pairs", verdicts)
-    summary = remove_duplicates(*folders, options.remove, steps / "dedup", matches=matches, prior_result=prior_result)
+    summary = remove_duplicates(
+        *folders,
+        options.remove,
+        steps / "dedup",
+        originals=originals,
+        prefer=options.prefer,
+        matches=matches,
+        prior_result=prior_result,
+    )
     audit_duplicates(
         images,
         steps / "codes",
         steps / "dedup",
-        raw,
+        locations[0][0],
         options.audit,
         name=to.name,
         to=steps / "gallery",
@@ -336,7 +354,7 @@ def show(steps: Path, to: Path, options: Options) -> None:
     """Link the files that people read from the steps to the folder of the result."""
     for folder, names in SHOWN.items():
         for name in names:
-            if folder != "matches" or options.against:
+            if (folder != "matches" or options.against) and (steps / folder / name).is_file():
                 with files.atomic_path(to / name) as link:  # the manifest must never be missing: `--append` needs it
                     files.link_or_copy(steps / folder / name, link)
             else:

@@ -75,6 +75,7 @@ def find_duplicates(
     *,
     mode: Literal["near", "exact"] | None = None,
     keep: Sequence[str] | None = None,
+    prefer: Sequence[str] = (),
     radius: int | None = None,
     score: float | None = None,
     mirrored: bool = False,
@@ -101,8 +102,9 @@ def find_duplicates(
         source: a folder, zip, tar, tar of tars, LMDB or parquet file of pictures, or an image set.
         to: a new folder for the result, or the folder of an earlier result.
         mode: criterion for copies. `near`: similar codes and matching pixels; `exact`: equal codes, as in the paper.
-        keep: rules for which picture of a group is kept: `first`, `largest`, `sharpest`; each rule decides ties of
-            the rules before it.
+        keep: rules for which picture of a group is kept: `original`, `first`, `largest`, `sharpest`; each rule decides
+            ties of the rules before it.
+        prefer: patterns of keys, such as `camera/*`; of a group, a picture whose key matches one is kept.
         radius: maximum number of bits, 0 to 15, in which the codes of compared pictures differ.
         score: minimum score of a pair of copies, in log odds.
         mirrored: whether mirrored copies count as duplicates too.
@@ -145,6 +147,7 @@ def find_duplicates(
         encoder=_path(encoder),
         against=_path(against),
         drop_matches=drop_matches,
+        prefer=tuple(prefer),
         verdicts=_path(verdicts),
         seed=seed,
     )

@@ -105,6 +105,8 @@ def test_added_pictures_go_for_those_that_stay(results: dict[str, dict[str, Any]
         "1 pictures are left out because the set has another picture with the same key: 'a/04.png'"
         in (results["new"]["said"])
     )
+    with (results["new"]["to"] / "better_copies.csv").open(newline="") as file:
+        assert [(row["key"], row["kept_key"]) for row in csv.DictReader(file)] == []
     images = ImageSet(results["newer"]["to"] / "steps" / "images")
     assert images.parts == [25, 9, 3]
     assert images.counts == {"sources": 39, "pictures": 37, "bad": 0, "filtered": 2}
@@ -240,7 +242,7 @@ def test_without_append_it_starts_over_and_says_so(
             "side is 32, but the earlier result was made with 64; give the same options as for the earlier result",
         ),
         (["--radius", "3"], "radius is 3, but the earlier result was made with"),
-        (["--keep", "first"], "keep is ['first'], but the earlier result was made with ['largest', 'sharpest']"),
+        (["--keep", "first"], "keep is ['first'], but the earlier result was made with ['original']"),
         (["--encoder", "{tmp}"], "the earlier result was made with a different encoder"),
         (["--embeddings", "{tmp}"], "--append, --embeddings: after pictures are added, rows are not in key order"),
     ],

@@ -47,7 +47,7 @@ def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> 
     """Each command reports its result and the next command."""
     encoder = ["--encoder", tmp_path / "encoder", "--to", tmp_path / "pairs"]
     paired = run_stage("find_pairs", *options(tmp_path, images), *encoder)
-    assert paired.returncode == 0 and "no search needed; next: dcgan remove-duplicates" in paired.stderr
+    assert paired.returncode == 0 and "no search needed; next: dcgan compare-sources" in paired.stderr
     verdicts = ["--pairs", tmp_path / "pairs", "--verdicts", tmp_path / "verdicts.csv"]
     removed = run_stage(
         "remove_duplicates", *options(tmp_path, images), *verdicts, "--to", tmp_path / "dedup", "--json"

@@ -1,44 +1,110 @@
 """The keep policy: the picture of a group that comes first in the rank order is kept."""
 
+import fnmatch
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.errors import MissingInput
 from pipeline.core.jit import entry_point
 from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.pairs.originals_table import Originals
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
-KeepRule = Literal["first", "largest", "sharpest"]
+KeepRule = Literal["original", "first", "largest", "sharpest"]
+
+PREFERRED = "preferred"
+"""What `better_by` gives for a picture that ranks first because of `prefer`."""
 
 _BLOCK = 4096
 
 
-def rank(images: ImageSet, keep: Sequence[KeepRule]) -> Rows:
+def rank(
+    images: ImageSet, keep: Sequence[KeepRule], originals: Originals | None = None, prefer: Sequence[str] = ()
+) -> Rows:
     """Compute the position of each picture in the rank order.
 
     Args:
         images: the image set.
         keep: rules. Each rule decides between pictures that are equal under all rules before it. The row number
             decides last; within a part of the set, rows are in the order of keys.
+        originals: result of `compare-sources`; needed for the rule `original`.
+        prefer: patterns as of a shell, such as `camera/*`; pictures whose key matches one rank before all others.
 
     Returns:
         int64 (n,), a permutation of 0..n-1; 0 is the first.
+
+    Raises:
+        MissingInput: the rule `original` is used without `originals`.
     """
-    order = np.lexsort([-_rule_values(images, rule) for rule in reversed(keep)])
+    values = [value for _, value in _values(images, keep, originals, prefer)]
+    order = np.lexsort([-value for value in reversed(values)])
     ranks = np.empty(len(images), np.int64)
     ranks[order] = np.arange(len(images))  # the sort is stable
     return ranks
 
 
-def _rule_values(images: ImageSet, rule: KeepRule) -> npt.NDArray[np.int64]:
-    if rule == "largest":
-        width, height = (np.asarray(images.index.column(f"source_{side}"), np.int64) for side in ("width", "height"))
-        return width * height
-    if rule == "sharpest":
-        return np.concatenate([sharpness(block) for _, block in images.blocks(_BLOCK)])
-    return np.zeros(len(images), np.int64)
+def better_by(
+    images: ImageSet,
+    keep: Sequence[KeepRule],
+    originals: Originals | None,
+    prefer: Sequence[str],
+    rows: Rows,
+    others: Rows,
+) -> list[str | None]:
+    """The rule by which each picture ranks before another one, or None if it does not.
+
+    Args:
+        images, keep, originals, prefer: as for `rank`.
+        rows, others: int64 (n,), the pictures and those that they are compared with.
+
+    Returns:
+        `PREFERRED`, a rule, or for `original` the reason for which the picture is preferred to the other one.
+    """
+    found: list[str | None] = [None] * len(rows)
+    undecided = np.ones(len(rows), bool)
+    for rule, values in _values(images, keep, originals, prefer):
+        difference = values[rows] - values[others]
+        for n in np.flatnonzero(undecided & (difference > 0)).tolist():
+            found[n] = rule
+        undecided &= difference == 0
+    reasons = originals.reasons() if originals else {}
+    return [
+        reasons.get((int(row), int(other)), rule) if rule == "original" else rule
+        for rule, row, other in zip(found, rows, others, strict=True)
+    ]
+
+
+def _values(
+    images: ImageSet, keep: Sequence[KeepRule], originals: Originals | None, prefer: Sequence[str]
+) -> list[tuple[str, Rows]]:
+    """The values that rank pictures, larger ones first, with the names of their rules."""
+    values: list[tuple[str, Rows]] = []
+    if prefer:
+        pattern = re.compile("|".join(map(fnmatch.translate, prefer)))
+        values.append((PREFERRED, np.array([pattern.match(key) is not None for key in images.keys], np.int64)))
+    for rule in keep:
+        if rule == "original":
+            if originals is None:
+                raise MissingInput("keep: original needs --originals, the result folder of compare-sources")
+            values.append((rule, originals.net_wins))
+            values.append(("largest", _source_pixels(images)))
+            values.append(("largest", np.asarray(images.index.column("source_bytes"), np.int64)))
+        elif rule == "largest":
+            values.append((rule, _source_pixels(images)))
+        elif rule == "sharpest":
+            values.append((rule, np.concatenate([sharpness(block) for _, block in images.blocks(_BLOCK)])))
+        else:
+            values.append((rule, -np.arange(len(images))))
+    return values
+
+
+def _source_pixels(images: ImageSet) -> Rows:
+    width, height = (np.asarray(images.index.column(f"source_{side}"), np.int64) for side in ("width", "height"))
+    return width * height
 
 
 def sharpness(images: Images) -> npt.NDArray[np.int64]:

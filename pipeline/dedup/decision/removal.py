@@ -14,9 +14,10 @@ from pipeline.core import files, params, progress
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import encode_key
 from pipeline.dedup.decision import manifest
+from pipeline.dedup.decision.better_copies import FILE, better_copies_csv, find_better_copies
 from pipeline.dedup.decision.detector_removals import REMOVALS
 from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives
-from pipeline.dedup.decision.keep_policy import KeepRule, rank
+from pipeline.dedup.decision.keep_policy import KeepRule, better_by, rank
 from pipeline.dedup.decision.prior_decisions import PriorDecisions, load_prior_decisions, no_prior_decisions, release
 from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict, read_verdicts
 from pipeline.dedup.encoder.codes import load_codes
@@ -24,6 +25,7 @@ from pipeline.dedup.encoder.encoder_input import flatten, to_32
 from pipeline.dedup.pairs.classes_table import EXACT_ONLY, FLAT, SEVERAL_FRAMES, Classes, load_classes
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.matches_table import NONE, Matches, load_matches
+from pipeline.dedup.pairs.originals_table import load_originals
 from pipeline.dedup.pairs.pairs_table import PairsTable, load_pairs
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
@@ -35,7 +37,8 @@ class RemovalConfig(params.Section):
 
     keep: list[KeepRule] = Field(
         min_length=1,
-        description="which of a group is kept; first: in key order; largest: most source pixels; sharpest: most detail",
+        description="which of a group is kept; original: most likely the source of the others; first: in key order; "
+        "largest: most source pixels; sharpest: most detail",
     )
 
 
@@ -47,6 +50,8 @@ def remove_duplicates(
     parameters: RemovalConfig,
     to: Path,
     *,
+    originals: Path | None = None,
+    prefer: Sequence[str] = (),
     matches: Path | None = None,
     prior_result: Path | None = None,
 ) -> dict[str, Any]:
@@ -62,10 +67,13 @@ def remove_duplicates(
         verdicts_file: a CSV file; see `verdicts`.
         parameters: the keep policy.
         to: folder to write.
+        originals: written by `compare_sources` for this set and these pairs; needed for the keep rule `original`.
+        prefer: patterns of keys, as of a shell; of a group, a picture whose key matches one is kept.
         matches: written by `find_matches` for this set; pictures that have a match are removed. None for no matches.
         prior_result: an earlier result of this function, for the first pictures of the set. Its kept pictures stay
             kept, its removed pictures stay removed for the same representative, and only the other pictures are
-            decided. Verdicts can still restore pictures. None for no earlier result.
+            decided. Verdicts can still restore pictures. New pictures that would have been kept instead of an earlier
+            one are listed in `better_copies.csv`. None for no earlier result.
 
     Returns:
         The content of `summary.json`.
@@ -80,15 +88,18 @@ def remove_duplicates(
     verdicts = read_verdicts(verdicts_file)
     prior = load_prior_decisions(prior_result, images, pairs.mode) if prior_result else no_prior_decisions(len(images))
     others = prior.with_matches(load_matches(matches, images) if matches else NONE)
+    pairs_digest = files.sha256_file(pairs_folder / "pairs.parquet")
+    compared = load_originals(originals, images, pairs_digest) if originals and "original" in parameters.keep else None
     made_from = {
         "schema_version": manifest.SCHEMA_VERSION,
         "detector": pairs.detector,
         "mode": pairs.mode,
         "images": images.digest,
         "codes": files.sha256_file(codes_folder / "codes.npy"),
-        "pairs": files.sha256_file(pairs_folder / "pairs.parquet"),
+        "pairs": pairs_digest,
         "classes": files.sha256_file(pairs_folder / "classes.parquet"),
-        "parameters": parameters.model_dump(),
+        "parameters": parameters.model_dump() | ({"prefer": list(prefer)} if prefer else {}),
+        "originals": compared.digest if compared else None,
         "verdicts": files.sha256_file(verdicts_file),
         "matches": files.sha256_file(matches / "matches.parquet") if matches else None,
         "prior_result": prior.digest,
@@ -97,7 +108,8 @@ def remove_duplicates(
         if work is None:
             return dict(files.read_json(to / "summary.json"))
         others = _apply_verdicts_to_matches(others, images, verdicts)
-        decided = _group_pictures(images, classes, pairs, others.rows, verdicts, parameters, prior)
+        ranks = rank(images, parameters.keep, compared, prefer)
+        decided = _group_pictures(images, classes, pairs, others.rows, verdicts, ranks, prior)
         removals = _removals_table(images, codes, classes, pairs, decided.representatives)
         detected = removals
         if decided.detector_only is not decided.representatives:
@@ -117,6 +129,12 @@ def remove_duplicates(
             "verdicts_used": decided.verdicts_used,
             "verdicts_ignored": len(verdicts) - decided.verdicts_used,
         }
+        if prior_result:
+            better = find_better_copies(decided.representatives, prior.representatives, ranks)
+            of = decided.representatives[better]
+            reasons = better_by(images, parameters.keep, compared, prefer, better, of)
+            files.write_text(work.result / FILE, better_copies_csv(images, better, of, reasons))
+            summary["better_copies"] = len(better)
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
         manifest.write(work.result, table, detected, doubtful, summary, header, images)
         files.write_text(work.result / "exact_only.csv", _exact_only_csv(classes, images))
@@ -215,7 +233,7 @@ def _group_pictures(
     pairs: PairsTable,
     excluded: Rows,
     verdicts: Sequence[Verdict],
-    parameters: RemovalConfig,
+    ranks: Rows,
     prior: PriorDecisions,
 ) -> _Decision:
     """Find the representatives of all pictures except those that are `excluded`, with and without the verdicts."""
@@ -225,8 +243,6 @@ def _group_pictures(
     buckets = _buckets(classes, pairs)
     if len(excluded):
         buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, excluded)]) > 1]
-
-    ranks = rank(images, parameters.keep)
 
     def are_any_of(sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
         return np.isin(contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])

@@ -4,9 +4,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from pipeline.dedup.decision.keep_policy import KeepRule, rank, sharpness
+from pipeline.core.errors import MissingInput
+from pipeline.dedup.decision.keep_policy import PREFERRED, KeepRule, better_by, rank, sharpness
+from pipeline.dedup.pairs.originals_table import PREFERENCES, Originals
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet
 
@@ -40,6 +43,35 @@ def images(tmp_path: Path) -> ImageSet:
 def test_ties_go_to_the_next_rule_and_then_to_the_key(images: ImageSet, keep: list[KeepRule], order: list[int]) -> None:
     """Each rule decides the ties of the rules before it."""
     assert np.argsort(rank(images, keep)).tolist() == order
+
+
+@pytest.fixture
+def originals() -> Originals:
+    """The first picture wins against the second one by its detail, and the fourth against the first by its colour."""
+    lists = [[0, 0], [1, 3], [0, 3], ["detail", "colour"], *([[None, None]] * 5)]
+    columns = [pa.array(values, field.type) for values, field in zip(lists, PREFERENCES, strict=True)]
+    return Originals(np.array([0, -1, 0, 1]), pa.Table.from_arrays(columns, schema=PREFERENCES), "")
+
+
+def test_the_original_is_ranked_by_its_wins(images: ImageSet, originals: Originals) -> None:
+    """Wins decide first, then the pixels of the source: the third picture is larger than the first."""
+    assert np.argsort(rank(images, ["original"], originals)).tolist() == [3, 2, 0, 1]
+    with pytest.raises(MissingInput, match="compare-sources"):
+        rank(images, ["original"])
+
+
+def test_preferred_keys_come_first(images: ImageSet, originals: Originals) -> None:
+    """A picture whose whole key matches any pattern ranks before the others; among them, the rules decide."""
+    assert np.argsort(rank(images, ["largest"], prefer=["k[03]", "x*"])).tolist() == [0, 3, 1, 2]
+    assert np.argsort(rank(images, ["original"], originals, prefer=["?1"])).tolist() == [1, 3, 2, 0]
+    assert np.argsort(rank(images, ["first"], prefer=["k"])).tolist() == [0, 1, 2, 3]
+
+
+def test_why_a_picture_ranks_before_another_one(images: ImageSet, originals: Originals) -> None:
+    """The reason is the pattern, the rule, or for an original what tells it from the other one."""
+    rows, others = np.array([3, 0, 2, 1]), np.array([0, 1, 0, 0])
+    assert better_by(images, ["original"], originals, [], rows, others) == ["colour", "detail", "largest", None]
+    assert better_by(images, ["first"], None, ["k3"], rows, others) == [PREFERRED, "first", None, None]
 
 
 def test_sharpness_is_the_energy_of_the_laplacian() -> None:

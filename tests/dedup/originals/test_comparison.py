@@ -1,0 +1,52 @@
+"""Of an original and what the web makes of it, the original is preferred, for the right reason and in both orders."""
+
+import pytest
+
+from pipeline.dedup.originals.alignment import align
+from pipeline.dedup.originals.comparison import REASONS, UNDECIDED, Preference, compare, damaged_loses
+from pipeline.dedup.originals.differences import Differences, find_differences
+from pipeline.dedup.originals.examination import Examined
+from tests.dedup.originals.conftest import COPIES, Picture, encoded, examined
+
+
+def differences(left: Examined, right: Examined) -> Differences | None:
+    affine = align(left.reduced, right.reduced)
+    sides = max(left.measures.width, left.measures.height), max(right.measures.width, right.measures.height)
+    return None if affine is None else find_differences(left.reduced, right.reduced, affine, sides)
+
+
+def outcome(left: bytes, right: bytes) -> Preference:
+    a, b = examined(left), examined(right)
+    return compare(a, b, differences(a, b))
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_the_original_is_preferred(photographs: list[tuple[Picture, bytes]], copy: str) -> None:
+    """The reason is the one that a person would give, and the order of the two pictures does not matter."""
+    make, reason = COPIES[copy]
+    assert reason in REASONS
+    for picture, original in photographs:
+        made = make(picture)
+        assert outcome(original, made) == Preference(0, reason)
+        assert outcome(made, original) == Preference(1, reason)
+
+
+def test_equal_pixels_in_another_file_decide_nothing(photographs: list[tuple[Picture, bytes]]) -> None:
+    """Two lossless files of the same pixels are equally good."""
+    picture, _ = photographs[0]
+    assert outcome(encoded(picture, "PNG"), encoded(picture, "BMP")) == UNDECIDED
+
+
+def test_a_lossless_file_made_from_a_jpeg_is_not_its_source(photographs: list[tuple[Picture, bytes]]) -> None:
+    """A PNG of a JPEG's pixels is a copy; a JPEG of a PNG's pixels is one, too."""
+    picture, original = photographs[0]
+    lossless = encoded(picture, "PNG")
+    assert outcome(original, lossless) == Preference(0, "saved_again")
+    assert outcome(encoded(picture, quality=60), lossless).winner == 1
+
+
+def test_damage_comes_first() -> None:
+    """A damaged picture is never preferred to a whole one; two damaged ones are compared otherwise."""
+    assert damaged_loses(True, False) == Preference(1, "damaged")
+    assert damaged_loses(False, True) == Preference(0, "damaged")
+    assert damaged_loses(True, True) == damaged_loses(False, False) == UNDECIDED
