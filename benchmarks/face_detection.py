@@ -36,6 +36,7 @@ from pipeline.imageset.format.image_set import Images
 from pipeline.intervals import binomial_interval
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.faces.detectors import Detection, detector
+from pipeline.readers.base import only_pictures
 
 LEAST_OVERLAP = 0.4
 COMMON: dict[str, Any] = {
@@ -77,7 +78,7 @@ def settings(network: Path | None, smallest: int) -> Iterator[tuple[str, Detecti
 def pictures(path: Path) -> Iterator[tuple[str, Images]]:
     """Yield the key and the pixels of each picture of a zip, tar, LMDB or folder."""
     source = open_archive(path).source
-    entries = source.entries()
+    entries = list(only_pictures(source.entries()))
     with source.open() as read:
         for entry in entries:
             decoded = decode(read(entry.place), max_pixels=10**8)

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from pipeline.core import files
 from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.prepare.decode import Problem, decode
+from pipeline.readers.base import only_pictures
 
 _MOST_PIXELS = 10**8
 
@@ -50,7 +51,7 @@ def main() -> None:
     refused: dict[str, dict[str, str]] = {}
     source = open_archive(options.pictures).source
     with source.open() as read:
-        for entry in source.entries():
+        for entry in only_pictures(source.entries()):
             data = read(entry.place)
             ours = decode(data, max_pixels=_MOST_PIXELS)
             reasons = {"ours": ours.reason} if isinstance(ours, Problem) else {}

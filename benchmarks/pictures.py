@@ -1,6 +1,7 @@
 """Read pictures for benchmarks as arrays, write them as image sets, and train encoders on them."""
 
 import hashlib
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.resize import resize
+from pipeline.readers.base import only_pictures
 
 _MOST_PIXELS = 10**8
 _CHUNK = 4096
@@ -32,7 +34,8 @@ def read_whole(path: Path, most: int | None = None) -> list[Images]:
     """
     source = open_archive(path).source
     with source.open() as read:
-        found = (decode(read(entry.place), max_pixels=_MOST_PIXELS) for entry in source.entries()[:most])
+        entries = itertools.islice(only_pictures(source.entries()), most)
+        found = (decode(read(entry.place), max_pixels=_MOST_PIXELS) for entry in entries)
         return [decoded.image for decoded in found if isinstance(decoded, Decoded)]
 
 
@@ -41,7 +44,7 @@ def read_squares(path: Path, side: int, under: str = "") -> Images:
     source = open_archive(path).source
     made = []
     with source.open() as read:
-        for entry in (entry for entry in source.entries() if entry.key.startswith(under)):
+        for entry in (entry for entry in only_pictures(source.entries()) if entry.key.startswith(under)):
             decoded = decode(read(entry.place), max_pixels=_MOST_PIXELS)
             if isinstance(decoded, Decoded):
                 made.append(resize(decoded.image, side=side, method="area"))

@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import functools
 import io
+import itertools
 import random
 import statistics
 import subprocess
@@ -49,6 +50,7 @@ from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.decode import Decoded, decode
 from pipeline.prepare.resize import resize
+from pipeline.readers.base import only_pictures
 from pipeline.readers.lmdb_reader import Lmdb, find_lmdb
 
 try:
@@ -217,7 +219,7 @@ def main() -> None:
         pyvips.cache_set_max(0)
     source = open_archive(options.jpegs).source
     with source.open() as read:
-        data = [read(entry.place) for entry in source.entries()[: options.pictures]]
+        data = [read(entry.place) for entry in itertools.islice(only_pictures(source.entries()), options.pictures)]
     jpegs = [picture for picture in data if picture[:2] == b"\xff\xd8"]
     factors = {picture: reduced(64, picture) for picture in jpegs}
     colours = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2, 1: 1}

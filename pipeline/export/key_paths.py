@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pipeline.readers import base
 
-SUFFIXES = tuple(suffix.decode() for suffix in base.SUFFIXES)
+SUFFIXES = tuple(suffix.decode() for suffix in base.SUFFIXES + base.OPTIONAL_SUFFIXES)
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029%\\\\]")
 _LONGEST_PART, _LONGEST = 255, 1024
@@ -31,6 +31,8 @@ _MAGIC = (
 
 def suffix_of(data: bytes) -> str:
     """The usual suffix for an encoded picture, chosen by its first bytes."""
+    if data[4:8] == b"ftyp":
+        return ".avif" if data[8:10] == b"av" else ".heic"
     # Of the supported formats, only the variants of PPM are left.
     return next((suffix for magic, suffix in _MAGIC if data.startswith(magic)), ".ppm")
 

@@ -13,7 +13,7 @@ from pipeline.core import progress
 from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.imageset.append import source_keys
 from pipeline.imageset.format.image_set import ImageSet, Rows
-from pipeline.readers.base import Place, Source, UnreadableEntry
+from pipeline.readers.base import Place, Source, UnreadableEntry, only_pictures
 from pipeline.readers.lmdb_reader import Lmdb
 
 _ROWS = 4096
@@ -94,7 +94,7 @@ class Originals:
             for original in self:
                 try:
                     data = read(original.place)
-                except (UnreadableEntry, FileNotFoundError, PermissionError) as error:
+                except (UnreadableEntry, OSError) as error:
                     detail = error.strerror if isinstance(error, OSError) else error
                     raise CorruptData(f"picture {original.key!r}: no longer readable ({detail}); {_AGAIN}") from None
                 if (found := hashlib.sha256(data).hexdigest()) != original.sha256:
@@ -123,7 +123,7 @@ def find_originals(images: ImageSet, kept: Rows, source: Source) -> Originals:
     columns |= {"width": index.column("source_width"), "height": index.column("source_height")}
     table = pa.table(columns).filter(pa.array(first))
     places: dict[str, Place] = {}
-    for entry in source.entries():
+    for entry in only_pictures(source.entries()):
         places.setdefault(entry.key, entry.place)  # if entries have equal keys, the image set has the first
     try:
         return Originals(source, table, [places[key] for key in table.column("key").to_pylist()])

@@ -8,7 +8,22 @@ from pathlib import Path
 import lmdb
 
 from pipeline.core.errors import CorruptData, MissingInput
-from pipeline.readers.base import Entry, File, Place, Read, check_length, in_key_order, key_text
+from pipeline.readers.base import (
+    LOST_RECORD,
+    Entry,
+    File,
+    LeftOut,
+    Place,
+    Read,
+    UnreadableEntry,
+    check_length,
+    in_key_order,
+    key_text,
+)
+from pipeline.readers.lmdb_pages import list_keys
+
+_SHORTEST = 2 * 4096
+"""Minimum length of an LMDB in bytes: its two meta pages."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +40,19 @@ class Lmdb:
         return [File.of(self.folder / "data.mdb")]
 
     def entries(self) -> list[Entry]:
-        with self._transaction() as transaction:
-            keys = [bytes(key) for key in transaction.cursor().iternext(keys=True, values=False)]
-        return in_key_order(Entry(key_text(key), None, key) for key in keys)
+        """See `Source.entries`. Each record in a damaged page is an entry too.
+
+        The keys of lost records are those of the tree's upper pages where these have them, else numbered.
+        """
+        with self._transaction():  # checks the header and the length of the file
+            listed = list_keys(self.folder / "data.mdb")
+        found = [Entry(key_text(key), None, key) for key in listed.keys]
+        for number in range(listed.lost):
+            page, first = listed.damaged[min(number, len(listed.damaged) - 1)]
+            more = number - len(listed.damaged) + 1
+            key = (key_text(first) or "first record") + (f" + {more}" if more > 0 else "")
+            found.append(Entry(key, None, b"", left_out=LeftOut(LOST_RECORD, f"in the damaged page {page}")))
+        return in_key_order(found)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -35,7 +60,10 @@ class Lmdb:
 
             def read(place: Place) -> bytes:
                 assert isinstance(place, bytes)
-                value = transaction.get(place)
+                try:
+                    value = transaction.get(place)
+                except lmdb.Error as error:
+                    raise UnreadableEntry(str(error)) from None
                 if value is None:
                     raise CorruptData(
                         f"{self.folder}/data.mdb: record {place!r} is gone; the file was changed while in use"
@@ -63,7 +91,11 @@ class Lmdb:
                 with environment.begin(buffers=True) as transaction:  # a value is copied once, when it is read
                     yield transaction
         except lmdb.Error as error:
-            raise CorruptData(f"{file}: not readable as an LMDB ({error}); copy or download it again") from None
+            if (length := file.stat().st_size) < _SHORTEST:
+                raise CorruptData(f"{file}: truncated: {length:,} bytes; copy or download it again") from None
+            raise CorruptData(
+                f"{file}: no LMDB, or its header is damaged ({error}); copy it again from where it is sound"
+            ) from None
 
 
 def find_lmdb(folder: Path) -> Path | None:

@@ -17,7 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import CorruptData
-from pipeline.readers.base import Entry, File, Place, Read, UnreadableEntry, in_key_order, key_text
+from pipeline.readers import first_bytes
+from pipeline.readers.base import (
+    ARCHIVE,
+    BESIDE_TABLES,
+    NOT_A_PICTURE,
+    Entry,
+    File,
+    LeftOut,
+    Place,
+    Read,
+    UnreadableEntry,
+    in_key_order,
+    key_text,
+)
+from pipeline.readers.folder_reader import Folder
 
 _LABELS = ("label", "fine_label", "cls")
 
@@ -26,6 +40,8 @@ _LABELS = ("label", "fine_label", "cls")
 class Parquet:
     """The pictures of a parquet file, or of all parquet files in a folder and its subfolders.
 
+    Other files in the folder are left out, also if they are pictures.
+
     Args:
         path: the file or the folder.
     """
@@ -33,18 +49,31 @@ class Parquet:
     path: Path
 
     def files(self) -> list[File]:
-        """What the file system says about each parquet file."""
+        """What the file system says about each parquet file; other files have length and time 0."""
         found = [(path, path.stat()) for path in self.paths()]
-        return [File(self._name(path), status.st_size, status.st_mtime_ns) for path, status in found]
+        files = [File(self._name(path), status.st_size, status.st_mtime_ns) for path, status in found]
+        return files + [File(entry.key, 0, 0) for entry in self._others()]
 
     def paths(self) -> list[Path]:
-        """The parquet files, sorted by name; if the path is a file, its name may have any suffix."""
+        """The parquet files, in a fixed order; if the path is a file, its name may have any suffix."""
         if self.path.is_dir():
-            return sorted(path for path in self.path.rglob("*.parquet") if not path.name.startswith("."))
+            found = filter(_is_parquet, Folder(self.path).entries())
+            return [self.path / os.fsdecode(bytes(entry.place)) for entry in found]
         return [self.path]
 
+    def holds_pictures(self) -> bool:
+        """Whether the first file has a column of pictures.
+
+        Raises:
+            CorruptData: it is cut off or damaged.
+        """
+        for path in self.paths():
+            status = path.stat()
+            return _find_column(_opened(path, status.st_size, status.st_mtime_ns).schema_arrow) is not None
+        return False
+
     def entries(self) -> list[Entry]:
-        """List all rows; only the files' metadata and labels are read.
+        """List all rows, and the other files of the folder; only the files' metadata and labels are read.
 
         Raises:
             CorruptData: a file is cut off, or has no column of pictures.
@@ -53,7 +82,7 @@ class Parquet:
         for number, path in enumerate(self.paths()):
             name = self._name(path).removesuffix(".parquet")
             found += (Entry(f"{name}/{row:07d}", label, (number, row)) for row, label in enumerate(_labels(path)))
-        return in_key_order(found)
+        return in_key_order(found + self._others())
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -69,9 +98,23 @@ class Parquet:
 
         yield read
 
+    def _others(self) -> list[Entry]:
+        """Everything in the folder but the parquet files."""
+        if not self.path.is_dir():
+            return []
+        reason = LeftOut(BESIDE_TABLES, "the folder's parquet files are read; give this file in a folder of its own")
+        others = [entry for entry in Folder(self.path).entries() if not _is_parquet(entry)]
+        return [entry._replace(place=(-1, 0), left_out=entry.left_out or reason) for entry in others]
+
     def _name(self, path: Path) -> str:
         name = path.relative_to(self.path) if self.path.is_dir() else Path(path.name)
         return key_text(os.fsencode(name.as_posix()))
+
+
+def _is_parquet(entry: Entry) -> bool:
+    """Whether an entry of a folder is a file named as parquet, also if it is damaged."""
+    is_file = entry.left_out is not None and entry.left_out.reason in (ARCHIVE, NOT_A_PICTURE)
+    return is_file and entry.key.lower().endswith(".parquet")
 
 
 def _row(path: Path, row: int) -> Any:
@@ -108,16 +151,23 @@ def _group(path: Path, size: int, changed: int, group: int) -> pa.Array:
 
 
 def _column(path: Path, schema: pa.Schema) -> str:
-    """The column that holds the pictures: `image.bytes`, or a column of bytes called `image`, `img` or `bytes`."""
+    """The column that holds the pictures; see `_find_column`."""
+    if name := _find_column(schema):
+        return name
+    raise CorruptData(
+        f"{path}: expected a column `image` with the bytes of pictures, found {', '.join(schema.names[:8])}"
+    )
+
+
+def _find_column(schema: pa.Schema) -> str | None:
+    """`image.bytes`, or a column of bytes called `image`, `img` or `bytes`; None if there is no such column."""
     for name in ("image", "img", "bytes", "image_bytes"):
         kind = schema.field(name).type if name in schema.names else None
         if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
             return name
         if kind is not None and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             return f"{name}.bytes"
-    raise CorruptData(
-        f"{path}: expected a column `image` with the bytes of pictures, found {', '.join(schema.names[:8])}"
-    )
+    return None
 
 
 def _labels(path: Path) -> list[str | None]:
@@ -151,4 +201,12 @@ def _class_names(schema: pa.Schema, column: str) -> list[str]:
 
 def _damaged(path: Path, error: Exception) -> CorruptData:
     reason = " ".join(str(error).split())[:200]
-    return CorruptData(f"{path}: truncated, or not parquet ({reason}); download or copy it again")
+    with path.open("rb") as file:
+        start = file.read(first_bytes.LENGTH)
+        file.seek(-min(4, path.stat().st_size), os.SEEK_END)
+        is_complete = file.read() == b"PAR1"
+    if start and first_bytes.archive_format(start) != "parquet":
+        return CorruptData(f"{path}: not parquet but {first_bytes.describe(start)}; move it out of the folder")
+    if is_complete:
+        return CorruptData(f"{path}: damaged ({reason}); copy it again from where it is sound")
+    return CorruptData(f"{path}: truncated ({reason}); download or copy it again")

@@ -13,9 +13,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.errors import CorruptData
-from pipeline.readers.base import Entry, File, Place, Read, check_length, in_key_order, is_picture_name, key_text
+from pipeline.readers import first_bytes
+from pipeline.readers.base import (
+    HIDDEN,
+    LINK,
+    NOT_A_PICTURE,
+    SUFFIXES,
+    Entry,
+    File,
+    LeftOut,
+    Place,
+    Read,
+    check_length,
+    in_key_order,
+    key_text,
+)
 
 _BLOCK = 512
+_LINKS = (tarfile.LNKTYPE, tarfile.SYMTYPE)
 _WITHOUT_DATA = (
     tarfile.LNKTYPE,
     tarfile.SYMTYPE,
@@ -35,19 +50,26 @@ _LONGEST = {_LABEL: 1 << 10} | dict.fromkeys(_CAPTIONS, 1 << 16)
 
 
 class Member(NamedTuple):
-    """A regular file in a tar: its name, and the position of its bytes from the start of the outermost file."""
+    """A member of a tar, except a folder.
+
+    Attributes:
+        name: its name, without a leading `./`.
+        offset, length: position of its bytes from the start of the outermost file.
+        left_out: why it is not read, if its header says so.
+    """
 
     name: bytes
     offset: int
     length: int
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True)
 class Tar:
     """The pictures of a tar; a member `NAME.tar` is entered, and its pictures are keyed `NAME/…`.
 
-    Members count as pictures by the same suffixes as files in a folder. Links, folders, devices and sparse files are
-    left out. A leading `./` is dropped; otherwise names are used unchanged, because they are keys, never paths.
+    Members count as pictures by the same rules as files in a folder. Links, devices and sparse files are left out. A
+    leading `./` is dropped; otherwise names are used unchanged, because they are keys, never paths.
 
     Members with the same stem are a sample, as in WebDataset. The text of `000123.cls` is the label of `000123.jpg` and
     `000123.png`, unless it is empty, not UTF-8, or longer than 1 kB. `000123.txt`, or else `000123.json`, is their
@@ -69,15 +91,26 @@ class Tar:
         with self._descriptor() as descriptor:
             pictures: list[Member] = []
             beside: dict[bytes, Member] = {}
+            left_out: list[Entry] = []
             for member in self._all(descriptor, os.fstat(descriptor).st_size):
                 stem, dot, suffix = member.name.rpartition(b".")
-                if is_picture_name(member.name):
+                ending = dot + suffix.lower()
+                is_short_text = member.left_out is None and member.length <= _LONGEST.get(ending, -1)
+                reason = member.left_out or self._look_into(descriptor, member)
+                if reason is None:
                     pictures.append(member)
-                elif member.length <= _LONGEST.get(ending := dot + suffix.lower(), -1):
+                elif reason.reason == NOT_A_PICTURE and is_short_text:
                     beside.setdefault(stem + ending, member)
+                else:
+                    left_out.append(_left_out(member, reason))
             # Drop each member when its entry is made: keeping both, for millions of pictures, would fill memory.
+            used: set[bytes] = set()
             count = len(pictures)
-            return in_key_order(self._entry(descriptor, pictures.pop(), beside) for _ in range(count))
+            found = [self._entry(descriptor, pictures.pop(), beside, used) for _ in range(count)]
+            unused = LeftOut(NOT_A_PICTURE, "a label or caption without a picture")
+            found += (_left_out(member, unused) for name, member in beside.items() if name not in used)
+            found += left_out
+            return in_key_order(found)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -97,21 +130,40 @@ class Tar:
             yield file.fileno()
 
     def _all(self, descriptor: int, size: int) -> Iterator[Member]:
-        """The regular files of the tar; a tar inside it is replaced by its own regular files."""
+        """The members of the tar; a tar inside it is replaced by its own members."""
         for member in self._walk(descriptor, 0, size, ""):
-            if not member.name.lower().endswith(b".tar"):
+            if member.left_out or not member.name.lower().endswith(b".tar") or self._other_archive(descriptor, member):
                 yield member
                 continue
             end = member.offset + member.length
             for inner in self._walk(descriptor, member.offset, end, f" in {key_text(member.name)}"):
                 yield inner._replace(name=member.name[:-4] + b"/" + inner.name)
 
-    def _entry(self, descriptor: int, picture: Member, beside: dict[bytes, Member]) -> Entry:
+    def _start(self, descriptor: int, member: Member) -> bytes:
+        return self._read(descriptor, member.offset, min(member.length, first_bytes.LENGTH))
+
+    def _other_archive(self, descriptor: int, member: Member) -> bool:
+        """Whether a member named `.tar` is an archive of another format; anything else is a damaged tar."""
+        return first_bytes.archive_format(self._start(descriptor, member)) not in (None, "tar")
+
+    def _look_into(self, descriptor: int, member: Member) -> LeftOut | None:
+        """Whether a member is no picture: by its name or, without a suffix of pictures, by its first bytes."""
+        base = member.name.rpartition(b"/")[2]
+        if base.startswith(b"."):
+            return LeftOut(HIDDEN, "the name starts with a dot")
+        if base.lower().endswith(SUFFIXES):
+            return None
+        return first_bytes.left_out(base, self._start(descriptor, member))
+
+    def _entry(self, descriptor: int, picture: Member, beside: dict[bytes, Member], used: set[bytes]) -> Entry:
+        """The entry of a picture; the names of its label and its caption are added to `used`."""
         folder, slash, name = picture.name.rpartition(b"/")
         stems = [folder + slash + stem for stem in (name.rpartition(b".")[0], name.partition(b".")[0])]
 
         def find(*suffixes: bytes) -> Member | None:
-            return next((beside[stem + end] for stem in stems for end in suffixes if stem + end in beside), None)
+            names = [stem + end for stem in stems for end in suffixes if stem + end in beside]
+            used.update(names)
+            return beside[names[0]] if names else None
 
         label, caption = find(_LABEL), find(*_CAPTIONS)
         return Entry(
@@ -128,7 +180,7 @@ class Tar:
             return None
 
     def _walk(self, descriptor: int, start: int, end: int, where: str) -> Iterator[Member]:
-        """The regular files of the tar in bytes `start` to `end`."""
+        """The members of the tar in bytes `start` to `end`, except folders."""
         name: bytes | None = None
         extended: dict[bytes, bytes] = {}
         position = start
@@ -161,10 +213,9 @@ class Tar:
                 except ValueError as error:
                     raise self._damaged(position, where, error) from None
             elif header.type not in (tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE):
-                sparse = header.type == tarfile.GNUTYPE_SPARSE or any(k.startswith(b"GNU.sparse") for k in extended)
-                if header.isreg() and not sparse:
+                if header.type != tarfile.DIRTYPE:
                     found = extended.get(b"path") or name or header.name.encode("utf-8", "surrogateescape")
-                    yield Member(found.removeprefix(b"./"), data, size)
+                    yield Member(found.removeprefix(b"./"), data, length, _unread_kind(header, extended))
                 name, extended = None, {}
             position = data + -(-length // _BLOCK) * _BLOCK
 
@@ -178,7 +229,23 @@ class Tar:
         return CorruptData(f"{self.path}: truncated at byte {offset:,}: {detail}; download or copy it again")
 
     def _damaged(self, offset: int, where: str, error: Exception) -> CorruptData:
-        return CorruptData(f"{self.path}: no tar header{where} at byte {offset:,} ({error}); download or copy it again")
+        return CorruptData(
+            f"{self.path}: no tar header{where} at byte {offset:,} ({error}), so it is damaged; copy it again "
+            "from where it is sound"
+        )
+
+
+def _left_out(member: Member, reason: LeftOut) -> Entry:
+    return Entry(key_text(member.name), None, (member.offset, member.length), left_out=reason)
+
+
+def _unread_kind(header: tarfile.TarInfo, extended: dict[bytes, bytes]) -> LeftOut | None:
+    """Why a member's bytes are not those of a file: a link, a device, a sparse file. None for a regular file."""
+    if header.type in _LINKS:
+        return LeftOut(LINK, f"a link to {extended.get(b'linkpath', b'').decode(errors='replace') or header.linkname}")
+    if header.type == tarfile.GNUTYPE_SPARSE or any(key.startswith(b"GNU.sparse") for key in extended):
+        return LeftOut(NOT_A_PICTURE, "a sparse file, which is not stored as a whole; make the tar without --sparse")
+    return None if header.isreg() else LeftOut(NOT_A_PICTURE, "neither a file nor a folder")
 
 
 def _parse_extended(data: bytes) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import lzma
 import os
 import zipfile
 import zlib
@@ -10,24 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import CorruptData
+from pipeline.readers import first_bytes
 from pipeline.readers.base import (
+    HIDDEN,
+    SUFFIXES,
+    UNREADABLE,
     Entry,
     File,
+    LeftOut,
     Place,
     Read,
     UnreadableEntry,
     check_length,
     in_key_order,
-    is_picture_name,
     key_text,
 )
+
+_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, lzma.LZMAError)
+"""Raised for a member that is damaged, encrypted, or compressed by an unknown method; the others can still be read."""
 
 
 @dataclass(frozen=True)
 class Zip:
     """The pictures of a zip; the key is the name of the member.
 
-    Members count as pictures by the same suffixes as files in a folder. A name is a key, never a path to write to.
+    Members count as pictures by the same rules as files in a folder. A name is a key, never a path to write to.
     """
 
     path: Path
@@ -41,12 +49,9 @@ class Zip:
         Raises:
             CorruptData: it is no zip, or its end is missing.
         """
-        names = (_raw_name(member) for member in opened(self.path).infolist())
-        return in_key_order(
-            Entry(key_text(name.removeprefix(b"./")), None, (number, 0))
-            for number, name in enumerate(names)
-            if is_picture_name(name)
-        )
+        archive = opened(self.path)
+        members = enumerate(archive.infolist())
+        return in_key_order(_entry(archive, number, member) for number, member in members if not member.is_dir())
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Read]:
@@ -60,11 +65,22 @@ class Zip:
             try:
                 with archive.open(member) as file:
                     return file.read(member.file_size)  # a member may unpack to more bytes than announced
-            # The member is damaged, encrypted, or has an unknown compression: only this picture is unreadable.
-            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-                raise UnreadableEntry(" ".join(str(error).split()) or type(error).__name__) from None
+            except _ERRORS as error:
+                raise UnreadableEntry(_one_line(error)) from None
 
         yield read
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip: by its first bytes, or by its name if they are those of no other format.
+
+    A zip can start with a program that unpacks it, and a file named `.zip` gets the better error message as a zip.
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        kind = first_bytes.archive_format(file.read(first_bytes.LENGTH))
+    return kind == "zip" or (kind is None and path.suffix.lower() == ".zip")
 
 
 def opened(path: Path) -> zipfile.ZipFile:
@@ -87,16 +103,32 @@ def _opened(process: int, path: Path, size: int, changed: int) -> zipfile.ZipFil
 
 def explain_bad_zip(path: Path, error: Exception) -> str:
     """The error for a file that cannot be read as a zip: what the file is, and what to do."""
-    length = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(512).lstrip()
-    if start.startswith(b"PK\x03\x04"):
-        if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
-            return f"damaged ({error}); download it again"
-        return f"truncated or damaged after {length:,} bytes ({error}); download it again"
-    if start[:1] == b"<":
-        return "a web page, not a zip; download it again and look at the address"
-    return f"not a zip ({length:,} bytes); download it again"
+        start = file.read(first_bytes.LENGTH)
+    if start and first_bytes.archive_format(start) != "zip":
+        return f"not a zip but {first_bytes.describe(start)}; name an archive or a folder of pictures"
+    if isinstance(error, zipfile.BadZipFile) and "CRC" in str(error):
+        return f"damaged ({error}); copy it again from where it is sound"
+    return f"truncated or damaged after {path.stat().st_size:,} bytes ({error}); download it again"
+
+
+def _entry(archive: zipfile.ZipFile, number: int, member: zipfile.ZipInfo) -> Entry:
+    name = _raw_name(member)
+    base = name.rpartition(b"/")[2]
+    left_out = None
+    if base.startswith(b"."):
+        left_out = LeftOut(HIDDEN, "the name starts with a dot")
+    elif not base.lower().endswith(SUFFIXES):
+        try:
+            with archive.open(member) as file:
+                left_out = first_bytes.left_out(base, file.read(first_bytes.LENGTH))
+        except _ERRORS as error:
+            left_out = LeftOut(UNREADABLE, _one_line(error))
+    return Entry(key_text(name.removeprefix(b"./")), None, (number, 0), left_out=left_out)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _raw_name(member: zipfile.ZipInfo) -> bytes:

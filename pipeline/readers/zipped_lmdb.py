@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.core import files, progress
 from pipeline.core.disk import require_free_space
 from pipeline.core.errors import CorruptData
-from pipeline.readers.zip_reader import explain_bad_zip
+from pipeline.readers.zip_reader import explain_bad_zip, is_zip
 
 _BLOCK = 1 << 20
 
@@ -20,7 +20,7 @@ def unpacked_bytes(archive: Path) -> int:
     Raises:
         CorruptData: the zip is cut off or damaged, has names that leave their folder, or holds several LMDBs.
     """
-    if archive.suffix.lower() != ".zip" or not archive.is_file():
+    if not is_zip(archive):
         return 0
     with _opened(archive) as (_, members):
         return members[0].file_size if members else 0
@@ -61,7 +61,9 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipIn
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CorruptData(f"{archive}: {explain_bad_zip(archive, error)}") from None
     except RuntimeError as error:  # encrypted, or an unknown compression
-        raise CorruptData(f"{archive}: not readable as a zip ({error}); download it again") from None
+        raise CorruptData(
+            f"{archive}: not readable as a zip ({error}); unpack it with the program that made it"
+        ) from None
 
 
 def _find_lmdb(archive: Path, members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:

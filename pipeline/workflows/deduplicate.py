@@ -5,6 +5,7 @@ continues after the last finished step. The files that people read are hard link
 if the file system has no hard links.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.dedup.search.find_pairs import find_pairs
 from pipeline.dedup.search.pair_search import PairSearchConfig, check_side, compile_ahead
+from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
 
@@ -212,7 +214,8 @@ def decide(
         prior_result: folder of the earlier result of `remove_duplicates` if pictures are added to it, or None.
 
     Returns:
-        The content of `summary.json`, and under `matches` the counts of the comparison with the other source.
+        The content of `summary.json`; under `matches` the counts of the comparison with the other source; under
+        `not_read` the counts of `not_read`, if the source is not an image set.
     """
     verdicts = options.verdicts or to / "verdicts.csv"
     if options.verdicts is None and not verdicts.exists():
@@ -256,7 +259,15 @@ def decide(
         samples=to / "samples",
         pairs=steps / "pairs",
     )
-    return {**summary, **({"matches": found} if found else {})}
+    skipped = not_read(ImageSet(images)) if images.parent == steps else {}
+    return {**summary, **({"matches": found} if found else {}), **({"not_read": skipped} if skipped else {})}
+
+
+def not_read(images: ImageSet) -> dict[str, int]:
+    """How many files of the source gave no picture, by reason; files that the set already had are not counted."""
+    counts = Counter(images.skipped.column("reason").to_pylist())
+    del counts[ALREADY_THERE]
+    return dict(sorted(counts.items()))
 
 
 def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, workers: int) -> Path:
@@ -320,6 +331,9 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
     if "matches" in summary:
         found = summary["matches"]
         said += f"; also in the other source: {found['matched']:,} (matches.csv)"
+    if "not_read" in summary:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in summary["not_read"].items())
+        said += f"; not read: {sum(summary['not_read'].values()):,} ({counts}; see steps/images/skipped.parquet)"
     return f"{said}; the source is unchanged; see {to / 'gallery.html'}; next: dcgan export, or dcgan restore"
 
 

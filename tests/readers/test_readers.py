@@ -9,7 +9,7 @@ import pytest
 from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.datasets.pictures import lsun
 from pipeline.readers import base
-from pipeline.readers.base import SUFFIXES, File, UnreadableEntry, is_picture_name, key_text
+from pipeline.readers.base import SUFFIXES, File, UnreadableEntry, is_picture_name, key_text, only_pictures
 from pipeline.readers.folder_reader import Folder
 from pipeline.readers.lmdb_reader import Lmdb, find_lmdb
 from pipeline.readers.tar_reader import Tar
@@ -80,15 +80,17 @@ def test_finding_an_lmdb(tmp_path, write_lmdb):
 
 
 def test_folder_lists_pictures_recursively_in_byte_order(tmp_path):
-    """Any case of the suffixes, any depth, hidden and other files left out; order is that of bytes, not of folders."""
+    """Any case of the suffixes, any depth; hidden and other files only with a reason; order is that of bytes."""
     for name in ("b.JPG", "a/z.png", "a.webp", "a-b/c.jpeg", "ä.jpg", "notes.txt", "a/.hidden.jpg", ".git/x.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     source = Folder(tmp_path)
-    keys = [entry.key for entry in source.entries()]
+    keys = [entry.key for entry in only_pictures(source.entries())]
     assert keys == ["a-b/c.jpeg", "a.webp", "a/z.png", "b.JPG", "ä.jpg"]
     with source.open() as read:
-        assert [read(entry.place).decode() for entry in source.entries()] == keys
+        assert [read(entry.place).decode() for entry in only_pictures(source.entries())] == keys
+    left_out = {entry.key: entry.left_out.reason for entry in source.entries() if entry.left_out}
+    assert left_out == {".git": "hidden", "a/.hidden.jpg": "hidden", "notes.txt": "not_a_picture"}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -114,7 +116,7 @@ def test_folder_survives_loops_and_follows_links_once(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "z")
     (tmp_path / "z" / "loop").symlink_to(tmp_path)
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    assert [entry.key for entry in Folder(tmp_path).entries()] == ["gone.jpg", "z/x.jpg"]
+    assert [entry.key for entry in only_pictures(Folder(tmp_path).entries())] == ["z/x.jpg"]
 
 
 def test_folder_with_a_name_that_is_not_utf8(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.core.errors import CorruptData
 from pipeline.datasets.pictures import imagenet
+from pipeline.readers.base import only_pictures
 from pipeline.readers.captions import caption_table
 from pipeline.readers.folder_reader import Folder
 from pipeline.readers.tar_reader import Tar
@@ -72,7 +73,7 @@ def test_names_of_every_tar_dialect(tmp_path, form):
 
 
 def test_what_is_no_plain_picture_is_left_out(tmp_path):
-    """Links, folders, pipes, other files and hidden ones are no pictures; what follows them is still found."""
+    """Links, pipes, other files and hidden ones are listed with a reason; what follows them is still found."""
     odd = []
     for number, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)):
         info = tarfile.TarInfo(f"odd{number}.jpg")
@@ -81,9 +82,15 @@ def test_what_is_no_plain_picture_is_left_out(tmp_path):
     data = members(*odd, ("._last.jpg", b"mac"), ("readme.txt", b"text"), ("last.jpg", b"picture"))
     (tmp_path / "x.tar").write_bytes(data)
     source = Tar(tmp_path / "x.tar")
-    (entry,) = source.entries()
+    (entry,) = only_pictures(source.entries())
     with source.open() as read:
         assert (entry.key, read(entry.place)) == ("last.jpg", b"picture")
+    left_out = {entry.key: entry.left_out for entry in source.entries() if entry.left_out}
+    assert {key: why.reason for key, why in left_out.items()} == {
+        **{"odd0.jpg": "link", "odd1.jpg": "link", "odd3.jpg": "not_a_picture"},
+        **{"._last.jpg": "hidden", "readme.txt": "not_a_picture"},
+    }
+    assert left_out["odd0.jpg"].detail == "a link to last.jpg"
 
 
 @pytest.mark.parametrize("form", ["gnu", "posix"])
@@ -98,7 +105,9 @@ def test_sparse_members_are_left_out(tmp_path, form):
     (tmp_path / "plain.jpg").write_bytes(b"plain")
     command = ["tar", f"--format={form}", "--sparse", "-cf", "x.tar", "holes.jpg", "plain.jpg"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    assert [entry.key for entry in Tar(tmp_path / "x.tar").entries()] == ["plain.jpg"]
+    entries = Tar(tmp_path / "x.tar").entries()
+    assert [entry.key for entry in only_pictures(entries)] == ["plain.jpg"]
+    assert ["without --sparse" in entry.left_out.detail for entry in entries if entry.left_out] == [True]
 
 
 def test_repeated_names_are_listed_both(tmp_path):
@@ -155,7 +164,8 @@ def test_malformed_extended_headers(tmp_path, record):
 def test_a_label_travels_with_its_picture(tmp_path):
     """WebDataset's samples: the text of NAME.cls labels each picture of that stem, in either order, also in inner tars.
 
-    A label that is empty, binary or long is none, and a stem in another folder is another sample.
+    A label that is empty, binary or long is none, and a stem in another folder is another sample. A text that is
+    neither a label nor a caption is listed.
     """
     inner = members(("a.cls", b"7"), ("a.jpg", b""), ("b.jpg", b""))
     names = [
@@ -164,10 +174,12 @@ def test_a_label_travels_with_its_picture(tmp_path):
         *(("empty.jpg", b""), ("empty.cls", b" "), ("binary.jpg", b""), ("binary.cls", b"\xff")),
         *(("long.jpg", b""), ("long.cls", b"x" * 1025), ("kb.jpg", b""), ("kb.cls", b"x" * 1024)),
         *(("two.left.jpg", b""), ("two.right.jpg", b""), ("two.cls", b"all"), ("two.right.cls", b"right")),
-        ("shard.tar", inner),
+        *(("shard.tar", inner), ("README.txt", b"text")),
     ]
     (tmp_path / "x.tar").write_bytes(members(*names))
-    assert {entry.key: entry.label for entry in Tar(tmp_path / "x.tar").entries()} == {
+    entries = Tar(tmp_path / "x.tar").entries()
+    assert [entry.key for entry in entries if entry.left_out] == ["README.txt", "long.cls"]
+    assert {entry.key: entry.label for entry in only_pictures(entries)} == {
         **{"000123.jpg": "cat", "000123.png": "cat", "d/000123.jpg": None, "000124.jpg": "Käfer"},
         **{"empty.jpg": None, "binary.jpg": None, "long.jpg": None, "kb.jpg": "x" * 1024},
         **{"two.left.jpg": "all", "two.right.jpg": "right", "shard/a.jpg": "7", "shard/b.jpg": None},

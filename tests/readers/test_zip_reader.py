@@ -11,7 +11,7 @@ from pipeline.core.errors import CorruptData
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.prepare.squares import SquaresConfig, make_squares
 from pipeline.readers import base
-from pipeline.readers.base import UnreadableEntry
+from pipeline.readers.base import UnreadableEntry, only_pictures
 from pipeline.readers.folder_reader import Folder
 from pipeline.readers.zip_reader import Zip
 
@@ -25,18 +25,18 @@ def write(path, members, compression=zipfile.ZIP_STORED):
 
 def read_all(source):
     with source.open() as read:
-        return {entry.key: read(entry.place) for entry in source.entries()}
+        return {entry.key: read(entry.place) for entry in only_pictures(source.entries())}
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
 def test_a_zip_and_its_folder_are_alike(tmp_path, compression):
-    """Keys, their order and the bytes; what is no picture by its name, or hidden, is left out of both."""
+    """Keys, their order and the bytes; what is no picture, or hidden, is left out of both."""
     members = {"b/2.jpg": b"two", "a/1.PNG": b"one", "Ä.webp": b"umlaut", "notes.txt": b"no", "__MACOSX/._1.jpg": b"no"}
     archive = Zip(write(tmp_path / "x.zip", members, compression))
     for name, data in members.items():
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).write_bytes(data)
-    assert [entry.key for entry in archive.entries()] == ["a/1.PNG", "b/2.jpg", "Ä.webp"]
+    assert [entry.key for entry in only_pictures(archive.entries())] == ["a/1.PNG", "b/2.jpg", "Ä.webp"]
     assert read_all(archive) == read_all(Folder(tmp_path / "x"))
 
 

@@ -5,6 +5,7 @@ copied:
 
     source                     what the raw folder holds                        kind          place
     an LSUN zip                the LMDB, unpacked                               lmdb          raw
+    a compressed tar           the tar, decompressed                            tar           raw
     a folder with an LMDB      nothing; it is read in place                     lmdb          archives
     a folder of pictures       nothing; it is read in place                     folder        archives
     a tar or zip of pictures   nothing; it is read in place                     tar, zip      archives
@@ -29,12 +30,13 @@ from pipeline.acquire.config import DRAWN_NOTE, AcquireConfig
 from pipeline.acquire.download.checksums import Checksums
 from pipeline.core import files, progress
 from pipeline.core.code_dependencies import code_digest
-from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.workspace import workspace
 from pipeline.datasets.pictures import imagenet32
 from pipeline.datasets.pictures.photos import LISTS, celeba_table
-from pipeline.datasets.pictures.raw_folder import Description, Place, open_archive
+from pipeline.datasets.pictures.raw_folder import Description, Place, count_pictures, open_archive
 from pipeline.readers.captions import caption_table
+from pipeline.readers.compressed_tar import UNPACKED
 from pipeline.readers.zipped_lmdb import unpacked_bytes
 
 
@@ -144,30 +146,32 @@ def _make_raw_folder(
 def _describe(
     source: str, archive: Path, sums: Checksums, result: Path, upstream: bool, drawn_as: str | None
 ) -> Description:
-    """Unpack a zip with an LMDB to the folder `result`, and count the pictures."""
+    """Unpack a zip with an LMDB or a compressed tar to the folder `result`, and count the pictures."""
     found = open_archive(archive, unpack_to=result)
-    place: Place = "raw" if drawn_as or (result / "data.mdb").exists() else "archives"
+    place: Place = "raw" if drawn_as or _is_unpacked(result) else "archives"
     entries = found.source.entries()
-    if not entries:
-        raise CorruptData(f"{archive}: holds no pictures; look into it, or name another archive")
+    count = count_pictures(archive, entries)
     if (captions := caption_table(found.source, entries)) is not None:
         pq.write_table(captions, result / "captions.parquet", compression="zstd")
     stand_in = drawn_as or (imagenet32.STAND_IN if found.kind == "pickles" else None)
     if stand_in and not drawn_as:
         progress.warn(f"{archive}: a substitute for the data set: {stand_in}; source.json says so as well")
-    return Description(
-        source, archive.name, sums.bytes, sums.sha256, len(entries), upstream, place, found.kind, stand_in
-    )
+    return Description(source, archive.name, sums.bytes, sums.sha256, count, upstream, place, found.kind, stand_in)
+
+
+def _is_unpacked(folder: Path) -> bool:
+    """Whether a raw folder holds the unpacked content of an archive."""
+    return any((folder / name).exists() for name in ("data.mdb", UNPACKED))
 
 
 def _unpacked_before(archive: Path, to: Path) -> dict[str, Any] | None:
-    """The content of `to/source.json`, if `to` holds the unpacked content of a zip that has since been removed.
+    """The content of `to/source.json`, if `to` holds the unpacked content of an archive that has since been removed.
 
     This matters only outside DVC: DVC deletes an output before it runs its stage again.
     """
     try:
         described: dict[str, Any] = files.read_json(removed_note(archive))
-        same = described == files.read_json(to / "source.json") and (to / "data.mdb").exists()
+        same = described == files.read_json(to / "source.json") and _is_unpacked(to)
     except MissingInput:
         return None
     return described if same else None

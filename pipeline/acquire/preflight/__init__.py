@@ -17,6 +17,7 @@ from pipeline.core.disk import existing_parent, free_bytes, require_free_space
 from pipeline.core.errors import PipelineError
 from pipeline.datasets.pictures.imagenet32 import has_batches
 from pipeline.datasets.pictures.raw_folder import files_of
+from pipeline.readers.compressed_tar import compression
 from pipeline.readers.zipped_lmdb import unpacked_bytes
 
 FEATURES_NOTE = """\
@@ -68,7 +69,10 @@ def check_archives(profile: Path, name: str, *, archives: Path, work: Path) -> N
     if section.source == "miniature":
         unpacked = section.count * _DRAWN_BYTES
     elif archive.is_file():
-        length, unpacked = archive.stat().st_size, unpacked_bytes(archive)
+        length = archive.stat().st_size
+        unpacked = (
+            length if compression(archive) else unpacked_bytes(archive)
+        )  # the length of a tar is not known before
     elif archive.is_dir():
         length = sum(file.bytes for file in files_of(archive))
     elif section.source == "upstream" and known and known.url:

@@ -86,5 +86,6 @@ def _validation_labels(kit: Path) -> list[str]:
         return [names[int(number)] for number in numbers]
     except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CorruptData(
-            f"{kit}: not the development kit ({type(error).__name__}: {error}); download it again"
+            f"{kit}: not the development kit, or damaged ({type(error).__name__}: {error}); put the published file "
+            "there, or remove it"
         ) from None

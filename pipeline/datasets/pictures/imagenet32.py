@@ -55,7 +55,7 @@ def has_batches(path: Path) -> bool:
     """
     if path.is_dir():
         return any((path / name).is_file() for name in _NAMES)
-    if path.suffix.lower() != ".zip" or not path.exists():
+    if not zip_reader.is_zip(path):
         return False
     return any(map(_is_batch_name, zip_reader.opened(path).namelist()))
 

@@ -72,7 +72,7 @@ def _read_list(path: Path) -> dict[str, list[str]]:
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise CorruptData(f"{path}: not text ({error}); download it again") from None
+        raise CorruptData(f"{path}: not text ({error}); put CelebA's own list there, or remove it") from None
     found: dict[str, list[str]] = {}
     if path.name == ATTRIBUTES and len(lines) > 1:  # a line with the count, then one with the names
         found[""] = lines[1]
@@ -84,7 +84,7 @@ def _read_list(path: Path) -> dict[str, list[str]]:
         if not named or len(words) != width + 1 or (values and not set(words[1:]) <= values):
             raise CorruptData(
                 f"{path}: entry {number} is {' '.join(words)[:60]!r}, expected a file name and {width} values; "
-                "download it again"
+                "put CelebA's own list there, or remove it"
             )
         found[words[0]] = words[1:]
     return found

@@ -3,6 +3,8 @@
 A download command makes a raw folder. It holds `source.json`, and the pictures unless they are read from the archive.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,7 +13,8 @@ from pipeline.core import files
 from pipeline.core.errors import BadParameters, CorruptData
 from pipeline.datasets.pictures import imagenet, imagenet32, lsun, photos
 from pipeline.datasets.pictures.imagenet32 import Imagenet32
-from pipeline.readers.base import File, Source
+from pipeline.readers.base import Entry, File, Source
+from pipeline.readers.compressed_tar import UNPACKED
 from pipeline.readers.container import Container, open_container
 
 DataSet = Literal["lsun", "imagenet", "faces"]
@@ -28,8 +31,9 @@ class Description:
     Attributes:
         source, archive: as in `acquire.config.AcquireConfig`.
         bytes, sha256: length and digest of the archive's file, or of `data.mdb` for an LMDB that is read in place; for
-            a folder of pictures, their total length and the digest of the list of (key, length) in key order.
-        count: number of entries, broken and repeated ones included.
+            a folder of pictures, their total length and the digest of the list of (key, length) in key order, where
+            files that are not read as pictures have length 0.
+        count: number of pictures, broken and repeated ones included.
         upstream: whether the checksum is that of the original publisher's archive.
         place: `raw` if the pictures are in the raw folder, `archives` if they are read from the archive.
         kind: as in `readers.container.Container`, or `pickles` for downsampled ImageNet.
@@ -76,6 +80,26 @@ def open_archive(path: Path, *, unpack_to: Path | None = None) -> Container:
     return open_container(path, unpack_to=unpack_to)
 
 
+def count_pictures(path: Path, entries: Sequence[Entry]) -> int:
+    """The number of entries of the source `path` that are read as pictures.
+
+    Raises:
+        CorruptData: there are none; the message says what else there is.
+    """
+    others = [(entry.key, entry.left_out) for entry in entries if entry.left_out]
+    if count := len(entries) - len(others):
+        return count
+    found = ""
+    if others:
+        counts = Counter(left_out.reason for _, left_out in others)
+        (key, first), *_ = sorted(others, key=lambda other: (-counts[other[1].reason], other[0]))
+        found = f", but {', '.join(f'{reason} {count:,}' for reason, count in counts.most_common())}: "
+        found += f"{key} ({first.detail})"
+    elif path.is_dir():
+        found = " (results of dcgan inside a folder are not read)"
+    raise CorruptData(f"{path}: holds no pictures{found}; look into it, or name another source")
+
+
 def files_of(path: Path) -> list[File]:
     """List the files that hold the pictures of an archive or a folder; nothing is unpacked, and no picture is read."""
     return [File.of(path)] if path.is_file() else open_archive(path).source.files()
@@ -102,6 +126,8 @@ def locate(source: Path, archives: Path | None = None) -> Located:
         raise CorruptData(f"{source}/source.json: not of this version; run the download again") from None
     if described.place == "raw":
         path = source if described.kind == "lmdb" else source / described.archive
+        if (source / UNPACKED).is_file():
+            path = source / UNPACKED
         return Located(path, archives or source.absolute().parent, described)
     if archives is None:
         raise BadParameters(

@@ -134,19 +134,28 @@ def chunk_done(folder: Path, number: int) -> bool:
 
 
 def write_chunk(
-    folder: Path, number: int, images: Images, pictures: Sequence[Picture], skipped: Sequence[Skipped], *, sources: int
+    folder: Path,
+    number: int,
+    images: Images,
+    pictures: Sequence[Picture],
+    skipped: Sequence[Skipped],
+    *,
+    sources: int,
+    left_out: int = 0,
 ) -> None:
     """Write one finished chunk to a scratch folder.
 
     Args:
         images: uint8 (n, H, W, 3), row-aligned with `pictures`.
-        sources: number of source pictures of the chunk; a photo can give several pictures, one for each face.
+        sources: number of sources of the chunk; a photo can give several pictures, one for each face.
+        left_out: number of these sources that are no pictures, so that the share of bad pictures does not count them.
     """
     files.write_array(folder / f"{number:06d}.npy", images)
     # The list is written last: its presence marks a complete chunk.
     digests = pixel_digests(images).tobytes().hex()
     record = {
         "sources": sources,
+        "left_out": left_out,
         "pictures": [vars(picture) for picture in pictures],
         "skipped": [vars(source) for source in skipped],
         "stored_digests": digests,
@@ -180,7 +189,7 @@ def join_chunks(
     Args:
         chunks_folder: folder of the chunks 0..chunk_count-1 that `write_chunk` wrote.
         side: height and width of the pictures.
-        max_bad: maximum share of bad sources, 0..1.
+        max_bad: maximum share of bad sources, 0..1; sources that are no pictures are not counted.
         source_digests: row -> digest of the whole decoded source (16 bytes), where it is known.
 
     Returns:
@@ -192,7 +201,7 @@ def join_chunks(
     # A dictionary takes several times the memory of a table row, so only one chunk has dictionaries at a time.
     index_parts: list[pa.Table] = []
     skipped_parts, sizes = [SKIPPED_SCHEMA.empty_table()], list[int]()
-    sources = used = total = 0
+    sources = left_out = used = total = 0
     source_digests = source_digests or {}
     with pq.ParquetWriter(to / "index.parquet", INDEX_SCHEMA, compression="zstd") as index:
         for number in range(chunk_count):
@@ -217,16 +226,18 @@ def join_chunks(
             # Faces have the keys photo#000, photo#001, …, and all faces of a photo are in one chunk. Count photos.
             used += len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures})
             sources += record["sources"]
+            left_out += record["left_out"]
             index_parts = _write_index(index, index_parts, last=number == chunk_count - 1)
     skipped = pa.concat_tables(skipped_parts).combine_chunks().sort_by([("key", "ascending"), ("reason", "ascending")])
     bad = skipped.filter(pc.equal(skipped.column("kind"), "bad"))
     if sources == 0:
         raise PipelineError("no source pictures were found; check the folder or archive that was given")
-    if not total or len(bad) / sources > max_bad:
+    tried = sources - left_out
+    if not total or len(bad) / tried > max_bad:
         shown = bad if len(bad) else skipped
         first = "; ".join(f"{s['key']}: {s['reason']} ({s['detail']})" for s in shown.slice(0, 3).to_pylist())
         raise PipelineError(
-            f"{len(bad)} of {sources} sources could not be read and {total} pictures were made; at most "
+            f"{len(bad)} of {tried} sources could not be read and {total} pictures were made; at most "
             f"{max_bad:.2%} may be bad (max_bad). First ones: {first}"
         )
     blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r") for n, size in enumerate(sizes) if size)

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pipeline.core import engine, progress
 from pipeline.core.workspace import workspace
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
 from pipeline.prepare.conversion.source_digests import Digest, digest_sources
-from pipeline.readers.base import Entry, Source, UnreadableEntry
+from pipeline.prepare.decode.heif import can_decode
+from pipeline.readers import first_bytes
+from pipeline.readers.base import UNSUPPORTED_FORMAT, Entry, LeftOut, Read, Source, UnreadableEntry, unreadable
 
 Made = tuple[Images, Picture] | Skipped
 """A picture, uint8 (side, side, 3), with its row of the index; or the reason why it was skipped."""
@@ -49,6 +52,7 @@ def make_image_set(
     Args:
         open_entries: given a folder for temporary files, opens the source and lists its entries in key order. If
             several have the same key, the first is used and the others are skipped with the reason `repeated_key`.
+            Entries that are not pictures are skipped with their own reason.
         convert: picklable function whose result depends only on its arguments.
         digest: picklable function that computes the digest of a whole decoded source; see `source_digests`.
         side: height and width of the pictures that `convert` returns.
@@ -83,7 +87,17 @@ def make_image_set(
             work.scratch, len(chunks), work.result, side=side, max_bad=max_bad, source_digests=digests
         )
         work.publish()
+    _warn_of_unsupported(image_set.ImageSet(to))
     return counts
+
+
+def _warn_of_unsupported(made: image_set.ImageSet) -> None:
+    """Say how many pictures are in a format that is not read, since their owner can do something about it."""
+    found = made.skipped.filter(pc.equal(made.skipped.column("reason"), UNSUPPORTED_FORMAT))
+    if len(found):
+        (first,) = found.slice(0, 1).to_pylist()
+        such = f"{first['key']} ({first['detail']})"
+        progress.warn(f"pictures in formats that are not read: {len(found):,}, such as {such}")
 
 
 def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: Chunk) -> int:
@@ -92,16 +106,19 @@ def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: 
     images: list[Images] = []
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
+    left_out = 0
     with source.open() as read:
-        for position, entry in enumerate(entries):
-            if position and entry.key == entries[position - 1].key:
+        key = None
+        for entry in entries:
+            if entry.left_out is None and entry.key == key:
                 skipped.append(Skipped(entry.key, "filtered", "repeated_key", "the first one counts"))
                 continue
-            try:
-                data = read(entry.place)
-            except (UnreadableEntry, FileNotFoundError, PermissionError) as error:
-                detail = str(error.strerror if isinstance(error, OSError) else error)
-                skipped.append(Skipped(entry.key, "bad", "unreadable", detail))
+            if entry.left_out is None:
+                key = entry.key
+            data = _read(read, entry)
+            if isinstance(data, LeftOut):
+                skipped.append(Skipped(entry.key, "bad" if data.is_bad else "filtered", data.reason, data.detail))
+                left_out += not data.is_bad
                 continue
             for made in convert(entry, data):
                 if isinstance(made, Skipped):
@@ -110,5 +127,17 @@ def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: 
                     images.append(made[0])
                     pictures.append(made[1])
     stack = np.stack(images) if images else np.empty((0, side, side, 3), np.uint8)
-    image_set.write_chunk(folder, number, stack, pictures, skipped, sources=len(entries))
+    image_set.write_chunk(folder, number, stack, pictures, skipped, sources=len(entries), left_out=left_out)
     return len(entries)
+
+
+def _read(read: Read, entry: Entry) -> bytes | LeftOut:
+    """The bytes of an entry, or why it is not read as a picture."""
+    if entry.left_out:
+        return entry.left_out
+    try:
+        data = read(entry.place)
+    except (UnreadableEntry, OSError) as error:
+        return unreadable(error)
+    kind = first_bytes.unsupported_format(data[:32])
+    return first_bytes.unsupported(kind) if kind and not can_decode(kind) else data

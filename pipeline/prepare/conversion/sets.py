@@ -7,18 +7,19 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.core import files, params, progress
-from pipeline.core.errors import CorruptData
 from pipeline.datasets.pictures import imagenet, imagenet32, lsun, photos
 from pipeline.datasets.pictures.raw_folder import (
     PUBLISHED,
     DataSet,
     Description,
+    count_pictures,
     files_of,
     locate,
     open_archive,
 )
 from pipeline.prepare.conversion.chunks import Convert, make_image_set
 from pipeline.prepare.decode import MOST_PIXELS, source_digest
+from pipeline.prepare.decode.heif import heif_version
 from pipeline.readers.base import Entry, Source
 
 _LIBRARIES = ("pillow", "simplejpeg", "opencv-python-headless", "numpy", "numba")
@@ -69,12 +70,11 @@ def make_set(
     def open_entries(scratch: Path) -> tuple[Source, list[Entry]]:
         opened = open_archive(path, unpack_to=scratch / "unpacked")
         entries = _ENTRIES[data_set](opened.source, beside)
-        if not entries:
-            raise CorruptData(f"--source {source}: holds no pictures; look into it, or name another source")
+        count = count_pictures(source, entries)
         if opened.kind == "pickles":
             progress.warn(f"{path.name}: a substitute: {imagenet32.STAND_IN}")
         if described:
-            _compare_count(described, len(entries))
+            _compare_count(described, count)
         return opened.source, entries
 
     return make_image_set(
@@ -100,7 +100,7 @@ def _work_digest(
     return files.digest(
         {
             "code": code,
-            "libraries": [version(name) for name in _LIBRARIES],
+            "libraries": [version(name) for name in _LIBRARIES] + [heif_version()],
             "set": data_set,
             "source": described.sha256 if described else str(path.absolute()),
             "files": files_of(path),

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.core import engine, progress
 from pipeline.imageset.format import image_set
-from pipeline.readers.base import Entry, Source, UnreadableEntry
+from pipeline.readers.base import Entry, Source, UnreadableEntry, only_pictures
 
 Digest = Callable[[bytes], bytes | None]
 """Computes the digest (16 bytes) of an encoded picture; None if it cannot be decoded."""
@@ -46,7 +46,7 @@ def digest_sources(
     keys, boxes, contents, rows = _equal_squares(chunks_folder, chunk_count)
     by_key: dict[str, Entry] = {}
     wanted = set(keys)
-    for entry in entries if wanted else ():
+    for entry in only_pictures(entries) if wanted else ():
         if entry.key in wanted:
             by_key.setdefault(entry.key, entry)
     first = {content: by_key[key] for content, key in zip(reversed(contents), reversed(keys), strict=True)}
@@ -104,6 +104,6 @@ def _digest_block(source: Source, digest: Digest, entries: Sequence[Entry]) -> l
         for entry in entries:
             try:
                 digests.append(digest(read(entry.place)))
-            except (UnreadableEntry, FileNotFoundError, PermissionError):  # it has changed since it was prepared
+            except (UnreadableEntry, OSError):  # it has changed since it was prepared
                 digests.append(None)
     return digests

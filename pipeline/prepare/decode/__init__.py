@@ -25,8 +25,10 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image, ImageStat, UnidentifiedImageError
 
+from pipeline.prepare.decode.heif import optional_formats
+
 # Only formats that are decoded in this process; Pillow also supports PostScript, for which it starts a program.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", *optional_formats())
 _ORIENTATION = 0x0112
 _TURNS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
     2: np.fliplr,

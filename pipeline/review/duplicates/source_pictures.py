@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import PipelineError
 from pipeline.datasets.pictures.raw_folder import open_source
-from pipeline.readers.base import Place, Read, UnreadableEntry
+from pipeline.readers.base import Place, Read, UnreadableEntry, only_pictures
 from pipeline.review.duplicates.dedup_result import PictureTable
 
 MAX_SIDE = 2048
@@ -77,7 +77,7 @@ class SourcePictures:
         photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")
         wanted = {*keys.to_pylist(), *photos.to_pylist()}
         places: dict[str, Place] = {}
-        for entry in source.entries():
+        for entry in only_pictures(source.entries()):
             if entry.key in wanted:
                 places.setdefault(entry.key, entry.place)  # the image set has the first of several entries with one key
         return places, self._open.enter_context(source.open())

@@ -1,6 +1,7 @@
 """Raw folders from every kind of source, and what is said when there is none."""
 
 import hashlib
+import io
 import json
 import shutil
 import tarfile
@@ -310,17 +311,36 @@ def test_other_kinds_are_never_removed(run, tmp_path, write_imagenet_tar, encode
     assert files_in(tmp_path / "archives") == [name]
 
 
+@pytest.mark.parametrize("name", ["sample.tar.gz", "sample.tar.xz", "sample.tar.bz2", "sample.zip"])
+def test_a_compressed_tar_is_unpacked(run: Run, tmp_path: Path, records: dict[bytes, bytes], name: str) -> None:
+    """The tar goes to the raw folder, under one name; the archive stays, or is removed as an LSUN zip is."""
+    mode: Any = {"gz": "w:gz", "xz": "w:xz", "bz2": "w:bz2", "zip": "w:gz"}[name.rpartition(".")[2]]
+    with tarfile.open(tmp_path / "archives" / name, mode) as archive:
+        for key, data in records.items():
+            info = tarfile.TarInfo(f"{key.decode()}.jpg")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    described, pictures = run(archive=name)
+    assert pictures == {f"{key.decode()}.jpg": data for key, data in records.items()}
+    assert (described["place"], described["kind"], described["count"]) == ("raw", "tar", 5)
+    assert described["sha256"] == hashlib.sha256((tmp_path / "archives" / name).read_bytes()).hexdigest()
+    assert files_in(tmp_path / "raw") == ["source.json", "unpacked.tar"]
+    assert run(archive=name, keep_archive=False) == (described, pictures)
+    assert files_in(tmp_path / "archives") == [f"{name}.unpacked.json"]
+    assert run(archive=name, keep_archive=False) == (described, pictures)
+
+
 def test_what_holds_no_pictures(run: Run, tmp_path: Path) -> None:
-    """A file that is no tar, a zip of texts, an empty folder."""
+    """A file that is no tar, a zip of texts, an empty folder; what there is instead is named."""
     (tmp_path / "archives" / "x.tar").write_bytes(b"text " * 300)
-    with pytest.raises(CorruptData, match="no tar header"):
+    with pytest.raises(CorruptData, match=r"begins with b'text tex', expected an archive"):
         run(archive="x.tar")
     with zipfile.ZipFile(tmp_path / "archives" / "x.zip", "w") as archive:
         archive.writestr("read.me", b"x")
-    with pytest.raises(CorruptData, match="holds no pictures"):
+    with pytest.raises(CorruptData, match=r"holds no pictures, but not_a_picture 1: read\.me"):
         run(archive="x.zip")
     (tmp_path / "archives" / "empty").mkdir()
-    with pytest.raises(CorruptData, match="holds no pictures"):
+    with pytest.raises(CorruptData, match=r"holds no pictures \(results of dcgan inside a folder"):
         run(archive="empty")
     assert not (tmp_path / "raw").exists()
 

@@ -9,6 +9,8 @@ from pipeline.acquire.archives.acquire import acquire
 from pipeline.acquire.config import AcquireConfig
 from pipeline.core.errors import CorruptData
 from pipeline.datasets.pictures import photos
+from pipeline.readers.base import only_pictures
+from pipeline.readers.folder_reader import Folder
 from pipeline.readers.zip_reader import Zip
 
 
@@ -36,6 +38,22 @@ def test_people_are_labels(celeba):
         (celeba / name).unlink()
     assert {entry.label for entry in photos.entries(Zip(celeba / "img_align_celeba.zip"), celeba)} == {None}
     assert photos.celeba_table(celeba) is None
+
+
+def test_the_double_folder_is_read(celeba, tmp_path):
+    """Many copies have img_align_celeba/img_align_celeba/, as a folder or in a zip; the lists name files only."""
+    with zipfile.ZipFile(celeba / "archive.zip", "w") as archive:
+        for number in (1, 2):
+            archive.writestr(f"img_align_celeba/img_align_celeba/00000{number}.jpg", b"x")
+        archive.writestr("list_attr_celeba.csv", b"image_id,Smiling\n")
+    with zipfile.ZipFile(celeba / "archive.zip") as archive:
+        archive.extractall(tmp_path / "folder")
+    for source in (Zip(celeba / "archive.zip"), Folder(tmp_path / "folder")):
+        entries = photos.entries(source, celeba)
+        found = [(entry.key, entry.label) for entry in only_pictures(entries)]
+        prefix = "img_align_celeba/img_align_celeba"
+        assert found == [(f"{prefix}/000001.jpg", "2880"), (f"{prefix}/000002.jpg", "2937")]
+        assert [entry.key for entry in entries if entry.left_out] == ["list_attr_celeba.csv"]
 
 
 def test_the_table_goes_to_the_raw_folder(celeba, tmp_path):

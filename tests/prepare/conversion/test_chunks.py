@@ -1,6 +1,9 @@
 """Cutting into chunks, resuming, and bytes that depend on neither workers nor interruptions."""
 
 import hashlib
+import io
+import resource
+import tarfile
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
 from pipeline.prepare.conversion.chunks import cut, make_image_set
 from pipeline.readers.base import Entry
 from pipeline.readers.folder_reader import Folder
+from pipeline.readers.tar_reader import Tar
 
 
 def bytes_digest(data):
@@ -152,6 +156,91 @@ def test_files_that_cannot_be_read_are_counted(make, tmp_path):
     assert (row["reason"], row["detail"]) == ("unreadable", "No such file or directory")
 
 
+def test_what_is_no_picture_is_listed_and_not_bad(make, tmp_path):
+    """Links, texts, hidden files and formats that are not read, under any name; only unreadable ones count as bad."""
+    source = tmp_path / "source"
+    (source / "link.jpg").symlink_to("00.jpg")
+    (source / "self.jpg").symlink_to("self.jpg")
+    (source / ".hidden").mkdir()
+    (source / "notes.txt").write_text("text")
+    (source / "new.jxl").write_bytes(b"\xff\x0a" + bytes(30))
+    (source / "photoshop.jpg").write_bytes(b"8BPS" + bytes(30))
+    counts, made = make()
+    assert counts == {"sources": 29, "pictures": 22, "bad": 2, "filtered": 5}
+    skipped = {row["key"]: (row["kind"], row["reason"]) for row in ImageSet(tmp_path / "set").skipped.to_pylist()}
+    assert skipped == {
+        ".hidden": ("filtered", "hidden"),
+        "21.jpg": ("bad", "not_an_image"),
+        "link.jpg": ("filtered", "link"),
+        "new.jxl": ("filtered", "unsupported_format"),
+        "notes.txt": ("filtered", "not_a_picture"),
+        "photoshop.jpg": ("filtered", "unsupported_format"),
+        "self.jpg": ("bad", "unreadable"),
+    }
+    assert make("again", workers=2, chunk_keys=3)[1] == made
+
+
+def test_the_share_of_bad_pictures_is_that_of_pictures(make, tmp_path):
+    """A thousand texts do not hide that half of the pictures are broken."""
+    for number in range(200):
+        (tmp_path / "source" / f"{number}.txt").write_text("text")
+    with pytest.raises(PipelineError, match="1 of 23 sources could not be read"):
+        make(max_bad=0.04)
+    assert make(max_bad=0.05)[0]["filtered"] == 200
+
+
+def test_formats_that_are_not_read_are_said_at_the_end(make, tmp_path, capsys):
+    """Their owner can convert them."""
+    (tmp_path / "source" / "a.psd").write_bytes(b"8BPS" + bytes(30))
+    make()
+    said = capsys.readouterr().err
+    assert "warning: pictures in formats that are not read: 1, such as a.psd (Photoshop; convert it to PNG" in said
+
+
+def test_a_picture_after_a_link_of_its_name(make, tmp_path, write_tar):
+    """In a tar, one name may be first a link and then a file; the file is the picture."""
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        link = tarfile.TarInfo("1.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "0.jpg"
+        archive.addfile(link)
+        for data in (b"\1", b"\2"):
+            info = tarfile.TarInfo("1.jpg")
+            info.size = 1
+            archive.addfile(info, io.BytesIO(data))
+    source = Tar(tmp_path / "x.tar")
+    counts = make_image_set(
+        lambda _: (source, source.entries()),
+        flat,
+        bytes_digest,
+        side=4,
+        chunk_keys=2,
+        max_bad=0.0,
+        work_digest="d",
+        to=tmp_path / "set",
+        workers=1,
+    )
+    assert counts == {"sources": 3, "pictures": 1, "bad": 0, "filtered": 2}
+    assert {row["reason"] for row in ImageSet(tmp_path / "set").skipped.to_pylist()} == {"link", "repeated_key"}
+    assert (ImageSet(tmp_path / "set")[0] == 1).all()
+
+
+def test_an_error_of_the_machine_ends_the_run(make, tmp_path):
+    """Without file descriptors, no picture can be opened: they are not listed as bad, and the work is resumed later."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def exhausting(entry, data):
+        if entry.key == "12.jpg":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        return flat(entry, data)
+
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            make(convert=exhausting)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert make()[0]["pictures"] == 22
+
+
 def test_a_chunk_without_pictures(make, tmp_path):
     """All of one chunk bad: the set is whole all the same."""
     for number in range(5):
@@ -168,8 +257,6 @@ def test_an_empty_source(make):
 
 def test_errors_of_the_source_come_through_workers(make, tmp_path, write_lmdb):
     """An archive that breaks under way ends the run with its own message, whatever the engine."""
-    from pipeline.readers.tar_reader import Tar
-
     (tmp_path / "short.tar").write_bytes(bytes(100))
     entries = [Entry(f"{number}.jpg", None, (number * 50, 50)) for number in range(4)]
     with pytest.raises(CorruptData, match=r"short\.tar: truncated at byte 100"):
