@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.core.progress import link
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -13,13 +15,18 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan audit-duplicates --set lsun --images sets/lsun --codes codes/lsun --dedup dedup/lsun \\\n"
+    "    --raw raw/lsun --to audit/lsun",
+)
 def audit_duplicates(
     name: SetOption,
     parameters: ParamsOption,
@@ -60,7 +67,8 @@ def audit_duplicates(
         )
         report(
             summary,
-            f"{summary['removed']:,} removed pictures in {summary['groups']:,} groups, shown in {to / 'gallery.html'}; "
+            f"{summary['removed']:,} removed pictures in {summary['groups']:,} groups, shown in "
+            f"{link(to / 'gallery.html')}; "
             "no picture was changed; "
             "next: add verdicts and run dcgan remove-duplicates again, or run dcgan train-dcgan",
         )

@@ -1,4 +1,4 @@
-"""Options, error messages, summaries and timing that all commands share."""
+"""Help, options, error messages, summaries and timing that all commands share."""
 
 import contextlib
 import ctypes
@@ -14,9 +14,45 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from pipeline.core import progress
 from pipeline.core.errors import PipelineError
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Context settings of all commands: the options that print the help, and its largest width in characters."""
+
+GENERAL = "General"
+"""The last group of options in each help: those that every command has."""
+
+
+class Command(TyperCommand):
+    """A command whose help lists the options in groups (`rich_help_panel`) and ends with examples (`epilog`).
+
+    The help is plain text: typer's own groups are boxes, which leave half of a narrow terminal empty.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            usual = GENERAL if parameter.name == "help" else usual
+            record = parameter.get_help_record(ctx)
+            if record:
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
+        for title in sorted(groups, key=lambda title: title == GENERAL):
+            with formatter.section(title):
+                formatter.write_dl(groups[title])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if self.epilog:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.epilog.splitlines()))
+
+
+def new_app() -> typer.Typer:
+    """The app of one command, whose function is registered with `cls=Command` and its examples as `epilog`."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP)
 
 
 def _print_version(wanted: bool) -> None:
@@ -31,7 +67,23 @@ def _default_profile() -> Path:
     return default_profile()
 
 
-SetOption = Annotated[str, typer.Option("--set", help="Name of the set, which selects its sections of the profile.")]
+def complete_set(ctx: typer.Context) -> list[str]:
+    """Names of the profile's sets, for shell completion; none if the profile cannot be read."""
+    from pipeline.core.params import load_profile
+
+    try:
+        profile = load_profile(ctx.params.get("params") or ctx.params.get("parameters") or _default_profile())
+    except (PipelineError, OSError):
+        return []
+    return sorted({str(name) for sections in profile.values() for name in sections})
+
+
+SetOption = Annotated[
+    str,
+    typer.Option(
+        "--set", autocompletion=complete_set, help="Name of the set, which selects its sections of the profile."
+    ),
+]
 ParamsOption = Annotated[
     Path,
     typer.Option(
@@ -76,6 +128,7 @@ PreferOption = Annotated[
         "--prefer",
         metavar="GLOB",
         help="Of a group, keep a picture whose key matches this pattern, such as 'camera/*'; repeat for several.",
+        rich_help_panel="Which picture is kept",
     ),
 ]
 WorkersOption = Annotated[
@@ -87,10 +140,21 @@ WorkersOption = Annotated[
         help="Number of processes or threads (default: DCGAN_JOBS, else the number of CPU cores).",
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no summary on stderr.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable summary on stdout.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress and no summary on stderr.", rich_help_panel=GENERAL)
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print a machine-readable summary on stdout.", rich_help_panel=GENERAL)
+]
 VersionOption = Annotated[
-    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    bool,
+    typer.Option(
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+        help="Print the version and exit.",
+        rich_help_panel=GENERAL,
+    ),
 ]
 
 Report = Callable[[Mapping[str, Any], str], None]

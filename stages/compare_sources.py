@@ -7,6 +7,7 @@ import typer
 
 from stages.common import (
     ArchivesOption,
+    Command,
     ImagesOption,
     JsonOption,
     QuietOption,
@@ -14,13 +15,18 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan compare-sources --images sets/lsun --pairs pairs/lsun \\\n"
+    "    --source photos.zip --to originals/lsun",
+)
 def compare_sources(
     images: ImagesOption,
     pairs: Annotated[Path, typer.Option(help="Result folder of find-pairs.")],

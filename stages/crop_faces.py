@@ -1,9 +1,9 @@
-"""Make an image set of faces: detect them with OpenCV and crop them with a margin to 128×128 pixels."""
+"""Make an image set of faces: detect them with OpenCV, crop them with a margin to 128×128 pixels."""
 
-import typer
-
+from pipeline.core.progress import link
 from stages.common import (
     ArchivesOption,
+    Command,
     JsonOption,
     ParamsOption,
     QuietOption,
@@ -12,13 +12,14 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan crop-faces --source photos.zip --to sets/faces")
 def crop_faces(
     source: SourceOption,
     to: ToOption,
@@ -30,7 +31,7 @@ def crop_faces(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Make an image set of faces: detect them with OpenCV and crop them with a margin to 128×128 pixels."""
+    """Make an image set of faces: detect them with OpenCV, crop them with a margin to 128×128 pixels."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.faces.face_crops import FacesConfig, make_faces
@@ -44,7 +45,7 @@ def crop_faces(
             counts,
             f"{counts['pictures']:,} faces of {section.side}×{section.side} pixels from {counts['sources']:,} photos; "
             f"{counts['bad']:,} unreadable photos and {counts['filtered']:,} without a face are listed in "
-            f"{to}/skipped.parquet, as are faces that are too small; the originals were only read; "
+            f"{link(to / 'skipped.parquet')}, as are faces that are too small; the originals were only read; "
             "next: dcgan train-autoencoder",
         )
 

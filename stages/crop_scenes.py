@@ -1,9 +1,9 @@
-"""Make an image set of scenes: resize the short side to 64 pixels, then crop the centre."""
+"""Make an image set of scenes: resize the short side to 64 pixels, crop the centre."""
 
-import typer
-
+from pipeline.core.progress import link
 from stages.common import (
     ArchivesOption,
+    Command,
     JsonOption,
     ParamsOption,
     QuietOption,
@@ -12,13 +12,14 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan crop-scenes --source bedroom_train_lmdb.zip --to sets/lsun")
 def crop_scenes(
     source: SourceOption,
     to: ToOption,
@@ -30,7 +31,7 @@ def crop_scenes(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Make an image set of scenes: resize the short side to 64 pixels, then crop the centre."""
+    """Make an image set of scenes: resize the short side to 64 pixels, crop the centre."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.squares import SquaresConfig, make_squares
@@ -43,7 +44,8 @@ def crop_scenes(
         report(
             counts,
             f"{counts['pictures']:,} of {counts['sources']:,} pictures cropped to {section.side}×{section.side}; "
-            f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in {to}/skipped.parquet; "
+            f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in "
+            f"{link(to / 'skipped.parquet')}; "
             "the originals were only read; next: dcgan train-autoencoder",
         )
 

@@ -1,11 +1,13 @@
 """Find and list the duplicates in your own pictures: all steps in one command."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from stages.common import (
+    Command,
     JsonOption,
     ParamsOption,
     PreferOption,
@@ -14,13 +16,29 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+
+class Rule(StrEnum):
+    """Rules of the keep policy."""
+
+    original = "original"
+    first = "first"
+    largest = "largest"
+    sharpest = "sharpest"
 
 
-@app.command()
+app = new_app()
+
+
+@app.command(
+    cls=Command,
+    epilog="dcgan dedup photos --to found\n"
+    "dcgan dedup train --against test --to leaks\n"
+    "dcgan dedup more-photos --to found --append",
+)
 def dedup(
     source: Annotated[
         Path,
@@ -31,80 +49,140 @@ def dedup(
     name: Annotated[str, typer.Option("--set", help="Set whose parameters in the profile are the defaults.")] = "lsun",
     mode: Annotated[
         Literal["near", "exact"] | None,
-        typer.Option(help="Criterion for copies. near: similar codes and pixels; exact: equal codes, as in the paper."),
+        typer.Option(
+            help="Criterion for copies. near: similar codes and pixels; exact: equal codes, as in the paper.",
+            rich_help_panel="What counts as a copy",
+        ),
     ] = None,
     keep: Annotated[
-        list[str] | None,
+        list[Rule] | None,
         typer.Option(
-            help="Which picture of a group is kept: original (most likely the source of the others), first, largest "
-            "or sharpest; repeat the option to break ties."
+            help="Which picture of a group is kept; original is most likely the source of the others. Repeat the "
+            "option to break ties.",
+            rich_help_panel="Which picture is kept",
         ),
     ] = None,
     prefer: PreferOption = None,
     radius: Annotated[
-        int | None, typer.Option(min=0, max=15, help="Compare pictures whose codes differ in at most this many bits.")
-    ] = None,
-    score: Annotated[float | None, typer.Option(help="Minimum score of a pair of copies, in log odds.")] = None,
-    mirrored: Annotated[bool, typer.Option("--mirrored", help="Count mirrored copies as duplicates too.")] = False,
-    compare_side: Annotated[
         int | None,
         typer.Option(
-            help="Side in pixels at which pairs are compared: 32, 64 or 128. With 64 or 128, likely pairs are compared "
-            "a second time at that side."
+            min=0,
+            max=15,
+            help="Compare pictures whose codes differ in at most this many bits.",
+            rich_help_panel="What counts as a copy",
+        ),
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(help="Minimum score of a pair of copies, in log odds.", rich_help_panel="What counts as a copy"),
+    ] = None,
+    mirrored: Annotated[
+        bool,
+        typer.Option(
+            "--mirrored", help="Count mirrored copies as duplicates too.", rich_help_panel="What counts as a copy"
+        ),
+    ] = False,
+    compare_side: Annotated[
+        Literal[32, 64, 128] | None,
+        typer.Option(
+            help="Side in pixels at which pairs are compared. With 64 or 128, likely pairs are compared a second time "
+            "at that side.",
+            rich_help_panel="What counts as a copy",
         ),
     ] = None,
     side: Annotated[
-        int | None, typer.Option(min=32, help="Side in pixels of the squares to which pictures are cropped.")
+        int | None,
+        typer.Option(
+            min=32,
+            help="Side in pixels of the squares to which pictures are cropped.",
+            rich_help_panel="How pictures are read",
+        ),
     ] = None,
     max_bad: Annotated[
         float,
         typer.Option(
-            min=0.0, max=1.0, help="Largest share of unreadable pictures, 0 to 1; they are skipped and listed."
+            min=0.0,
+            max=1.0,
+            help="Largest share of unreadable pictures, 0 to 1; they are skipped and listed.",
+            rich_help_panel="How pictures are read",
         ),
     ] = 0.5,
     keep_damaged: Annotated[
         bool,
         typer.Option(
-            "--keep-damaged", help="Decode corrupt JPEGs as far as possible; otherwise they are skipped and listed."
+            "--keep-damaged",
+            help="Decode corrupt JPEGs as far as possible; otherwise they are skipped and listed.",
+            rich_help_panel="How pictures are read",
         ),
     ] = False,
     encoder: Annotated[
-        Path | None, typer.Option(help="Folder of a trained autoencoder. Without it, one is trained on the pictures.")
+        Path | None,
+        typer.Option(
+            help="Folder of a trained autoencoder. Without it, one is trained on the pictures.",
+            rich_help_panel="Another source or another detector",
+        ),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="Another source; pictures that also occur in it are listed.")
+        Path | None,
+        typer.Option(
+            help="Another source; pictures that also occur in it are listed.",
+            rich_help_panel="Another source or another detector",
+        ),
     ] = None,
     drop_matches: Annotated[
-        bool, typer.Option("--drop-matches", help="Remove the pictures that also occur in --against.")
+        bool,
+        typer.Option(
+            "--drop-matches",
+            help="Remove the pictures that also occur in --against.",
+            rich_help_panel="Another source or another detector",
+        ),
     ] = False,
     pairs: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or parquet file of pairs of picture keys that another program found; they replace the search."
+            help="CSV or parquet file of pairs of picture keys that another program found; they replace the search.",
+            rich_help_panel="Another source or another detector",
         ),
     ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(
             help=".npy file with one embedding per row, for the pictures in key order; "
-            "pairs are found by their cosine similarity instead of the search."
+            "pairs are found by their cosine similarity instead of the search.",
+            rich_help_panel="Another source or another detector",
         ),
     ] = None,
     cosine: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="Minimum cosine similarity between the --embeddings of copies.")
+        float,
+        typer.Option(
+            min=-1.0,
+            max=1.0,
+            help="Minimum cosine similarity between the --embeddings of copies.",
+            rich_help_panel="Another source or another detector",
+        ),
     ] = 0.95,
     verdicts: Annotated[
-        Path | None, typer.Option(help="CSV file of people's verdicts (default: verdicts.csv in --to).")
+        Path | None,
+        typer.Option(
+            help="CSV file of people's verdicts (default: verdicts.csv in --to).",
+            rich_help_panel="Which picture is kept",
+        ),
     ] = None,
     append: Annotated[
         bool,
         typer.Option(
-            "--append", help="Add the pictures to the earlier result in --to; pictures that were kept stay kept."
+            "--append",
+            help="Add the pictures to the earlier result in --to; pictures that were kept stay kept.",
+            rich_help_panel="An earlier result",
         ),
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Exit with status 3 if pictures are doubtful because they share a layout."),
+        typer.Option(
+            "--strict",
+            help="Exit with status 3 if pictures are doubtful because they share a layout.",
+            rich_help_panel="What counts as a copy",
+        ),
     ] = False,
     seed: SeedOption = 1,
     workers: WorkersOption = None,
@@ -121,7 +199,7 @@ def dedup(
             source,
             to,
             mode=mode,
-            keep=keep,
+            keep=[rule.value for rule in keep or []] or None,
             prefer=prefer or [],
             radius=radius,
             score=score,

@@ -1,32 +1,34 @@
-"""Check the device, the disk space and the archives before other commands run."""
+"""Check the profile, the archives, the disk space and the GPU before other commands run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, ParamsOption, QuietOption, VersionOption, stage
+from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
-app = typer.Typer(add_completion=False)
+app = new_app()
+LISTS = Path("params.yaml")
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan doctor\ndcgan doctor --params profiles/paper.yaml")
 def doctor(
-    params: ParamsOption,
+    params: Annotated[
+        Path | None,
+        typer.Option(help="Profile to check (default: the one that params.yaml names, else the workstation profile)."),
+    ] = None,
     sets_from: Annotated[
         Path | None,
-        typer.Option(help="YAML file whose key `sets` lists the sets to check (default: all sets of the profile)."),
+        typer.Option(
+            help="YAML file with the lists of the sets to check (default: params.yaml in this folder; without it, all "
+            "sets of the profile are checked)."
+        ),
     ] = None,
     archives: Annotated[Path, typer.Option(help="Folder that has a folder of archives for each set.")] = Path(
         "data/archives"
     ),
     to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            "-o",
-            help="File to write if everything is ready; otherwise the command fails. Without --to, print an overview.",
-        ),
+        Path | None, typer.Option("--to", "-o", help="File to write if everything is ready, for dvc repro.")
     ] = None,
     features: Annotated[
         Path | None,
@@ -39,25 +41,28 @@ def doctor(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Check the device, the disk space and the archives before other commands run."""
-    from pipeline.acquire import preflight
-    from pipeline.core import files
-    from pipeline.core.params import read_names
+    """Check the profile, the archives, the disk space and the GPU before other commands run.
+
+    All sections of all sets are checked, also those of later commands. The last line says whether a run can start. The
+    exit status is 1 if something is missing or wrong.
+    """
+    from pipeline.core import files, progress
+    from pipeline.setup.diagnosis import FEATURES_NOTE, diagnose
 
     with stage("doctor", quiet, as_json) as report:
-        names = read_names(sets_from or params, "sets" if sets_from else "acquire")
-        if to is None:
-            found = preflight.overview(params, names, archives)
-            report(found, "\n" + preflight.as_text(found))
-            return
-        benchmarks = read_names(sets_from, "benchmarks") if sets_from else []
-        preflight.check_all(params, names, benchmarks, archives=archives, work=to.parent)
-        # The content is constant, because DVC would otherwise rerun all downloads after every change of a parameter.
-        stamp = {"ready": True}
-        files.write_json(to, stamp)
+        lists = sets_from or (LISTS if LISTS.exists() else None)
+        found = diagnose(params, lists, archives=archives, work=to.parent if to else Path.cwd())
+        progress.say(found.as_text())
+        if found.problems:
+            typer.echo("\n".join(f"problem          {text}" for text in found.problems), err=True)
+        report(found.as_json(), found.verdict())
+        if not found.ready:
+            raise typer.Exit(1)
+        if to:
+            # The content is constant; otherwise DVC would rerun all downloads after every change of a parameter.
+            files.write_json(to, {"ready": True})
         if features:
-            files.write_text(features / "README.md", preflight.FEATURES_NOTE)
-        report(stamp, f"{', '.join(names)}: all archives exist and the disk has enough free space; written: {to}")
+            files.write_text(features / "README.md", FEATURES_NOTE)
 
 
 if __name__ == "__main__":

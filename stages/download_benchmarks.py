@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.core.progress import link
 from stages.common import (
+    Command,
     DrawnOption,
     JsonOption,
     ParamsOption,
@@ -13,13 +15,16 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command, epilog="dcgan download-benchmarks --set cifar10 --archives archives/cifar10 --to benchmarks/cifar10"
+)
 def download_benchmarks(
     name: SetOption,
     archives: Annotated[Path, typer.Option(help="Folder of the set's archives; downloads are kept in it.")],
@@ -42,7 +47,7 @@ def download_benchmarks(
         report(
             found,
             f"{counts} pictures of {len(found['classes'])} classes ({found['source']}"
-            f"{', checksum as published' if found['upstream'] else ''}) in {to}; the archives were only read; "
+            f"{', checksum as published' if found['upstream'] else ''}) in {link(to)}; the archives were only read; "
             "next: dcgan evaluate-features",
         )
 

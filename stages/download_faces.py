@@ -5,31 +5,68 @@ from typing import Annotated
 
 import typer
 
-from stages.common import DrawnOption, JsonOption, ParamsOption, QuietOption, ToOption, VersionOption, stage
+from pipeline.core.progress import link
+from stages.common import (
+    Command,
+    DrawnOption,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    ToOption,
+    VersionOption,
+    complete_set,
+    new_app,
+    stage,
+)
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan download-faces --set faces --archives archives/faces --to raw/faces\n"
+    "dcgan download-faces --urls list.csv --contact me@example.org --to raw/faces",
+)
 def download_faces(
     to: ToOption,
     params: ParamsOption,
     name: Annotated[
-        str | None, typer.Option("--set", help="Name of the set, which selects its section of the profile.")
+        str | None,
+        typer.Option(
+            "--set",
+            autocompletion=complete_set,
+            help="Name of the set, which selects its section of the profile.",
+            rich_help_panel="An archive that the profile names",
+        ),
     ] = None,
-    archives: Annotated[Path | None, typer.Option(help="Folder of the set's archives (with --set).")] = None,
+    archives: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the set's archives (with --set).", rich_help_panel="An archive that the profile names"
+        ),
+    ] = None,
     drawn: DrawnOption = None,
     urls: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of --set: CSV or parquet file that lists pictures to download (columns: url, name, licence)."
+            help="Instead of --set: CSV or parquet file that lists pictures to download (columns: url, name, licence).",
+            rich_help_panel="A list of pictures",
         ),
     ] = None,
     contact: Annotated[
-        str | None, typer.Option(help="Your e-mail or web address, which each request sends to the host (with --urls).")
+        str | None,
+        typer.Option(
+            help="Your e-mail or web address, which each request sends to the host (with --urls).",
+            rich_help_panel="A list of pictures",
+        ),
     ] = None,
     per_host: Annotated[
-        int, typer.Option(min=1, help="Maximum number of simultaneous requests to one host (with --urls).")
+        int,
+        typer.Option(
+            min=1,
+            help="Maximum number of simultaneous requests to one host (with --urls).",
+            rich_help_panel="A list of pictures",
+        ),
     ] = 2,
     pause: Annotated[
         float,
@@ -37,6 +74,7 @@ def download_faces(
             min=0,
             help="Minimum number of seconds between two requests to one host; a longer delay in robots.txt is obeyed "
             "(with --urls).",
+            rich_help_panel="A list of pictures",
         ),
     ] = 0.5,
     workers: Annotated[
@@ -46,6 +84,7 @@ def download_faces(
             "-j",
             min=1,
             help="Maximum number of simultaneous requests (with --urls; default: 4 × --per-host).",
+            rich_help_panel="A list of pictures",
         ),
     ] = None,
     quiet: QuietOption = False,
@@ -78,7 +117,8 @@ def download_faces(
             report(
                 counts,
                 f"{counts['fetched']:,} of {counts['rows']:,} pictures fetched, {counts['failed']:,} failed (run the "
-                f"command again to retry them), all others were refused: see {to}/manifest.csv; next: dcgan crop-faces "
+                f"command again to retry them), all others were refused: see {link(to / 'manifest.csv')}; "
+                "next: dcgan crop-faces "
                 f"--source {to}/pictures",
             )
             return

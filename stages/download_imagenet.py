@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    Command,
     DrawnOption,
     JsonOption,
     ParamsOption,
@@ -13,13 +14,16 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command, epilog="dcgan download-imagenet --set imagenet --archives archives/imagenet --to raw/imagenet"
+)
 def download_imagenet(
     name: SetOption,
     archives: Annotated[Path, typer.Option(help="Folder of the set's archives.")],

@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    Command,
     DrawnOption,
     JsonOption,
     ParamsOption,
     QuietOption,
     ToOption,
     VersionOption,
+    complete_set,
+    new_app,
     stage,
 )
 
@@ -32,6 +35,31 @@ class Category(StrEnum):
     tower = "tower"
 
 
+class Thing(StrEnum):
+    """Categories of objects."""
+
+    airplane = "airplane"
+    bicycle = "bicycle"
+    bird = "bird"
+    boat = "boat"
+    bottle = "bottle"
+    bus = "bus"
+    car = "car"
+    cat = "cat"
+    chair = "chair"
+    cow = "cow"
+    dining_table = "dining_table"
+    dog = "dog"
+    horse = "horse"
+    motorbike = "motorbike"
+    person = "person"
+    potted_plant = "potted_plant"
+    sheep = "sheep"
+    sofa = "sofa"
+    train = "train"
+    tv_monitor = "tv-monitor"
+
+
 class Split(StrEnum):
     """Parts of the scenes."""
 
@@ -40,38 +68,64 @@ class Split(StrEnum):
     test = "test"
 
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan download-lsun --category bedroom --split val --to raw/bedroom\n"
+    "dcgan download-lsun --set lsun --archives archives/lsun --to raw/lsun",
+)
 def download_lsun(
     to: ToOption,
     params: ParamsOption,
     name: Annotated[
-        str | None, typer.Option("--set", help="Name of the set, which selects its section of the profile.")
+        str | None,
+        typer.Option(
+            "--set",
+            autocompletion=complete_set,
+            help="Name of the set, which selects its section of the profile.",
+            rich_help_panel="An archive that the profile names",
+        ),
     ] = None,
     category: Annotated[
-        Category | None, typer.Option(help="Instead of --set: download this category of scenes from its publisher.")
+        Category | None,
+        typer.Option(
+            metavar="NAME",
+            help="Instead of --set: download this category of scenes from its publisher, such as bedroom.",
+            rich_help_panel="An archive that LSUN publishes",
+        ),
     ] = None,
     split: Annotated[
         Split | None,
         typer.Option(
-            help="Split to download (default: train); `test` is not divided into categories.", show_choices=True
+            help="Split to download (default: train); `test` is not divided into categories.",
+            show_choices=True,
+            rich_help_panel="An archive that LSUN publishes",
         ),
     ] = None,
     thing: Annotated[
-        str | None, typer.Option("--object", help="Instead of --set: download this category of objects, such as cat.")
+        Thing | None,
+        typer.Option(
+            "--object",
+            metavar="NAME",
+            help="Instead of --set: download this category of objects, such as cat.",
+            rich_help_panel="An archive that LSUN publishes",
+        ),
     ] = None,
     url: Annotated[
         str | None,
         typer.Option(
-            help="Address of a mirror, or local folder, that has the archive (for example bedroom_train_lmdb.zip)."
+            help="Address of a mirror, or local folder, that has the archive (for example bedroom_train_lmdb.zip).",
+            rich_help_panel="Download",
         ),
     ] = None,
     any_checksum: Annotated[
         bool,
         typer.Option(
-            "--any-checksum", help="Do not compare checksums, so that a rebuilt archive or a subset is accepted."
+            "--any-checksum",
+            help="Do not compare checksums, so that a rebuilt archive or a subset is accepted.",
+            rich_help_panel="Download",
         ),
     ] = False,
     archives: Annotated[
@@ -80,7 +134,10 @@ def download_lsun(
     ] = None,
     drawn: DrawnOption = None,
     connections: Annotated[
-        int, typer.Option(min=1, help="Maximum number of simultaneous connections for a large file.")
+        int,
+        typer.Option(
+            min=1, help="Maximum number of simultaneous connections for a large file.", rich_help_panel="Download"
+        ),
     ] = 4,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

@@ -1,9 +1,9 @@
-"""Make an image set of ImageNet: resize the short side to 32 pixels, then crop the centre."""
+"""Make an image set of ImageNet: resize the short side to 32 pixels, crop the centre."""
 
-import typer
-
+from pipeline.core.progress import link
 from stages.common import (
     ArchivesOption,
+    Command,
     JsonOption,
     ParamsOption,
     QuietOption,
@@ -12,13 +12,14 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan downsample-imagenet --source ILSVRC2012_img_train.tar --to sets/imagenet")
 def downsample_imagenet(
     source: SourceOption,
     to: ToOption,
@@ -30,7 +31,7 @@ def downsample_imagenet(
     as_json: JsonOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Make an image set of ImageNet: resize the short side to 32 pixels, then crop the centre."""
+    """Make an image set of ImageNet: resize the short side to 32 pixels, crop the centre."""
     from pipeline.core import engine
     from pipeline.core.params import load_section
     from pipeline.prepare.squares import SquaresConfig, make_squares
@@ -43,7 +44,8 @@ def downsample_imagenet(
         report(
             counts,
             f"{counts['pictures']:,} of {counts['sources']:,} pictures cropped to {section.side}×{section.side}; "
-            f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in {to}/skipped.parquet; "
+            f"{counts['bad']:,} unreadable and {counts['filtered']:,} left out are listed in "
+            f"{link(to / 'skipped.parquet')}; "
             "the originals were only read; next: dcgan train-autoencoder",
         )
 

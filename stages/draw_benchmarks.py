@@ -1,13 +1,26 @@
 """Render the synthetic files of a labelled benchmark, if the profile asks for them."""
 
-import typer
+from pipeline.core.progress import link
+from stages.common import (
+    Command,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    new_app,
+    stage,
+)
 
-from stages.common import JsonOption, ParamsOption, QuietOption, SeedOption, SetOption, ToOption, VersionOption, stage
-
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan draw-benchmarks --set cifar10 --params profiles/miniature.yaml --seed 1 \\\n    --to drawn/cifar10",
+)
 def draw_benchmarks(
     name: SetOption,
     seed: SeedOption,
@@ -31,7 +44,7 @@ def draw_benchmarks(
         drawn = draw_benchmark(section, to=to, seed=seed)
         report(
             {"drawn": section.train + section.test if drawn else 0},
-            f"{section.train:,} train and {section.test:,} test pictures rendered in {to}; "
+            f"{section.train:,} train and {section.test:,} test pictures rendered in {link(to)}; "
             f"next: dcgan download-benchmarks"
             if drawn
             else f"nothing rendered, because acquire.{name}.source is {section.source}",

@@ -1,8 +1,8 @@
 """Render the synthetic archive of a set, if the profile asks for one."""
 
-import typer
-
+from pipeline.core.progress import link
 from stages.common import (
+    Command,
     JsonOption,
     ParamsOption,
     QuietOption,
@@ -11,13 +11,16 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command, epilog="dcgan draw-miniature --set lsun --params profiles/miniature.yaml --seed 1 --to drawn/lsun"
+)
 def draw_miniature(
     name: SetOption,
     seed: SeedOption,
@@ -44,7 +47,7 @@ def draw_miniature(
         drawn = draw_set(section, to=to, seed=seed, workers=workers or engine.default_workers())
         report(
             {"drawn": section.count if drawn else 0},
-            f"{section.count:,} pictures rendered in {to / section.archive}; next: dcgan crop-scenes, "
+            f"{section.count:,} pictures rendered in {link(to / section.archive)}; next: dcgan crop-scenes, "
             "downsample-imagenet or "
             "crop-faces with this archive as --source"
             if drawn

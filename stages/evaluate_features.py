@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.core.progress import link
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -14,13 +16,19 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan evaluate-features --set cifar10 --model models/imagenet --images sets/imagenet \\\n"
+    "    --kept dedup/imagenet/kept.npy --benchmark benchmarks/cifar10 --seed 1 \\\n"
+    "    --to features/imagenet-cifar10",
+)
 def evaluate_features(
     name: SetOption,
     model: Annotated[
@@ -50,7 +58,8 @@ def evaluate_features(
         metrics = linear_probe.evaluate(model, images, kept, benchmark, section, name=name, seed=seed, to=to)
         report(
             metrics,
-            f"{summary_sentence(metrics)}; results of all training subsets in {to}/draws.csv; next: dcgan write-report",
+            f"{summary_sentence(metrics)}; results of all training subsets in {link(to / 'draws.csv')}; "
+            "next: dcgan write-report",
         )
 
 

@@ -5,12 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.common import ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, stage
+from stages.common import Command, ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, new_app, stage
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan export --images found/steps/images --kept found/kept.npy --raw found/steps/raw-images \\\n"
+    "    --archives . --to clean",
+)
 def export(
     images: ImagesOption,
     kept: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -14,13 +15,18 @@ from stages.common import (
     ToOption,
     VersionOption,
     WorkersOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan find-pairs --set lsun --images sets/lsun --codes codes/lsun \\\n"
+    "    --encoder models/autoencoder --to pairs/lsun",
+)
 def find_pairs(
     name: SetOption,
     parameters: ParamsOption,

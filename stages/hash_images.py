@@ -5,12 +5,22 @@ from typing import Annotated
 
 import typer
 
-from stages.common import ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, WorkersOption, stage
+from stages.common import (
+    Command,
+    ImagesOption,
+    JsonOption,
+    QuietOption,
+    ToOption,
+    VersionOption,
+    WorkersOption,
+    new_app,
+    stage,
+)
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan hash-images --images sets/lsun --encoder models/autoencoder --to codes/lsun")
 def hash_images(
     images: ImagesOption,
     encoder: Annotated[Path, typer.Option(help="Result folder of train-autoencoder.")],

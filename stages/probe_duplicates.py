@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -13,13 +14,18 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan probe-duplicates --set lsun --images sets/lsun --encoder models/autoencoder \\\n"
+    "    --pairs pairs/lsun --to probe/lsun",
+)
 def probe_duplicates(
     name: SetOption,
     parameters: ParamsOption,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -14,13 +15,18 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan remove-duplicates --set lsun --images sets/lsun --codes codes/lsun --pairs pairs/lsun \\\n"
+    "    --verdicts audit/lsun/verdicts.csv --to dedup/lsun",
+)
 def remove_duplicates(
     name: SetOption,
     parameters: ParamsOption,

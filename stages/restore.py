@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, QuietOption, VersionOption, stage
+from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan restore --dedup found --verdicts found/verdicts.csv --key holiday/0123.jpg")
 def restore(
     dedup: Annotated[Path, typer.Option(help="Folder of the result; it contains manifest.parquet.")],
     verdicts: Annotated[

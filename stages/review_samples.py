@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, QuietOption, VersionOption, stage
+from pipeline.core.progress import link
+from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan review-samples --model models/workstation/dcgan/lsun --to audit/lsun")
 def review_samples(
     model: Annotated[Path, typer.Option(help="Folder of a trained model of any family (for example dcgan).")],
     to: Annotated[
@@ -52,7 +53,8 @@ def review_samples(
         report(
             summary,
             f"{summary['boxes']:,} boxes on {summary['boxed']:,} of {count:,} samples ({summary['viewed']:,} viewed), "
-            f"{summary['exemplars']:,} exemplars of {summary['concepts']:,} concepts by this rater in {to}; the model "
+            f"{summary['exemplars']:,} exemplars of {summary['concepts']:,} concepts by this rater in {link(to)}; "
+            "the model "
             "was not changed; next: git add the two files",
         )
 

@@ -5,12 +5,24 @@ from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, ParamsOption, QuietOption, SeedOption, SetOption, ToOption, VersionOption, stage
+from pipeline.core.progress import link
+from stages.common import (
+    Command,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    new_app,
+    stage,
+)
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan sample --set lsun --model models/lsun --seed 1 --to samples/lsun")
 def sample(
     name: SetOption,
     model: Annotated[Path, typer.Option(help="Folder of a trained model of any family (for example dcgan).")],
@@ -30,7 +42,8 @@ def sample(
         summary = samples.sample(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['count']} pictures in {to}/grid.png, {summary['singles']} of them also in single files; "
+            f"{summary['count']} pictures in "
+            f"{link(to / 'grid.png')}, {summary['singles']} of them also in single files; "
             f"next: dcgan walk-latent or dcgan write-report",
         )
 

@@ -1,8 +1,7 @@
 """Train the denoising autoencoder (3072-128-3072) that computes the codes."""
 
-import typer
-
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -11,13 +10,16 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command, epilog="dcgan train-autoencoder --set lsun --images sets/lsun --seed 1 --to models/autoencoder"
+)
 def train_autoencoder(
     name: SetOption,
     parameters: ParamsOption,

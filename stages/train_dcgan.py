@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipeline.core.progress import link
 from stages.common import (
+    Command,
     ImagesOption,
     JsonOption,
     ParamsOption,
@@ -14,13 +16,18 @@ from stages.common import (
     SetOption,
     ToOption,
     VersionOption,
+    new_app,
     stage,
 )
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan train-dcgan --set lsun --images sets/lsun --kept dedup/lsun/kept.npy --seed 1 \\\n"
+    "    --to models/lsun",
+)
 def train_dcgan(
     name: SetOption,
     images: ImagesOption,
@@ -51,7 +58,8 @@ def train_dcgan(
         report(
             summary,
             f"{summary['steps']:,} steps on {summary['data']['pictures']:,} pictures in {summary['epochs']} epochs; "
-            f"last losses: D {last['d_loss']:.2f}, G {last['g_loss']:.2f}; samples after each epoch in {to}/samples; "
+            f"last losses: D {last['d_loss']:.2f}, G {last['g_loss']:.2f}; "
+            f"samples after each epoch in {link(to / 'samples')}; "
             f"next: dcgan sample or dcgan walk-latent",
         )
 

@@ -5,12 +5,24 @@ from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, ParamsOption, QuietOption, SeedOption, SetOption, ToOption, VersionOption, stage
+from pipeline.core.progress import link
+from stages.common import (
+    Command,
+    JsonOption,
+    ParamsOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ToOption,
+    VersionOption,
+    new_app,
+    stage,
+)
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(cls=Command, epilog="dcgan walk-latent --set lsun --model models/lsun --seed 1 --to walks/lsun")
 def walk_latent(
     name: SetOption,
     model: Annotated[
@@ -32,7 +44,7 @@ def walk_latent(
         summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
         report(
             summary,
-            f"{summary['rows']} rows of {summary['columns']} pictures in {to}/walk.png; from one "
+            f"{summary['rows']} rows of {summary['columns']} pictures in {link(to / 'walk.png')}; from one "
             f"picture to the next, pixel values change by "
             f"{summary['smoothness']['mean_step']:.1f} of 255 on average; next: dcgan write-report",
         )

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from stages.common import JsonOption, QuietOption, ToOption, VersionOption, stage
+from pipeline.core.progress import link
+from stages.common import Command, JsonOption, QuietOption, ToOption, VersionOption, new_app, stage
 
-app = typer.Typer(add_completion=False)
+app = new_app()
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="dcgan write-report --sets-from params.yaml --audit reports/workstation/audit \\\n"
+    "    --models models/workstation/dcgan --samples reports/workstation/samples \\\n"
+    "    --walks reports/workstation/walk --features reports/workstation/features --to report",
+)
 def write_report(
     sets_from: Annotated[Path, typer.Option(help="YAML file with the lists `sets`, `evaluated` and `benchmarks`.")],
     audit: Annotated[
@@ -33,7 +39,7 @@ def write_report(
         evaluated, benchmarks = (evaluations.read_list(sets_from, key) for key in ("evaluated", "benchmarks"))
         folders = page.Folders(audit, models, samples, walks, features)
         summary = page.write_report(folders, read_names(sets_from, "sets"), evaluated, benchmarks, to)
-        report(summary, f"report on {', '.join(summary['sets'])} written; open {to / 'index.html'} in a browser")
+        report(summary, f"report on {', '.join(summary['sets'])} written; open {link(to / 'index.html')} in a browser")
 
 
 if __name__ == "__main__":

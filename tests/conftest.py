@@ -141,13 +141,15 @@ def scenes() -> Callable[[int, int], "np.ndarray"]:
 
 @pytest.fixture(scope="session")
 def run_stage() -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """A function that runs `python -m stages.NAME …` in the project's root and gives what it printed."""
+    """A function that runs `python -m stages.NAME …`, usually in the project's root, and gives what it printed."""
 
-    def run(name: str, *options: object, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    def run(
+        name: str, *options: object, env: dict[str, str] | None = None, cwd: Path = ROOT
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", f"stages.{name}", *map(str, options)],
-            cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             capture_output=True,
             text=True,
             timeout=600,

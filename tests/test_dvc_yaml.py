@@ -104,12 +104,12 @@ def parameter_paths() -> set[str]:
     named: set[str] = set()
     for entry in PIPELINE.values():
         for listed in entry.get("params", []):
-            if listed in ("sets", "benchmarks", "evaluated"):  # of params.yaml
+            if isinstance(listed, str):  # of params.yaml
                 continue
             ((file, sections),) = listed.items()
             assert file == "profiles/${profile}.yaml"
             named.update(section.replace("${item.set}", "*") for section in sections)
-    return named - {"acquire"}  # all of it: doctor looks at every set
+    return named
 
 
 def leaf_sections() -> set[str]:

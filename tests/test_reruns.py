@@ -27,6 +27,8 @@ EDITS: dict[str, set[str]] = {
     "docstring pipeline/training/loop/__init__.py": {"train_autoencoder", "train_dcgan"},
     "docstring pipeline/prepare/faces/face_crops.py": {"crop_faces"},
     "docstring pipeline/audit/gallery.py": {"audit_duplicates"},
+    "docstring pipeline/setup/diagnosis.py": {"doctor"},
+    "docstring pipeline/metrics/__init__.py": {"metrics"},
     "docstring stages/train_dcgan.py": set(),
     "docstring pipeline/review/duplicates/app.py": set(),
     "new file pipeline/models/vae/model.py": set(),

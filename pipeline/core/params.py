@@ -1,5 +1,7 @@
 """Load and validate a section of a profile. The class of a section is defined in the package that uses it."""
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,16 +68,34 @@ def read_names(file: Path, key: str) -> list[str]:
 
 
 def load_profile(file: Path) -> dict[str, Any]:
-    """Read a profile and check the keys of its first level.
+    """Read a profile and check its first level.
+
+    Returns:
+        The sections by group and name of the set.
 
     Raises:
-        MissingInput, BadParameters: see `read_yaml`; BadParameters is also raised for an unknown key.
+        MissingInput, BadParameters: see `read_yaml`; BadParameters is also raised for an unknown key, and for a group
+            that is not a mapping.
     """
     profile = read_yaml(file)
-    for group in profile:
+    for group, sections in profile.items():
         if group not in GROUPS:
-            raise BadParameters(f"{file}: {group}: unknown key, expected one of {', '.join(GROUPS)}")
+            raise BadParameters(f"{file}: {group}: {unknown_key(group, GROUPS)}")
+        if not isinstance(sections, dict):
+            raise BadParameters(f"{file}: {group}: {sections!r}: expected sections by name of the set")
     return profile
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The problem with a key that is not known: the known ones, and the one that is most similar, if any is."""
+    names = [str(name) for name in known]
+    return f"unknown key, expected one of {', '.join(names)}{did_you_mean(key, names)}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` with the known word that is most similar to a misspelt one; empty if none is similar."""
+    similar = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def load_section(file: Path, path: str, section: type[S]) -> S:
@@ -95,15 +115,35 @@ def load_section(file: Path, path: str, section: type[S]) -> S:
     walked: list[str] = []
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
-            known = ", ".join(map(str, value)) if isinstance(value, dict) else "no keys"
+            known = list(map(str, value)) if isinstance(value, dict) else []
             parent = ".".join(walked) or "the profile"
-            raise BadParameters(f"{file}: {'.'.join([*walked, key])}: missing; {parent} has {known}")
+            raise BadParameters(
+                f"{file}: {'.'.join([*walked, key])}: missing; {parent} has {', '.join(known) or 'no keys'}"
+                f"{did_you_mean(key, known)}"
+            )
         value = value[key]
         walked.append(key)
     try:
         return section.model_validate(value)
     except pydantic.ValidationError as error:
-        raise BadParameters(f"{file}: {_explain(error, path, section)}") from None
+        raise BadParameters(f"{file}: {_explain(error, path, section)[0]}") from None
+
+
+def problems_of(value: Any, path: str, section: type[Section]) -> list[str]:
+    """All problems of a section as `path.key: found, expected`, one line each; unknown keys come first.
+
+    A misspelt key is an unknown key and a missing key. Only the unknown key is listed, because it shows the mistake.
+
+    Args:
+        value: the section as it was read.
+        path: keys joined by dots, for the messages.
+        section: class that validates the section.
+    """
+    try:
+        section.model_validate(value)
+    except pydantic.ValidationError as error:
+        return _explain(error, path, section)
+    return []
 
 
 def changed(section: S, values: dict[str, Any], where: str) -> S:
@@ -120,21 +160,26 @@ def changed(section: S, values: dict[str, Any], where: str) -> S:
     try:
         return type(section).model_validate({**section.model_dump(), **values})
     except pydantic.ValidationError as error:
-        raise BadParameters(_explain(error, where, type(section))) from None
+        raise BadParameters(_explain(error, where, type(section))[0]) from None
 
 
-def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> str:
-    """The first problem of a validation as `path.key: found, expected`, on one line; an unknown key comes first.
-
-    A misspelt key is reported as an unknown key and a missing key; the unknown key shows the mistake.
-    """
-    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    key = ".".join([path, *map(str, problem["loc"])])
-    if problem["type"] == "extra_forbidden":
-        inner: Any = section
-        for part in problem["loc"][:-1]:  # a section within the section
-            inner = inner.model_fields[part].annotation
-        return f"{key}: unknown key, expected one of {', '.join(inner.model_fields)}"
-    if problem["type"] == "missing":
-        return f"{key}: missing key"
-    return f"{key}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+def _explain(error: pydantic.ValidationError, path: str, section: type[Section]) -> list[str]:
+    """The problems of a validation; see `problems_of`."""
+    found: list[str] = []
+    meant: set[str] = set()
+    for problem in sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden"):
+        *parents, last = map(str, problem["loc"] or ("",))
+        above = [part for part in (path, *parents) if part]
+        key = ".".join([*above, last] if last else above)
+        if problem["type"] == "extra_forbidden":
+            inner: Any = section
+            for part in parents:  # a section within the section
+                inner = inner.model_fields[part].annotation
+            similar = difflib.get_close_matches(last, inner.model_fields, n=1)
+            meant.update(".".join([*above, name]) for name in similar)
+            found.append(f"{key}: {unknown_key(last, inner.model_fields)}")
+        elif problem["type"] != "missing":
+            found.append(f"{key}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+        elif key not in meant:
+            found.append(f"{key}: missing key")
+    return found

@@ -334,7 +334,8 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
     if "not_read" in summary:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in summary["not_read"].items())
         said += f"; not read: {sum(summary['not_read'].values()):,} ({counts}; see steps/images/skipped.parquet)"
-    return f"{said}; the source is unchanged; see {to / 'gallery.html'}; next: dcgan export, or dcgan restore"
+    page = progress.link(to / "gallery.html")
+    return f"{said}; the source is unchanged; see {page}; next: dcgan export, or dcgan restore"
 
 
 def _own(to: Path, steps: Path) -> None:

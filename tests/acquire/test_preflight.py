@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.acquire import preflight
-from pipeline.acquire.preflight import as_text, check_archives, overview
+from pipeline.acquire.preflight import check_archives, check_benchmark
 from pipeline.core import disk
 from pipeline.core.errors import BadParameters, ChecksumMismatch, CorruptData, MissingInput, PipelineError
-from pipeline.core.params import read_names
 
 Check = Callable[..., Path]
 
@@ -157,20 +155,6 @@ def test_a_removed_zip_is_not_asked_for(check, tmp_path):
         check(keep="true")
 
 
-def test_overview_of_machine_and_sets(check, tmp_path, monkeypatch):
-    """Each set says what it lacks instead of ending the overview; two builds of OpenCV are a warning."""
-    profile = check(source="miniature")
-    found = overview(profile, read_names(profile, "acquire"), tmp_path / "archives")
-    assert found["sets"] == {"lsun": {"source": "miniature", "state": "ready"}}
-    assert found["warnings"] == [] and found["free_bytes"] > 0 and found["workers"] >= 1
-    profile.write_text(profile.read_text().replace("miniature", "archive"))
-    installed = {"opencv-python": "4.1", "opencv-python-headless": "4.2"}
-    monkeypatch.setattr(preflight, "_versions", lambda *names: installed)
-    text = as_text(overview(profile, read_names(profile, "acquire"), tmp_path / "archives"))
-    assert "bedroom_train_lmdb.zip: not there" in text
-    assert "opencv-python and opencv-python-headless overwrite each other" in text
-
-
 def test_benchmarks_are_looked_for_as_well(tmp_path):
     """Missing files are named, with what upstream publishes of them; `upstream` fetches, the miniature draws them."""
     profile = tmp_path / "profile.yaml"
@@ -179,7 +163,7 @@ def test_benchmarks_are_looked_for_as_well(tmp_path):
         profile.write_text(
             f"acquire:\n  svhn: {{data_set: svhn, source: {source}, checksum: any, train: 10, test: 10}}\n"
         )
-        preflight.check_all(profile, [], ["svhn"], archives=tmp_path / "archives", work=tmp_path)
+        check_benchmark(profile, "svhn", tmp_path / "archives" / "svhn")
 
     check("miniature")
     check("upstream")

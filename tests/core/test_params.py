@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from pipeline.core.errors import BadParameters, MissingInput
-from pipeline.core.params import Section, default_profile, load_section
+from pipeline.core.params import Section, changed, default_profile, load_section, problems_of
 
 
 class Example(Section):
@@ -37,12 +37,17 @@ def test_a_good_section_loads(tmp_path: Path) -> None:
         (("epochs: 3", "epochs: three"), r"dedup\.lsun\.epochs: 'three': input should be a valid integer"),
         (("epochs: 3", "epochs: 3.0"), r"dedup\.lsun\.epochs: 3\.0"),
         (("epochs: 3", "epochs: 0"), r"dedup\.lsun\.epochs: 0: .*greater than 0"),
-        (("epochs: 3", "epoch: 3"), r"dedup\.lsun\.epoch: unknown key, expected one of epochs, rate, mode"),
+        (
+            ("epochs: 3", "epoch: 3"),
+            r"lsun\.epoch: unknown key, expected one of epochs, rate, mode; did you mean epochs\?",
+        ),
         (("    epochs: 3\n", ""), r"dedup\.lsun\.epochs: missing key"),
         (("    mode: exact", "    mode: exact\n    speed: 1"), r"dedup\.lsun\.speed: unknown key"),
         (("mode: exact", "mode: fuzzy"), r"dedup\.lsun\.mode: 'fuzzy': .*'exact' or 'near'"),
-        (("dedup:", "dedupe:"), r"dedupe: unknown key, expected one of acquire"),
-        (("  lsun:", "  faces:"), r"dedup\.lsun: missing; dedup has faces"),
+        (("dedup:", "dedupe:"), r"dedupe: unknown key, expected one of acquire, .*; did you mean dedup\?"),
+        (("  lsun:", "  faces:"), r"dedup\.lsun: missing; dedup has faces$"),
+        (("  lsun:", "  lsum:"), r"dedup\.lsun: missing; dedup has lsum; did you mean lsum\?"),
+        (("dedup:", "audit: [1]\ndedup:"), r"audit: \[1\]: expected sections by name of the set"),
         (("rate: 2.0e-4", "rate: [1"), r"profile\.yaml line \d+: not readable as YAML"),
         (("rate: 2.0e-4\n", "rate: 1\n    rate: 2\n"), r"profile\.yaml line \d+: not readable as YAML"),
     ],
@@ -53,6 +58,32 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], message
         load(tmp_path, GOOD.replace(*change))
     assert "profile.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_all_problems_of_a_section_are_found() -> None:
+    """A misspelt key is one problem, not also a missing key; a section within the section is looked at as well."""
+
+    class Outer(Section):
+        inner: Example
+        name: str
+
+    wrong = {"inner": {"epoch": 3, "rate": "fast", "mode": "near"}}
+    assert problems_of(wrong, "dedup.lsun", Outer) == [
+        "dedup.lsun.inner.epoch: unknown key, expected one of epochs, rate, mode; did you mean epochs?",
+        "dedup.lsun.inner.rate: 'fast': input should be a valid number",
+        "dedup.lsun.name: missing key",
+    ]
+    assert problems_of({"epochs": 3, "rate": 0.1, "mode": "near"}, "dedup.lsun", Example) == []
+    assert problems_of(None, "dedup.lsun", Example)[0].startswith("dedup.lsun: None: ")
+
+
+def test_values_of_options_are_checked_as_those_of_the_profile() -> None:
+    """A wrong word is named with the option's key; the section itself is not changed."""
+    section = Example(epochs=3, rate=0.1, mode="near")
+    assert changed(section, {"mode": "exact"}, "options").mode == "exact"
+    with pytest.raises(BadParameters, match=r"^options\.mode: 'best': .*'exact' or 'near'"):
+        changed(section, {"mode": "best"}, "options")
+    assert section.mode == "near"
 
 
 def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pipeline.acquire.download import checksums, download
 from pipeline.core import files
 from pipeline.core.errors import BadParameters
 from pipeline.datasets.pictures import lsun
-from stages.download_lsun import Category
+from stages.download_lsun import Category, Thing
 from tests.acquire.scripted_server import Behaviour, Server, serving
 from tests.conftest import folder_bytes
 
@@ -105,6 +105,7 @@ def test_from_a_mirror_into_a_folder_of_ones_own(command, tmp_path, zip_file, mo
 def test_every_archive_of_upstream_has_its_options(command, tmp_path, zip_file):
     """Ten categories of scenes in two parts, the test set, objects; a mirror may be a folder here."""
     assert tuple(Category) == lsun.CATEGORIES and len(lsun.CATEGORIES) == 10
+    assert tuple(Thing) == lsun.OBJECTS and len(lsun.OBJECTS) == 20
     for category in lsun.CATEGORIES:
         for split in ("train", "val"):
             section = named_section(category=category, split=split)

@@ -1,7 +1,6 @@
-"""A set of one's own needs no code: what docs/own-pictures.md says to paste is what runs here."""
+"""A set of one's own needs no code: `dcgan init`, then the stages, as docs/own-pictures.md says."""
 
 import os
-import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -13,39 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core import files
-from pipeline.core.params import read_names, read_yaml
 from pipeline.imageset.format.image_set import ImageSet
-from tests.conftest import folder_bytes
+from tests.conftest import ROOT, folder_bytes
 
-ROOT = Path(__file__).parents[2]
 Encode = Callable[..., bytes]
-
-
-@pytest.fixture
-def pasted(tmp_path: Path) -> list[Path]:
-    """The page's two YAML blocks as files: the profile and params.yaml."""
-    blocks = re.findall(r"^   ```yaml\n(.*?)^   ```", (ROOT / "docs" / "own-pictures.md").read_text(), re.M | re.S)
-    paths = [tmp_path / "mine.yaml", tmp_path / "params.yaml"]
-    for path, block in zip(paths, blocks, strict=True):
-        path.write_text(re.sub(r"^   ", "", block, flags=re.M))
-    return paths
-
-
-def keys(value: Any) -> Any:
-    """The keys of nested mappings."""
-    return {key: keys(child) for key, child in value.items()} if isinstance(value, dict) else type(value)
-
-
-def test_the_page_has_every_section_and_list(pasted: list[Path]) -> None:
-    """What a stage asks of `lsun`, it finds for `mine`; all lists of params.yaml are there."""
-    mine, theirs = read_yaml(pasted[0]), read_yaml(ROOT / "profiles" / "workstation.yaml")
-    assert {room: list(sections) for room, sections in mine.items()} == {
-        room: ["mine"] for room, sections in theirs.items() if "lsun" in sections
-    }
-    for room, sections in mine.items():
-        assert keys(sections["mine"]) == keys(theirs[room]["lsun"]), room
-    assert set(read_yaml(pasted[1])) == set(read_yaml(ROOT / "params.yaml"))
-    assert read_names(pasted[1], "scenes") == read_names(pasted[1], "sets") == ["mine"]
 
 
 def write_folder(archives: Path, encode: Encode) -> dict[str, str | None]:
@@ -92,16 +62,20 @@ def write_zip(archives: Path, encode: Encode) -> dict[str, str | None]:
     ],
 )
 def test_every_kind_of_archive_becomes_an_image_set(
-    archive: str, write: Any, run_stage: Callable[..., Any], tmp_path: Path, pasted: list[Path], encode: Encode
+    archive: str, write: Any, run_stage: Callable[..., Any], tmp_path: Path, encode: Encode
 ) -> None:
-    """As an archive of a set and as `--source` alone: the same keys, labels and bytes; the originals stay unchanged."""
+    """As a new set and as `--source` alone: the same keys, labels and bytes; the originals stay unchanged."""
     archives = tmp_path / "archives"
     archives.mkdir()
     expected = write(archives, encode)
-    profile = pasted[0]
-    profile.write_text(profile.read_text().replace("archive: pictures #", f"archive: {archive} #"))
     before = sorted((path, path.stat().st_mtime_ns) for path in archives.rglob("*"))
-    common = ["--set", "mine", "--params", profile, "--archives", archives]
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "profiles", project / "profiles")
+    shutil.copyfile(ROOT / "params.yaml", project / "params.yaml")
+    done = run_stage("init", "mine", "--from", archives / archive, cwd=project)
+    assert done.returncode == 0 and "init: mine: a set of 2 pictures; written: profiles/miniature.yaml" in done.stderr
+    common = ["--set", "mine", "--params", project / "profiles" / "miniature.yaml"]
+    common += ["--archives", project / "data" / "archives" / "mine"]
     done = run_stage("download_lsun", *common, "--to", tmp_path / "raw")
     assert done.returncode == 0, done.stderr
     assert files.read_json(tmp_path / "raw" / "source.json")["place"] == "archives"

@@ -131,6 +131,7 @@ def evaluate(
         files.write_text(work.result / "draws.csv", protocol.draws_csv(found))
         files.write_text(work.result / "features.svg", accuracies_plot(record))
         files.write_json(work.result / "metrics.json", record)
+        files.write_json(work.result / "accuracy.json", protocol.accuracies(record))
         work.publish()
     return record
 

@@ -190,21 +190,35 @@ def draws_csv(networks: dict[str, Any]) -> str:
     return text.getvalue()
 
 
+def accuracies(metrics: dict[str, Any]) -> dict[str, float]:
+    """The accuracies (0..1) of an evaluation in a few figures.
+
+    Returns:
+        `few_labels` (mean over random subsets with `per_class` labels of each class) and, if it was measured,
+        `all_labels`, for the trained network; each with the suffix `_untrained` for the best of the untrained
+        networks, if there are any.
+    """
+    found: dict[str, float] = {}
+    for name, value in (("few_labels", _mean_of_few), ("all_labels", _accuracy_of_whole)):
+        measured = {network: value(one) for network, one in metrics["networks"].items()}
+        trained = measured.pop("trained")
+        if trained is not None:
+            found[name] = trained
+            untrained = [accuracy for accuracy in measured.values() if accuracy is not None]
+            found |= {f"{name}_untrained": max(untrained)} if untrained else {}
+    return found
+
+
 def summary_sentence(metrics: dict[str, Any]) -> str:
     """The result in one sentence: the trained network compared with the best untrained one."""
-    networks = metrics["networks"]
-    parts = []
-    for what, value in (
-        (f"{metrics['parameters']['per_class']} labels of each class", _mean_of_few),
-        ("all labels", _accuracy_of_whole),
-    ):
-        accuracies = {network: value(found) for network, found in networks.items()}
-        trained = accuracies.pop("trained")
-        if trained is not None:
-            untrained = [accuracy for accuracy in accuracies.values() if accuracy is not None]
-            parts.append(
-                f"{trained:.1%} correct with {what}" + (f" (untrained: {max(untrained):.1%})" if untrained else "")
-            )
+    found = accuracies(metrics)
+    labels = {"few_labels": f"{metrics['parameters']['per_class']} labels of each class", "all_labels": "all labels"}
+    parts = [
+        f"{found[name]:.1%} correct with {what}"
+        + (f" (untrained: {found[f'{name}_untrained']:.1%})" if f"{name}_untrained" in found else "")
+        for name, what in labels.items()
+        if name in found
+    ]
     return f"{metrics['features']:,} features for each picture; " + ", ".join(parts)
 
 

@@ -29,6 +29,13 @@ def test_the_metrics_are_complete(inputs, parameters, tmp_path):
             entry = network["few"][selection]
             assert len(entry["accuracies"]) == 3 and entry["mean_low"] <= entry["mean"] <= entry["mean_high"]
         assert len(network["few"]["cross_validation"]["c"]) == 3
+    networks = found["networks"]
+    assert json.loads((tmp_path / "out" / "accuracy.json").read_text()) == {
+        "few_labels": networks["trained"]["few"]["held_out"]["mean"],
+        "few_labels_untrained": networks["untrained-1"]["few"]["held_out"]["mean"],
+        "all_labels": networks["trained"]["whole"]["accuracy"],
+        "all_labels_untrained": networks["untrained-1"]["whole"]["accuracy"],
+    }
     with (tmp_path / "out" / "draws.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 2 * 3 and {row["selection"] for row in rows} == {"held_out", "cross_validation"}
@@ -43,6 +50,8 @@ def test_batch_norm_statistics_change_the_results(inputs, parameters, tmp_path, 
     own = evaluate(**inputs, parameters=parameters(**changes), name="x", seed=1, to=tmp_path / "own")
     found = evaluate(**inputs, parameters=parameters(norm=norm, **changes), name="x", seed=1, to=tmp_path / "out")
     assert found["networks"]["trained"]["whole"] is None
+    few = found["networks"]["trained"]["few"]["held_out"]["mean"]
+    assert json.loads((tmp_path / "out" / "accuracy.json").read_text()) == {"few_labels": few}
     assert found["networks"]["trained"]["few"]["cross_validation"] is None
     assert found["networks"] != own["networks"]
 
