@@ -17,6 +17,8 @@ from pipeline.core import files, params
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.datasets.pictures.raw_folder import open_archive
 from pipeline.dedup.decision.verdicts import HEADER
+from pipeline.readers.base import only_pictures
+from pipeline.readers.compressed_tar import compression
 from pipeline.readers.zipped_lmdb import unpacked_bytes
 from pipeline.setup.yaml_edit import insert_entry, insert_section, without_comments
 
@@ -106,10 +108,10 @@ def add_set(name: str, source: Path, kind: Kind, *, project: Path) -> NewSet:
 
 
 def _count(source: Path) -> int | None:
-    """The number of pictures in a source."""
-    if source.is_file() and unpacked_bytes(source):  # a zip that holds an LMDB
+    """The number of pictures in a source; None for an archive that must be unpacked first."""
+    if source.is_file() and (compression(source) or unpacked_bytes(source)):
         return None
-    count = len(open_archive(source).source.entries())
+    count = sum(1 for _ in only_pictures(open_archive(source).source.entries()))
     if not count:
         raise MissingInput(
             f"--from {source}: no pictures in it; see docs/own-pictures.md for the formats that are read"

@@ -120,6 +120,16 @@ def test_what_is_missing_is_named_before_anything_is_written(project: Path, phot
     assert folder_bytes(project) == before
 
 
+def test_an_archive_that_must_be_unpacked_is_not_counted(project: Path, photos: Path) -> None:
+    """The set is added nevertheless, with the epochs of the workstation profile; other files are no pictures."""
+    (photos / "notes.txt").write_text("of the trip")
+    archive = Path(shutil.make_archive(str(photos.parent / "photos"), "gztar", photos))
+    assert add_set("mine", archive, "scenes", project=project).pictures is None
+    ours, theirs = (read_yaml(project / "profiles" / f"{name}.yaml")["dcgan"] for name in ("miniature", "workstation"))
+    assert ours["mine"] == theirs["lsun"]
+    assert add_set("loose", photos, "scenes", project=project).pictures == 40
+
+
 def test_a_zip_is_linked_as_well(project: Path, tmp_path: Path, encode: Callable[..., bytes]) -> None:
     """DVC follows a link to a file."""
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
