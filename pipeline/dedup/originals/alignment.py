@@ -32,13 +32,14 @@ class Reduced:
     """A picture with a long side of at most `LONG_SIDE` pixels, and its features.
 
     Attributes:
-        luma, green: uint8 (h, w), the luma and the green channel.
+        colours: uint8 (h, w, 3) RGB.
+        luma: uint8 (h, w).
         points: float32 (n, 2), x and y of the features.
         descriptors: float32 (n, 128).
     """
 
+    colours: Image
     luma: Image
-    green: Image
     points: npt.NDArray[np.float32]
     descriptors: npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ def reduce(image: Image) -> Reduced:
     points = np.array([feature.pt for feature in found], np.float32).reshape(-1, 2)
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)
-    return Reduced(luma, np.ascontiguousarray(small[..., 1]), points, np.asarray(descriptors, np.float32))
+    return Reduced(small, luma, points, np.asarray(descriptors, np.float32))
 
 
 def align(left: Reduced, right: Reduced) -> Affine | None:

@@ -39,15 +39,19 @@ _NOISE = 8.0
 _ENLARGED = 1.15
 _REPEATED = 250
 """Least amplitude of the trace, in thousandths, of pixels that were repeated."""
-_SAME_FREQUENCY = 0.006
+_TRACE, _SAME_FREQUENCY = 40, 0.006
+"""Least amplitude of the trace of an interpolation, and how closely its frequency meets the scale of two pictures."""
+_LOW_BANDS = 3
 _FIRST_BAND = 2
 """The bands below are empty, because frequencies near the axes are left out."""
 _SAME_ASPECT = 0.03
 _SOME_CHROMA, _MORE_CHROMA = 100, 2.5
 _PALETTE, _MORE_COLOURS = 256, 4
-_DRAWN = 700
+_GREY, _GREY_PALETTE = 60, 64
+"""Chroma below which a picture is grey; it has at most 256 colours, so only fewer are a palette."""
+_DRAWN = 850
 """With a larger share of equal neighbours, in thousandths, a picture of few colours is a drawing, and a file of it with
-more colours has them from its compression. Photographs with a palette of 32 colours have up to 690."""
+more colours has them from its compression. Photographs with a palette of 32 colours have up to 800."""
 _ADDED, _MORE_ADDED = 3, 2
 _CUT_OFF = 25
 _DENSER = 1.3
@@ -82,17 +86,21 @@ def compare(left: Examined, right: Examined, differences: Differences | None) ->
     """
     a, b = left.measures, right.measures
     scale = _scale(a, b, differences)
+    chroma = differences.chroma if differences else (a.chroma, b.chroma)
     ways: dict[str, Callable[[], int | None]] = {
         "detail": lambda: _detail(a, b, scale),
-        "colour": lambda: _more(a.chroma, b.chroma, _MORE_CHROMA, _SOME_CHROMA),
+        "colour": lambda: _more(*chroma, _MORE_CHROMA, _SOME_CHROMA),
         "depth": lambda: _depth(a, b),
         "added": lambda: _fewer(differences.added) if differences else None,
         "cut_off": lambda: _whole(differences.cut_off) if differences else None,
         "saved_again": lambda: _saved_again(left, right),
         "compression": lambda: _compression(a, b, scale),
     }
-    for reason, winner_of in ways.items():
-        winner = winner_of()
+    order = list(ways)
+    if scale and max(scale, 1 / scale) < _RATIO:  # among as many pixels, dither and noise of tones look like detail
+        order[:3] = ["colour", "depth", "detail"]
+    for reason in order:
+        winner = ways[reason]()
         if winner is not None:
             return Preference(winner, reason)
     return UNDECIDED
@@ -122,22 +130,23 @@ def _detail(left: Measures, right: Measures, scale: float | None) -> int | None:
         return None if other is None else 1 - other
     # Frequencies are shares of the right picture's Nyquist frequency. Detail of the left one may reach to `scale`.
     finest = [scale / _repeats(left), 1 / _repeats(right)]
-    enlarged = scale >= _ENLARGED and _enlarged_by(left, scale)
-    if enlarged:
-        finest[0] = min(finest[0], 1.0)
+    if scale >= _ENLARGED and _enlarged_by(left, scale):
+        return 1
     if left.spectrum and right.spectrum:
         spectra = [_Spectrum(left.spectrum, scale), _Spectrum(right.spectrum, 1.0)]
         common = min(1.0, *finest)
         finest = [
             min(finest[side], _end_of_detail(spectra[side], spectra[1 - side], common, finest[side])) for side in (0, 1)
         ]
-        if finest[0] > 1.1 and not enlarged:
+        if finest[0] > 1.1:
             beyond = spectra[0].between(1.2, min(1.9, finest[0]))
-            if beyond < max(_NOISE, spectra[0].between(0.5, 0.9) - _END):
+            falls = beyond < spectra[0].between(0.5, 0.9) - _END
+            if falls or beyond < _NOISE:
                 finest[0] = 1.0
-                ends = spectra[1].between(0.6, 0.95) < spectra[1].between(0.1, 0.35) - _END
-                enlarged = scale >= _ENLARGED and not ends
-    return 1 if enlarged and finest[1] >= 1 / _RATIO else _more(finest[0], finest[1], _RATIO)
+            ends = spectra[1].between(0.6, 0.95) < spectra[1].between(0.1, 0.35) - _END
+            if falls and not ends and scale >= _ENLARGED and finest[1] >= 1 / _RATIO:
+                return 1
+    return _more(finest[0], finest[1], _RATIO)
 
 
 def _repeats(picture: Measures) -> float:
@@ -150,7 +159,7 @@ def _enlarged_by(picture: Measures, scale: float) -> bool:
     """Whether a picture has the trace of an enlargement by this factor."""
     frequency, amplitude = picture.resampling
     expected = min(1 / scale, 1 - 1 / scale)
-    return amplitude > 0 and abs(frequency / 10_000 - expected) < _SAME_FREQUENCY
+    return amplitude >= _TRACE and abs(frequency / 10_000 - expected) < _SAME_FREQUENCY
 
 
 class _Spectrum:
@@ -182,14 +191,13 @@ def _end_of_detail(spectrum: _Spectrum, other: _Spectrum, common: float, otherwi
     The mean difference at low frequencies does not count: it comes from contrast.
     """
     frequencies = np.arange(_FIRST_BAND + 0.5, common * BANDS) / BANDS
-    if len(frequencies) < 4:
+    if len(frequencies) < 2 * _LOW_BANDS:
         return otherwise
     lost = other.at(frequencies) - spectrum.at(frequencies)
-    lost -= np.median(lost[: max(2, len(lost) // 4)])
-    has = np.flatnonzero(lost < _LOST)
-    if len(has) and has[-1] == len(frequencies) - 1:
-        return otherwise
-    return float(frequencies[has[-1] + 1] if len(has) else frequencies[0])
+    lost -= np.median(lost[:_LOW_BANDS])
+    beyond = np.cumsum(lost[::-1])[::-1] / np.arange(len(lost), 0, -1)  # mean from each frequency on
+    ends = np.flatnonzero((lost >= _LOST) & (beyond >= _LOST))
+    return float(frequencies[ends[0]]) if len(ends) else otherwise
 
 
 def _depth(left: Measures, right: Measures) -> int | None:
@@ -198,7 +206,8 @@ def _depth(left: Measures, right: Measures) -> int | None:
         if values[0] != values[1]:
             return int(values[1] > values[0])
     fewer = min((left, right), key=lambda one: one.colours)
-    if fewer.colours > _PALETTE or fewer.equal_neighbours > _DRAWN:
+    palette = _PALETTE if fewer.chroma >= _GREY else _GREY_PALETTE
+    if fewer.colours > palette or fewer.equal_neighbours > _DRAWN:
         return None
     return _more(left.colours, right.colours, _MORE_COLOURS)
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.dedup.originals.alignment import Affine, Reduced
-from pipeline.dedup.originals.measures import Image, Plane
+from pipeline.dedup.originals.measures import Image, Plane, measure_chroma
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[float, float, float, float]
@@ -31,7 +31,6 @@ _CONTINUED, _ABOUT_SAME = 0.6, 6
 _EDGE, _EDGE_OF_STRONG = 3.0, 2.0
 """An edge along the whole side is this many times as strong as the median line of the picture, and as the line that a
 tenth of the others exceed."""
-_WINDOW = 5
 _BLUR = 0.8
 _SCATTERED = 8.0
 """Median deviation in levels from which a range counts as scattered."""
@@ -44,16 +43,18 @@ _CLEARLY_MORE, _FAINT = 1.35, 8.0
 
 @dataclass(frozen=True)
 class Differences:
-    """What one of two pictures has and the other has not, in thousandths of the area that both show.
+    """What tells two pictures apart.
 
     Attributes:
-        added: (left, right), frames, bars and marks.
-        cut_off: (left, right), what the picture lacks at its sides.
+        added: (left, right), frames, bars and marks, in thousandths of the area that both show.
+        cut_off: (left, right), what the picture lacks at its sides, in the same unit.
+        chroma: (left, right), of what both show; see `measure_chroma`.
         scale: pixels of the left source per pixel of the right one along a side, in thousandths.
     """
 
     added: tuple[int, int]
     cut_off: tuple[int, int]
+    chroma: tuple[int, int]
     scale: int
 
 
@@ -84,6 +85,7 @@ def find_differences(left: Reduced, right: Reduced, affine: Affine, sizes: tuple
             _thousandths(beyond_right[0] / _area(in_right) + mark_right),
         ),
         (_thousandths(beyond_right[1] / _area(in_right)), _thousandths(beyond_left[1] / _area(in_left))),
+        (measure_chroma(_inside(left.colours, in_left)), measure_chroma(_inside(right.colours, in_right))),
         _thousandths(per_reduced[0] / (scale * per_reduced[1])),
     )
 
@@ -107,6 +109,13 @@ def _mapped(box: Box, affine: Affine) -> Box:
 def _clip(box: Box, plane: Image) -> Box:
     height, width = plane.shape
     return max(0.0, box[0]), max(0.0, box[1]), min(float(width), box[2]), min(float(height), box[3])
+
+
+def _inside(colours: Image, box: Box) -> Image:
+    """The part of a picture inside a box, without the pixels at its edges, where the other picture may begin."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    part = colours[top + 2 : bottom - 2, left + 2 : right - 2]
+    return part if part.size else colours
 
 
 def _area(box: Box) -> float:
@@ -195,11 +204,12 @@ def _marks(left: Reduced, right: Reduced, affine: Affine, pitch: float) -> tuple
     # A change of tones may explain the difference in either direction: detail that became white has no inverse.
     # It may do so in luma or in green: a change of saturation keeps luma, and each channel is clipped for itself.
     toned: list[tuple[Plane, Plane]] = []
-    for source, target in ((left.luma, right.luma), (left.green, right.green)):
+    for source, target in ((left.luma, right.luma), (left.colours[..., 1], right.colours[..., 1])):
         a = _blurred(_warped(source, affine, width, height), pitch)
         b = _blurred(target.astype(np.float32), pitch)
         toned += [(_with_tones_of(a, b, common), b), (a, _with_tones_of(b, a, common))]
-    excess = np.minimum.reduce([np.maximum(_excess(a, b), _excess(b, a)) for a, b in toned])
+    around = np.ones((2 * round(1 + pitch) + 1,) * 2, np.uint8)
+    excess = np.minimum.reduce([np.maximum(_excess(a, b, around), _excess(b, a, around)) for a, b in toned])
     excess[~common] = 0
     typical = min(float(np.median(np.abs(a - b)[common])) for a, b in toned)
     changed = excess > max(_LEAST_DIFFERENCE, _DEVIATIONS * typical)
@@ -253,9 +263,8 @@ def _with_tones_of(plane: Plane, target: Plane, common: Mask) -> Plane:
     return np.asarray(np.interp(plane, kept[:, 0], kept[:, 1]), np.float32)
 
 
-def _excess(plane: Plane, other: Plane) -> Plane:
+def _excess(plane: Plane, other: Plane, around: Image) -> Plane:
     """How far each pixel lies outside the range of the other picture's pixels around it."""
-    around = np.ones((_WINDOW, _WINDOW), np.uint8)
     above, below = plane - cv2.dilate(other, around), cv2.erode(other, around) - plane
     return np.asarray(np.maximum(np.maximum(above, below), 0), np.float32)
 

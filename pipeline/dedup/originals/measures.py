@@ -24,6 +24,8 @@ MANY_COLOURS = 4096
 _TILE = 128
 _SMALLEST_TILE = 32
 _MOST_TILES = 24
+_LEAST_GRADIENT = 1.0
+"""Levels per 8 pixels; tiles with less show compression, not the picture."""
 _AXIS = 0.05
 _LARGEST_PLANE = 4096
 _LONGEST_PERIOD = 10
@@ -44,12 +46,11 @@ class Measures:
         bits: bits of a sample.
         colours: number of different colours, at most `MANY_COLOURS`.
         equal_neighbours: pixels with the colour of the pixels to the right and below, in thousandths.
-        chroma: spread of the chroma at equal luma, in hundredths of a level: 0 for grey pictures, little for pictures
-            toned with a single colour.
+        chroma: see `measure_chroma`.
         resampling: the trace of an enlargement: frequency per pixel in ten-thousandths, amplitude in thousandths;
             zeros if there is none.
         spectrum: power of the detail in `BANDS` bands, in tenths of a decibel, times the squared frequency, so that
-            natural pictures have about the same value in all bands; None if the picture is too small.
+            natural pictures have about the same value in all bands; None if the picture is too small or flat.
         lossy: whether the encoding is lossy.
         density: bytes of the file per 1,000 pixels.
     """
@@ -86,7 +87,7 @@ def measure(image: Image, encoding: Encoding, frames: int, encoded_bytes: int) -
         encoding.bits,
         _count_colours(image),
         _equal_neighbours(middle),
-        _chroma(image),
+        measure_chroma(image),
         _resampling(luma),
         _spectrum(luma.astype(np.float32)),
         encoding.lossy,
@@ -115,10 +116,14 @@ def _equal_neighbours(image: Image) -> int:
     return round(1000 * float(equal.mean())) if equal.size else 0
 
 
-def _chroma(image: Image) -> int:
-    """Spread of the chroma at equal luma in a reduced picture: 1.4826 × median deviation from the median, times 100.
+def measure_chroma(image: Image) -> int:
+    """Spread of the chroma at equal luma, in hundredths of a level: 0 for grey, little for a tone of a single colour.
 
-    The reduction averages the noise of compressed chroma.
+    It is the mean deviation of Cb and Cr from their medians among pixels of about the same luma. The picture is reduced
+    first, which averages the noise of compressed chroma.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
     """
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
     luma, *chroma = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)))
@@ -182,6 +187,8 @@ def _spectrum(luma: Plane) -> tuple[int, ...] | None:
     if side < _SMALLEST_TILE:
         return None
     tiles = _textured_tiles(luma, side)
+    if not tiles:
+        return None
     window = np.hanning(side + 2)[1:-1]
     window = np.outer(window, window)
     down, across = np.abs(np.fft.fftfreq(side))[:, None] * 2, np.fft.rfftfreq(side)[None] * 2
@@ -212,4 +219,4 @@ def _textured_tiles(luma: Plane, side: int) -> list[Plane]:
         for tile in coarse
     ]
     order = sorted(range(len(tiles)), key=lambda n: (-gradients[n], n))
-    return [tiles[n] for n in order[: min(_MOST_TILES, (len(tiles) + 1) // 2)]]
+    return [tiles[n] for n in order[: min(_MOST_TILES, (len(tiles) + 1) // 2)] if gradients[n] >= _LEAST_GRADIENT]
