@@ -12,6 +12,7 @@ LINE_SECONDS = 30.0
 """Seconds between two lines of progress where stderr is no terminal, as in a log file."""
 
 _quiet = False
+_silent = False
 
 
 def set_quiet(quiet: bool) -> None:
@@ -25,6 +26,18 @@ def is_quiet() -> bool:
     return _quiet
 
 
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Print nothing while the block runs, not even warnings: it repeats work whose messages were printed before."""
+    global _quiet, _silent
+    before = _quiet, _silent
+    _quiet = _silent = True
+    try:
+        yield
+    finally:
+        _quiet, _silent = before
+
+
 def say(message: str) -> None:
     """Print one line on stderr, unless quiet."""
     if not _quiet:
@@ -33,7 +46,8 @@ def say(message: str) -> None:
 
 def warn(message: str) -> None:
     """Print a warning on stderr, even when quiet."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    if not _silent:
+        print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
 def link(path: Path) -> str:

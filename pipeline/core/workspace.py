@@ -9,9 +9,10 @@ import glob
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.core import files
 from pipeline.core.code_dependencies import all_code_digest
@@ -25,7 +26,7 @@ _MARK_CONTENT = {"made_by": "dcgan-pipeline", "schema_version": 1}
 PATIENCE_SECONDS = 60.0
 """How long a process waits for a lock that another process holds before it fails."""
 
-_RECORD = ".unfinished"
+_RECORD = ".finished"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Workspace:
         Within `resumable_steps`, also record that this step is finished.
         """
         record = _record(self.output)
-        record.unlink(missing_ok=True)  # first, because the record must never describe a different output
+        forget(self.output)  # first, because the record must never describe a different output
         write_mark(self.result)
         for path in self.result.rglob("*"):
             if path.is_file():
@@ -100,6 +101,7 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     folder = output.with_name(f".{output.name}.partial")
     lock, waited_for = _lock(folder)
     try:
+        _delete_left_overs(folder)
         published_meanwhile = waited_for == work_digest and not (folder / "digest").exists()
         if output.exists() and (published_meanwhile or _is_finished_step(output, work_digest)):
             _delete(folder)
@@ -110,8 +112,7 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
             (folder / "replaced").replace(output)
         if _read(folder / "digest") != work_digest:
             shutil.rmtree(work.scratch, ignore_errors=True)
-        left_overs = output.parent.glob(f"{glob.escape(folder.name)}.*.tmp")
-        for left_over in (work.result, folder / "replaced", *left_overs):
+        for left_over in (work.result, folder / "replaced"):
             shutil.rmtree(left_over, ignore_errors=True)
         work.scratch.mkdir(exist_ok=True)
         work.result.mkdir()
@@ -123,21 +124,56 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
 
 @contextlib.contextmanager
 def resumable_steps(folder: Path) -> Iterator[None]:
-    """Record which outputs in `folder` are published, so that an interrupted block continues after the last one.
+    """Record which outputs directly in `folder` are published, so that a later run of the block reuses them.
 
-    When the block runs again, a recorded output is reused if its work digest and all code are the same. The record is
-    deleted when the block ends without an error. It is also deleted after `MissingInput` and `CorruptData`, because a
-    recorded output may be what is missing or damaged.
+    A recorded output is reused if its work digest and all code are the same, whether the earlier run was interrupted or
+    ended. The record is deleted after `MissingInput` and `CorruptData`, and if a file has vanished, because a recorded
+    output may be what is missing or damaged.
     """
     record = folder / _RECORD
     record.mkdir(parents=True, exist_ok=True)
     write_mark(folder)
     try:
         yield
-    except (CorruptData, MissingInput):
+    except (CorruptData, MissingInput, FileNotFoundError):
         shutil.rmtree(record, ignore_errors=True)
         raise
-    shutil.rmtree(record, ignore_errors=True)
+
+
+def make_once(output: Path, inputs: Any, make: Callable[[], object]) -> None:
+    """Call `make`, which publishes `output`, unless an earlier call with equal inputs and code did so.
+
+    This is for steps within `resumable_steps` whose own work digest takes long to compute: it needs a slow import, or
+    the digest of a large file.
+
+    Args:
+        output: the output folder.
+        inputs: JSON-like value that identifies the inputs.
+        make: publishes `output` with `workspace`.
+    """
+    noted, expected = _inputs_record(output), _step_digest(files.digest(inputs))
+    if output.is_dir() and _record(output).exists() and _read(noted) == expected:
+        _delete_left_overs(output.with_name(f".{output.name}.partial"))
+        return
+    make()
+    if _record(output).exists():
+        files.write_text(noted, expected)
+
+
+def forget(output: Path) -> None:
+    """Delete the records of an output, so that it is made again."""
+    for noted in (_record(output), _inputs_record(output)):
+        noted.unlink(missing_ok=True)
+
+
+def take_over(output: Path, folder: Path) -> None:
+    """Link or copy a published output, with its records, to another folder of `resumable_steps`."""
+    shutil.rmtree(folder / output.name, ignore_errors=True)
+    shutil.copytree(output, folder / output.name, copy_function=files.link_or_copy)
+    for noted in (_record(output), _inputs_record(output)):
+        if noted.exists():
+            (folder / _RECORD).mkdir(exist_ok=True)
+            shutil.copyfile(noted, folder / _RECORD / noted.name)
 
 
 def _refuse_unmarked(output: Path) -> None:
@@ -197,8 +233,18 @@ def _delete(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)  # the next process with the lock may also be deleting it
 
 
+def _delete_left_overs(folder: Path) -> None:
+    """Delete what an earlier process renamed, but did not live to delete."""
+    for left_over in folder.parent.glob(f"{glob.escape(folder.name)}.*.tmp"):
+        shutil.rmtree(left_over, ignore_errors=True)
+
+
 def _record(output: Path) -> Path:
     return output.parent / _RECORD / output.name
+
+
+def _inputs_record(output: Path) -> Path:
+    return output.parent / _RECORD / f"{output.name}.inputs"
 
 
 def _step_digest(work_digest: str) -> str:

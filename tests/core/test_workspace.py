@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, Busy, CorruptData
-from pipeline.core.workspace import MARK, resumable_steps, workspace, write_mark
+from pipeline.core.workspace import MARK, forget, make_once, resumable_steps, take_over, workspace, write_mark
 
 
 def test_an_interrupted_workspace_keeps_scratch_for_the_same_work_only(tmp_path: Path) -> None:
@@ -182,17 +182,51 @@ def step(output: Path, work_digest: str) -> bool:
     return True
 
 
-def test_steps_of_unfinished_work_are_taken_over_until_it_ends(tmp_path: Path) -> None:
-    """After an interruption the same step is not done again, another is; after the end, all are."""
+def test_finished_steps_are_taken_over(tmp_path: Path) -> None:
+    """After an interruption and after an end, the same step is not done again; another is."""
     one, two = tmp_path / "one", tmp_path / "two"
     for done, ending in ((True, KeyboardInterrupt), (False, OSError)):
         with pytest.raises(ending), resumable_steps(tmp_path):
             assert step(one, "same") == done
             raise ending
     with resumable_steps(tmp_path):
-        assert not step(one, "same") and step(two, "other") and step(one, "changed") and not step(one, "changed")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [MARK, "one", "two"]
-    assert step(one, "changed") and files.read_json(one / "codes.json") == "changed"
+        assert not step(one, "same") and step(two, "other") and step(one, "changed")
+    with resumable_steps(tmp_path):
+        assert not step(one, "changed") and not step(two, "other")
+    assert files.read_json(one / "codes.json") == "changed"
+
+
+def test_make_once_repeats_nothing_for_the_same_inputs(tmp_path: Path) -> None:
+    """Other inputs, a step that another work has replaced, or a step that is gone call the function again."""
+    one, calls = tmp_path / "one", list[str]()
+
+    def make(work_digest: str) -> None:
+        calls.append(work_digest)
+        step(one, work_digest)
+
+    with resumable_steps(tmp_path):
+        for inputs, work_digest in (("a", "1"), ("a", "1"), ("b", "1"), ("a", "1"), ("a", "1")):
+            make_once(one, [inputs], lambda: make(work_digest))  # noqa: B023 (called at once)
+        assert calls == ["1", "1", "1"]
+        step(one, "2")
+        make_once(one, ["a"], lambda: make("1"))
+        (one / "codes.json").unlink(), (one / MARK).unlink(), one.rmdir()
+        make_once(one, ["a"], lambda: make("1"))
+    assert calls == ["1"] * 5
+    make_once(tmp_path / "elsewhere" / "one", ["a"], lambda: calls.append("not in steps"))
+    assert calls[-1] == "not in steps"
+
+
+def test_a_step_is_taken_over_from_another_folder(tmp_path: Path) -> None:
+    """With its record; a forgotten one is done again."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with resumable_steps(old):
+        step(old / "one", "same")
+    with resumable_steps(new):
+        take_over(old / "one", new)
+        assert not step(new / "one", "same")
+        forget(new / "one")
+        assert step(new / "one", "same")
 
 
 def test_a_step_that_is_gone_or_was_made_by_other_code_is_done_again(
@@ -210,10 +244,11 @@ def test_a_step_that_is_gone_or_was_made_by_other_code_is_done_again(
         raise KeyboardInterrupt
 
 
-def test_damage_makes_all_steps_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [CorruptData("one: damaged; make it again"), FileNotFoundError("one")])
+def test_damage_makes_all_steps_anew(tmp_path: Path, error: Exception) -> None:
     """What is found damaged may be what was taken over: it must not be taken over for ever."""
-    with pytest.raises(CorruptData), resumable_steps(tmp_path):
+    with pytest.raises(type(error)), resumable_steps(tmp_path):
         step(tmp_path / "one", "same")
-        raise CorruptData("one: damaged; make it again")
+        raise error
     with resumable_steps(tmp_path):
         assert step(tmp_path / "one", "same")
