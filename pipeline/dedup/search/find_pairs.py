@@ -23,6 +23,7 @@ from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_table
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.dedup.search import shared_layout
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
+from pipeline.dedup.search.scored_pairs import score_or_read
 from pipeline.imageset.format.image_set import ImageSet
 
 
@@ -34,6 +35,7 @@ def find_pairs(
     *,
     workers: int,
     to: Path,
+    scored: Path | None = None,
 ) -> dict[str, Any]:
     """Find all pairs of copies in a set. Verdicts are not used, so new verdicts do not require a new search.
 
@@ -48,6 +50,8 @@ def find_pairs(
         parameters: of the search.
         workers: processes or threads that read, encode and compare pictures.
         to: folder to write.
+        scored: folder for the scores of all candidate pairs (see `scored_pairs`), so that a later call with another
+            `score` or `near_miss_margin` needs no new search; None to keep none.
 
     Returns:
         The content of `pairs.json`.
@@ -80,7 +84,7 @@ def find_pairs(
         if parameters.mode == "near":
             search = PairSearch(images, None, encoder_file, parameters, workers)
             classes = with_codes(search.classes[0], codes)
-            tables = search.run()
+            tables = search.accept(score_or_read(search, scored) if scored else search.score())
             summary |= search.summarise(tables)
         else:
             classes = find_classes(images, codes, workers=workers)

@@ -9,6 +9,7 @@ of accepted pairs of unrelated pictures.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +38,10 @@ from pipeline.dedup.search.shared_layout import Compared, Examined, examine
 from pipeline.dedup.search.turns import Turn, turned
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.prepare.resize import area_average
+
+LOWEST_SCORE = -3.0
+"""Pairs with at least this score at 32×32 are compared in all ways that the search has, for thresholds down to 0 at the
+usual margin of near misses."""
 
 _LSUN_BEDROOMS = 3_033_042
 _ENCODE_BLOCK = 2048
@@ -88,6 +93,27 @@ def compile_ahead(parameters: PairSearchConfig) -> None:
     )
 
 
+def lowest_score(parameters: PairSearchConfig) -> float:
+    """The score at 32×32 above which pairs are also compared in other ways; usually not below the threshold.
+
+    Scores therefore do not depend on the threshold, and another threshold needs no new search.
+    """
+    return min(LOWEST_SCORE, parameters.score - parameters.near_miss_margin)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The result of a search before the threshold is applied.
+
+    Attributes:
+        compared: the candidate pairs of each turn of the left pictures with their scores; the last one has the decoys.
+        codes: for each set, the codes of the whole pictures of the searched rows, uint8 (n, 16).
+    """
+
+    compared: list[Compared]
+    codes: list[npt.NDArray[np.uint8]]
+
+
 class PairSearch:
     """A search within one set, or between two sets. The attributes that are lists have one element for each set.
 
@@ -102,8 +128,8 @@ class PairSearch:
         classes: the classes of equal pictures, without codes.
         rows: the rows that are searched, int64, increasing: one of each class of equal squares, except pictures that
             are compared by their bytes and source pixels only.
-        candidates: number of candidate pairs and decoys, after `run`.
-        examined: which accepted pairs and decoys share a layout, after `run`.
+        candidates: number of candidate pairs and decoys, after `accept`.
+        examined: which accepted pairs and decoys share a layout, after `accept`.
 
     Raises:
         BadParameters: the encoder has another kind of input, or pictures are smaller than `compare_side`.
@@ -134,7 +160,11 @@ class PairSearch:
         self.examined = Examined([], [], 0, 0)
 
     def run(self) -> dict[str, pa.Table]:
-        """Search, and return the tables `pairs`, `misses`, `decoys` and `doubtful`."""
+        """Search, and apply the threshold; see `accept`."""
+        return self.accept(self.score())
+
+    def score(self) -> Scored:
+        """Find the candidate pairs and compare them; the threshold has no influence."""
         compile_ahead(self.parameters)
         # If mirrored copies count as copies, decoys are turned upside down instead.
         decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
@@ -143,8 +173,16 @@ class PairSearch:
         left = self._encode(wanted if self.within else [*wanted, (1, "unchanged")])
         right = left[0 if self.within else -1]
         compared = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
-        whole = [left[0][0]] if self.within else [left[0][0], right[0]]
-        self.examined = examine(self.sets, self.rows, whole, compared, self.parameters.score, workers=self.workers)
+        return Scored(compared, [left[0][0]] if self.within else [left[0][0], right[0]])
+
+    def accept(self, scored: Scored) -> dict[str, pa.Table]:
+        """Apply the threshold, and return the tables `pairs`, `misses`, `decoys` and `doubtful`."""
+        compared = scored.compared
+        counts = [len(one.score) for one in compared]
+        self.candidates = {"pairs": sum(counts[:-1]), "decoys": counts[-1]}
+        self.examined = examine(
+            self.sets, self.rows, scored.codes, compared, self.parameters.score, workers=self.workers
+        )
         *found, decoys = map(self._listed, compared, self.examined.doubtful)
         order = [("left", "ascending"), ("right", "ascending"), ("kind", "ascending"), ("score", "descending")]
         pairs = _first_of_each(pa.concat_tables(found).sort_by(order))
@@ -195,7 +233,6 @@ class PairSearch:
                 title=f"find {kind}",
                 workers=self.workers,
             )
-            self.candidates[kind] += len(a)
             rows = (self.rows[0][a], self.rows[-1][b])
             candidates.append((rows, np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)))
             both_detailed = detailed[0][rows[0]] & detailed[-1][rows[1]]
@@ -222,7 +259,7 @@ class PairSearch:
         A stored square shows at most half of such a picture, so different pictures may have equal squares. Both
         pictures are then compared as a whole. A long picture and one that is not long are not copies.
         """
-        likely = np.flatnonzero(scores >= self.parameters.score - self.parameters.near_miss_margin)
+        likely = np.flatnonzero(scores >= lowest_score(self.parameters))
         (left_at, left), (right_at, right) = (
             one.overviews(side[likely]) for one, side in zip(self.sets, rows, strict=True)
         )
@@ -287,4 +324,5 @@ def _score_rows(
 ) -> npt.NDArray[np.float64]:
     turn, *rows, detailed = part
     left, right = ImageSet(left_folder).read(rows[0]), ImageSet(right_folder).read(rows[1])
-    return pair_scorer_highres.score(turned(left, turn), right, parameters.compare_side, parameters.score, detailed)
+    least = lowest_score(parameters) + pair_scorer_highres.HIGHRES_MARGIN
+    return pair_scorer_highres.score(turned(left, turn), right, parameters.compare_side, least, detailed)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
+from pipeline.core.workspace import resumable_steps
 from pipeline.dedup.decision import removal
 from pipeline.dedup.decision.verdicts import Verdict, write_verdicts
 from pipeline.dedup.encoder.autoencoder import quantise
@@ -23,6 +24,7 @@ from pipeline.dedup.recall import recall_eval
 from pipeline.dedup.scoring import pair_scorer_highres
 from pipeline.dedup.search import find_pairs, pair_search
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
+from tests.conftest import folder_bytes
 from tests.dedup.search.conftest import NEAR
 
 Scenes = Callable[[int, int], Images]
@@ -51,6 +53,37 @@ def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copi
     find(copies, workers=2, to="again")
     for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_another_threshold_needs_no_new_search(
+    find: Callable[..., Any], copies: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the scores kept, any threshold gives the bytes of a search with it; one below the kept scores searches."""
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "encoder")
+    find(copies)
+    between = float(np.median(pq.read_table(tmp_path / "pairs" / "pairs.parquet")["score"]))
+    thresholds = [NEAR.model_copy(update={"score": score}) for score in (3.0, 0.0, between)]
+    for number, parameters in enumerate(thresholds):
+        find(copies, parameters, to=f"direct-{number}")
+    calls = list[int]()
+    search = pair_search.PairSearch.score
+
+    def score(self: pair_search.PairSearch) -> Any:
+        calls.append(1)
+        return search(self)
+
+    monkeypatch.setattr(pair_search.PairSearch, "score", score)
+    with resumable_steps(tmp_path / "steps"):
+        for number, parameters in enumerate(thresholds):
+            to, scored = tmp_path / "steps" / f"kept-{number}", tmp_path / "steps" / "scored"
+            find_pairs.find_pairs(*folders, parameters, workers=1, to=to, scored=scored)
+            assert folder_bytes(to) == folder_bytes(tmp_path / f"direct-{number}")
+        assert len(calls) == 1
+        lower = NEAR.model_copy(update={"score": -4.0})
+        find_pairs.find_pairs(*folders, lower, workers=1, to=tmp_path / "steps" / "lower", scored=scored)
+        assert len(calls) == 2
+    counts = [pairs_table.read_description(tmp_path / f"direct-{n}", ImageSet(folders[0]))["pairs"] for n in range(3)]
+    assert counts[2] < counts[0] <= counts[1]
 
 
 def test_comparing_at_64_gives_the_same_for_any_number_of_workers(
