@@ -12,6 +12,9 @@ from pipeline.intervals import stratified_interval
 TARGET_RATE = 0.01
 """Enough pairs are judged when the upper end of the interval is below this rate."""
 
+MAX_INTERVAL = 0.5
+"""A rate is withheld while its 95 % interval is at least this wide; it is narrower after six right removals."""
+
 METHOD_PLAIN = "two-sided 95 % interval of Clopper and Pearson (1934)"
 """Method of the interval for a sample with one stratum."""
 
@@ -36,9 +39,9 @@ def estimate(sample: PairSample, verdicts: Sequence[Verdict], *, detector: str) 
     Returns:
         judged, of: numbers of judged pairs and of all pairs of the sample, without controls.
         wrong: number of judged pairs whose removal is wrong.
-        false_removal_rate, precision: 0..1, each also with `_low` and `_high` for its interval; None while no pair is
-            judged.
-        strata: by name: size, of, judged, wrong, rate (None while no pair is judged), low, high.
+        false_removal_rate, precision: 0..1, each also with `_low` and `_high` for its interval; None while the interval
+            is `MAX_INTERVAL` wide or wider.
+        strata: by name: size, of, judged, wrong, rate (None by the same rule), low, high.
         controls: of, judged, missed (a rater called the two pictures duplicates).
         raters: by name: judged, wrong, controls_judged, controls_missed.
         agreement: number of removed pairs with two or more raters, and how many of them all raters judged the same;
@@ -102,13 +105,17 @@ def _count_strata(removed: Iterable[SampledPair], wrong: Mapping[frozenset[str],
 
 
 def _rate(strata: Sequence[_Counts]) -> tuple[float | None, float, float]:
-    """The rate over the strata with a judged pair, weighted by their sizes, and its interval over all strata."""
+    """The rate over the strata with a judged pair, weighted by their sizes, and its interval over all strata.
+
+    The rate is None while the interval is too wide to say anything; see `MAX_INTERVAL`.
+    """
     known = [counts for counts in strata if counts[1]]
     low, high = stratified_interval(strata)
-    if not known:
-        return None, low, high
-    rate = sum(size * wrong / judged for size, judged, wrong in known) / sum(size for size, _, _ in known)
-    return round(rate, 6), round(low, 6), round(high, 6)
+    rate = None
+    if known and high - low < MAX_INTERVAL:
+        rate = sum(size * wrong / judged for size, judged, wrong in known) / sum(size for size, _, _ in known)
+        rate = round(rate, 6)
+    return rate, round(low, 6), round(high, 6)
 
 
 def _stratum_summary(stratum: str, counts: _Counts, removed: Iterable[SampledPair]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pipeline.audit.false_removal_rate import METHOD_PLAIN, METHOD_STRATIFIED, estimate
+from pipeline.audit.false_removal_rate import MAX_INTERVAL, METHOD_PLAIN, METHOD_STRATIFIED, estimate
 from pipeline.audit.pair_sample import CONTROL, PairSample, SampledPair, allocate, sample_pairs
 from pipeline.dedup.decision.verdicts import LABELS, NOT_DUPLICATES, Verdict
 from pipeline.intervals import binomial_interval, stratified_interval
@@ -60,19 +60,19 @@ def test_all_figures_of_a_small_sample() -> None:
         "judged": 4,
         "of": 4,
         "wrong": 1,
-        "false_removal_rate": 0.25,
+        "false_removal_rate": None,  # after four judgements the interval says nothing
         "false_removal_rate_low": round(low, 6),
         "false_removal_rate_high": round(high, 6),
-        "precision": 0.75,
+        "precision": None,
         "precision_low": round(1 - round(high, 6), 6),
         "precision_high": round(1 - round(low, 6), 6),
         "strata": {
             "near_code 5-8": {
-                **{"size": 30, "of": 3, "judged": 3, "wrong": 1, "rate": 0.333333},
+                **{"size": 30, "of": 3, "judged": 3, "wrong": 1, "rate": None},
                 **dict(zip(("low", "high"), (round(x, 6) for x in stratified_interval([(30, 3, 1)])), strict=True)),
             },
             "same_code 0": {
-                **{"size": 10, "of": 1, "judged": 1, "wrong": 0, "rate": 0},
+                **{"size": 10, "of": 1, "judged": 1, "wrong": 0, "rate": None},
                 **dict(zip(("low", "high"), (round(x, 6) for x in stratified_interval([(10, 1, 0)])), strict=True)),
             },
         },
@@ -96,6 +96,19 @@ def test_without_judgements_there_is_no_rate() -> None:
     assert (found["false_removal_rate_low"], found["false_removal_rate_high"]) == (0, 1)
     assert found["agreement"] is None and not found["stale"] and found["raters"] == {}
     assert found["controls"] == {"of": 1, "judged": 0, "missed": 0} and found["method"] == METHOD_PLAIN
+
+
+@pytest.mark.parametrize(
+    ("labels", "rate"),
+    [("....", None), (".....", None), ("......", 0.0), ("xxxx....", None), ("xx..............", 0.125)],
+)
+def test_a_rate_is_withheld_until_its_interval_is_narrower_than_a_half(labels: str, rate: float | None) -> None:
+    """Five right removals are too few, six suffice; the more are wrong, the more judgements are needed."""
+    sample = sample_of({"all": (900, len(labels))})
+    found = estimate(sample, judge(sample, labels), detector=DETECTOR)
+    assert (found["false_removal_rate"], found["strata"]["all"]["rate"]) == (rate, rate)
+    width = found["false_removal_rate_high"] - found["false_removal_rate_low"]
+    assert (width < MAX_INTERVAL) == (rate is not None)
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -14,7 +14,7 @@ export function showEstimate(estimate, rater) {
   const mine = estimate.raters[rater] || { judged: 0, wrong: 0, controls_judged: 0, controls_missed: 0 };
   const settled = estimate.false_removal_rate_high < 0.01;
   const facts = [
-    ["False removals", `${share(estimate.false_removal_rate)} (95 %: ${share(estimate.false_removal_rate_low)} to ${share(estimate.false_removal_rate_high)})`],
+    ["False removals", `${estimate.false_removal_rate === null ? "too few judged to tell" : share(estimate.false_removal_rate)} (95 %: ${share(estimate.false_removal_rate_low)} to ${share(estimate.false_removal_rate_high)})`],
     ["Judged by all raters", `${number.format(estimate.judged)} of ${count(estimate.of, "removed pair")}, ${number.format(estimate.wrong)} wrong`],
     ["Rate below 1 %", settled ? "shown" : estimate.needed === null ? "this sample is too small to show it" : `shown after ${number.format(estimate.needed)} more right removals`],
     ["Your controls", mine.controls_judged ? `${number.format(mine.controls_missed)} of ${number.format(mine.controls_judged)} called duplicates` : "none judged yet"],
