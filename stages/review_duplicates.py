@@ -93,9 +93,9 @@ def review_duplicates(
 ) -> None:
     """Look at the removed pictures and judge them, in a local web page."""
     with stage("review-duplicates", quiet, as_json) as report:
+        from pipeline.dedup.results.result_folders import find_folders
         from pipeline.review.duplicates import serve
         from pipeline.review.duplicates.blind_judging import SampleOptions
-        from pipeline.review.duplicates.result_folders import find_folders
 
         folders = find_folders(dedup, images=images, pairs=pairs, verdicts=verdicts, raw=raw, archives=archives)
         given = (name, sample, controls, seed)

@@ -23,7 +23,7 @@ ORDER = [
     *("prepare.decode", "prepare.resize", "prepare.conversion", "prepare.squares", "prepare.faces"),
     *("training.checkpoint", "training.loop", "training.runtime"),
     *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search"),
-    *("dedup.originals", "dedup.decision", "dedup.recall"),
+    *("dedup.originals", "dedup.decision", "dedup.results", "dedup.recall"),
     *("models.base", "models.registry", "models.dcgan"),
     *("evaluate.linear_probe", "figures.samples", "figures.latent_walk"),
     *("audit", "webapp", "review.duplicates", "review.samples", "export", "report", "metrics", "setup", "workflows"),

@@ -1,6 +1,8 @@
 """Find the source of a set's pictures: an archive, a folder of pictures, or a raw folder that describes one of them.
 
 A download command makes a raw folder. It holds `source.json`, and the pictures unless they are read from the archive.
+`dcgan dedup` adds `place.json`, the absolute path of the source, so that its pictures are found again. No other file
+holds that path, because outputs must not depend on where the source is.
 """
 
 from collections import Counter
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline.core import files
-from pipeline.core.errors import BadParameters, CorruptData
+from pipeline.core.errors import BadParameters, CorruptData, MissingInput, PipelineError
 from pipeline.datasets.pictures import imagenet, imagenet32, lsun, photos
 from pipeline.datasets.pictures.imagenet32 import Imagenet32
 from pipeline.readers.base import Entry, File, Source
@@ -53,6 +55,31 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """All fields; `stand_in` is left out if it is None."""
         return {name: value for name, value in asdict(self).items() if name != "stand_in" or value}
+
+
+PLACE = "place.json"
+"""Name of the file with the path of the source, in the raw folders of `dcgan dedup`."""
+
+IMAGE_SET = "imageset"
+"""`source` in `source.json` if `dcgan dedup` was given an image set: there are no source pictures to read."""
+
+
+def remember_place(raw: Path, source: Path) -> None:
+    """Write the absolute path of the source to the raw folder; see `remembered_place`."""
+    files.write_json(raw / PLACE, str(source.resolve()))
+
+
+def remembered_place(raw: Path) -> Path | None:
+    """The path of the source, an archive, a folder or an image set, that a raw folder remembers; None if it does not.
+
+    The source may have been moved since.
+    """
+    return Path(files.read_json(raw / PLACE)) if (raw / PLACE).is_file() else None
+
+
+def of_image_set(raw: Path) -> bool:
+    """Whether a raw folder is that of an image set."""
+    return bool(files.read_json(raw / "source.json").get("source") == IMAGE_SET)
 
 
 class Located(NamedTuple):
@@ -111,15 +138,21 @@ def locate(source: Path, archives: Path | None = None) -> Located:
     Args:
         source: an archive, a folder of pictures, or a raw folder.
         archives: folder that holds the archive named in a raw folder, and the files that accompany it; None for the
-            folder that holds `source`.
+            folder that holds `source`, or for the place that a raw folder remembers.
 
     Raises:
         MissingInput: the archive that a raw folder names does not exist.
         CorruptData: `source.json` has another version, or the archive has changed since `source.json` was written.
-        BadParameters: a raw folder names an archive, and `archives` is None.
+        BadParameters: a raw folder names an archive, `archives` is None and the raw folder remembers no place; or the
+            raw folder is that of an image set.
     """
     if not (source / "source.json").is_file():
         return Located(source, archives or source.absolute().parent, None)
+    if of_image_set(source):
+        raise BadParameters(
+            f"{source}: the pictures came from an image set, which does not hold their source files; give --raw and "
+            "--archives of that set"
+        )
     try:
         described = Description(**files.read_json(source / "source.json"))
     except TypeError:
@@ -129,22 +162,33 @@ def locate(source: Path, archives: Path | None = None) -> Located:
         if (source / UNPACKED).is_file():
             path = source / UNPACKED
         return Located(path, archives or source.absolute().parent, described)
-    if archives is None:
+    place = remembered_place(source) if archives is None else archives / described.archive
+    if place is None:
         raise BadParameters(
             f"--archives: missing; {source}/source.json names the archive {described.archive}: give the folder that "
             "holds it, or name the archive itself as the source"
         )
-    path = archives / described.archive
-    found = open_archive(path)
+    if archives is None and not place.exists():
+        raise MissingInput(f"{place}: the source is no longer there; give --archives, the folder that now holds it")
+    found = open_archive(place)
     length = found.file.stat().st_size if found.file else described.bytes
     if (found.kind, length) != (described.kind, described.bytes):
         raise CorruptData(
-            f"{path}: a {found.kind} of {length:,} bytes, but {source}/source.json describes a {described.kind} of "
+            f"{place}: a {found.kind} of {length:,} bytes, but {source}/source.json describes a {described.kind} of "
             f"{described.bytes:,}; run the download again"
         )
-    return Located(path, archives, described)
+    return Located(place, archives or place.parent, described)
 
 
 def open_source(raw: Path, archives: Path | None) -> Source:
     """Open the pictures that a raw folder describes, or those of an archive or folder; see `locate` for errors."""
     return open_archive(locate(raw, archives).path).source
+
+
+def can_open(raw: Path, archives: Path | None) -> bool:
+    """Whether `open_source` finds the source."""
+    try:
+        locate(raw, archives)
+    except PipelineError:
+        return False
+    return True

@@ -30,11 +30,11 @@ from pipeline.audit.pair_sample import CONTROL, PairSample
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.dedup.decision.detector_removals import read_detector_removals
+from pipeline.dedup.results.result_folders import ResultFolders
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.imageset.image_grid import png
 from pipeline.review.duplicates.app import render
 from pipeline.review.duplicates.dedup_result import DedupResult, read_batches, read_pictures
-from pipeline.review.duplicates.result_folders import ResultFolders
 from pipeline.review.duplicates.source_pictures import SourcePictures
 from pipeline.review.duplicates.verdict_store import Judgement, Side, VerdictStore
 from pipeline.webapp.pages import Answer, png_response, post

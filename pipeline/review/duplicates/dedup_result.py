@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData
+from pipeline.dedup.results.result_folders import ResultFolders
 from pipeline.imageset.format.image_set import ImageSet, Rows
-from pipeline.review.duplicates.result_folders import ResultFolders
 
 LIST_TITLES = {"removed": "removed pictures", "misses": "near misses", "decoys": "decoys"}
 

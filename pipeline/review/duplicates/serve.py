@@ -9,12 +9,12 @@ from starlette.routing import BaseRoute
 from pipeline.audit.pair_sample import PairSample
 from pipeline.core import progress
 from pipeline.dedup.decision.verdicts import read_verdicts
+from pipeline.dedup.results.result_folders import ResultFolders
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.review.duplicates.app import Review, make_app
 from pipeline.review.duplicates.blind_judging import PATH, BlindJudging, SampleOptions, open_sample, routes
 from pipeline.review.duplicates.dedup_result import DedupResult, read_detector
 from pipeline.review.duplicates.pair_lists import PairLists
-from pipeline.review.duplicates.result_folders import ResultFolders
 from pipeline.review.duplicates.source_pictures import SourcePictures
 from pipeline.review.duplicates.verdict_store import VerdictStore
 from pipeline.webapp.server import listening, rater_name, run

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.core.errors import PipelineError
-from pipeline.datasets.pictures.raw_folder import open_source
+from pipeline.datasets.pictures.raw_folder import can_open, open_source
 from pipeline.readers.base import Place, Read, UnreadableEntry, only_pictures
 from pipeline.review.duplicates.dedup_result import PictureTable
 
@@ -24,7 +24,7 @@ class SourcePictures:
     Args:
         pictures: the pictures whose sources can be read.
         raw: raw folders, one for each part of the set; without them no source can be read.
-        archives: as for `open_source`; None if not available.
+        archives: as for `open_source`; None for the places that the raw folders remember.
     """
 
     def __init__(self, pictures: PictureTable, raw: Sequence[Path], archives: Path | None) -> None:
@@ -35,8 +35,8 @@ class SourcePictures:
 
     @property
     def available(self) -> bool:
-        """Whether sources can be read at all."""
-        return bool(self.raw) and self.archives is not None
+        """Whether a source can be read at all."""
+        return any(can_open(raw, self.archives) for raw in self.raw)
 
     def close(self) -> None:
         """Close the opened sources."""
@@ -64,14 +64,12 @@ class SourcePictures:
         return None
 
     def _read(self, raw: Path, key: str) -> bytes | None:
-        if self.archives is None:
-            return None
         if raw not in self._opened:  # set only on success, so a failed attempt is repeated at the next request
             self._opened[raw] = self._places(raw, self.archives)
         places, read = self._opened[raw]
         return read(places[key]) if key in places else None
 
-    def _places(self, raw: Path, archives: Path) -> tuple[dict[str, Place], Read]:
+    def _places(self, raw: Path, archives: Path | None) -> tuple[dict[str, Place], Read]:
         source = open_source(raw, archives)
         keys = self.pictures.keys
         photos = pc.replace_substring_regex(keys, pattern="#[0-9]+$", replacement="")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline.dedup.decision.verdicts import Verdict, read_verdicts, write_verdicts
+from pipeline.dedup.results.result_folders import find_folders
 from pipeline.review.duplicates.app import Review
 from pipeline.review.duplicates.dedup_result import DedupResult
 from pipeline.review.duplicates.pair_lists import PairLists
-from pipeline.review.duplicates.result_folders import find_folders
 from pipeline.review.duplicates.source_pictures import SourcePictures
 from pipeline.review.duplicates.verdict_store import VerdictStore
 from tests.review.duplicates.results import make_result, remove_again

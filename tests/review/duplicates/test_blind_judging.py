@@ -16,10 +16,10 @@ from pipeline.audit import pair_sample
 from pipeline.audit.false_removal_rate import estimate
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.dedup.decision.verdicts import read_verdicts
+from pipeline.dedup.results.result_folders import find_folders
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.review.duplicates.blind_judging import BlindJudging, SampleOptions, find_rows, open_sample
 from pipeline.review.duplicates.dedup_result import DedupResult
-from pipeline.review.duplicates.result_folders import find_folders
 from pipeline.review.duplicates.verdict_store import VerdictStore
 from tests.review.duplicates.results import HOSTILE, make_result, remove_again
 from tests.webapp.serving import Server, serving

@@ -13,11 +13,11 @@ from pipeline.core import files
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.dedup.decision.verdicts import Verdict, edit_verdicts
 from pipeline.dedup.pairs.matches_table import MATCHES
+from pipeline.dedup.results.result_folders import find_folders
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.review.duplicates.app import Review
 from pipeline.review.duplicates.dedup_result import DedupResult
 from pipeline.review.duplicates.pair_lists import PAGE_PAIRS, SORTS, PairLists, Query
-from pipeline.review.duplicates.result_folders import find_folders
 from pipeline.review.duplicates.source_pictures import SourcePictures
 from pipeline.review.duplicates.verdict_store import Judgement, Side, VerdictStore
 from tests.review.duplicates.results import HOSTILE, make_result, remove_again

@@ -15,10 +15,10 @@ from PIL import Image
 
 from pipeline.core import files
 from pipeline.datasets.pictures.raw_folder import Description
+from pipeline.dedup.results.result_folders import ResultFolders, find_folders
 from pipeline.imageset.format.image_set import ImageSet, Picture, join_chunks, write_chunk
 from pipeline.readers.folder_reader import Folder
 from pipeline.review.duplicates.dedup_result import read_pictures
-from pipeline.review.duplicates.result_folders import ResultFolders, find_folders
 from pipeline.review.duplicates.source_pictures import MAX_SIDE, SourcePictures, source_png
 from tests.review.duplicates.results import make_result
 from tests.webapp.serving import serving
@@ -118,6 +118,9 @@ def test_sources_of_a_real_result(
         assert (pixels(shown.content) == np.asarray(Image.open(pictures / "03.png"))).all()
         assert session.get(f"{server.origin}/source/{rows[1]}.png").status_code == 404
         assert session.get(f"{server.origin}/picture/{rows[1]}.png").status_code == 200
-    with serving(out) as server, requests.Session() as session:
-        session.get(server.link)
-        assert not session.get(f"{server.origin}/api/session").json()["sources"]
+    for there in (True, False):  # the result remembers where they are
+        with serving(out) as server, requests.Session() as session:
+            session.get(server.link)
+            assert session.get(f"{server.origin}/api/session").json()["sources"] == there
+        if there:
+            pictures.rename(tmp_path / "moved")

@@ -1,0 +1,1 @@
+"""Find the folders and files of a dedup result."""
