@@ -5,29 +5,46 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.common import Command, ImagesOption, JsonOption, QuietOption, ToOption, VersionOption, new_app, stage
+from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
 app = new_app()
 
 
 @app.command(
     cls=Command,
-    epilog="dcgan export --images found/steps/images --kept found/kept.npy --raw found/steps/raw-images \\\n"
-    "    --archives . --to clean",
+    epilog="dcgan export --dedup found --to clean\n"
+    "dcgan export --dedup found --move-to removed\n"
+    "dcgan export --move-back removed",
 )
 def export(
-    images: ImagesOption,
+    dedup: Annotated[
+        Path | None,
+        typer.Option(help="Result folder of dedup or remove-duplicates; the next four options are found from it."),
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the image set.")] = None,
     kept: Annotated[
-        Path, typer.Option(help="File kept.npy of a dedup result, which lists the rows of the kept pictures.")
-    ],
+        Path | None, typer.Option(help="File kept.npy of a dedup result, which lists the rows of the kept pictures.")
+    ] = None,
     raw: Annotated[
-        Path,
+        Path | None, typer.Option(help="Raw folder (it has source.json) that the set was made from.")
+    ] = None,
+    archives: Annotated[
+        Path | None, typer.Option(help="Folder that contains the archive or the folder of pictures.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Folder to write the kept pictures to.")] = None,
+    move_to: Annotated[
+        Path | None,
         typer.Option(
-            help="Raw folder (it has source.json) that the set was made from; after dcgan dedup, steps/raw-images."
+            help="Instead of exporting, move the removed files of a folder here; moved.csv lists them, and nothing is "
+            "overwritten."
         ),
-    ],
-    archives: Annotated[Path, typer.Option(help="Folder that contains the archive or the folder of pictures.")],
-    to: ToOption,
+    ] = None,
+    move_back: Annotated[
+        Path | None, typer.Option(help="Undo --move-to: move the files listed in moved.csv of this folder back.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and count, but write and move nothing.")
+    ] = False,
     form: Annotated[
         Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"],
         typer.Option(
@@ -37,6 +54,7 @@ def export(
     link: Annotated[
         Literal["copy", "hardlink", "symlink", "reflink"], typer.Option(help="How files are made with --format folder.")
     ] = "copy",
+    hardlink: Annotated[bool, typer.Option("--hardlink", help="The same as --link hardlink.")] = False,
     shard_pictures: Annotated[
         int, typer.Option(min=1, help="Maximum number of pictures in a shard of webdataset or parquet.")
     ] = 10_000,
@@ -52,14 +70,43 @@ def export(
 ) -> None:
     """Export the kept pictures in the format of another program."""
     with stage("export", quiet, as_json) as report:
+        from pipeline.core.errors import BadParameters
+        from pipeline.dedup.results.result_folders import find_inputs
         from pipeline.export import export as library
+        from pipeline.export import move_removed
 
+        if sum(given is not None for given in (to, move_to, move_back)) != 1:
+            raise BadParameters("--to, --move-to, --move-back: expected exactly one of them")
+        would = "would be " if dry_run else ""
+        if move_back:
+            back = move_removed.move_back(move_back, dry_run=dry_run)
+            report(back, f"{back['moved_back']:,} files {would}moved back from {move_back}")
+            return
+        inputs = find_inputs(dedup, images=images, kept=kept, raw=raw, archives=archives)
+        if move_to:
+            moved = move_removed.move_removed(
+                inputs.images, inputs.kept.parent, inputs.raw, inputs.archives, move_to, dry_run=dry_run
+            )
+            undo = "nothing was moved" if dry_run else f"undo with dcgan export --move-back {move_to}"
+            report(moved, f"{moved['moved']:,} files, {moved['bytes']:,} bytes, {would}moved to {move_to}; {undo}")
+            return
+        assert to is not None
         summary = library.export(
-            images, kept, raw, archives, form=form, link=link, shard_pictures=shard_pictures, part=part, to=to
+            inputs.images,
+            inputs.kept,
+            inputs.raw,
+            inputs.archives,
+            form=form,
+            link="hardlink" if hardlink else link,
+            shard_pictures=shard_pictures,
+            part=part,
+            to=to,
+            dry_run=dry_run,
         )
+        length = f", {summary['bytes']:,} bytes," if "bytes" in summary else ""
         report(
             summary,
-            f"{summary['pictures']:,} pictures, {summary['bytes']:,} bytes, in {to}; the originals were only read",
+            f"{summary['pictures']:,} pictures{length} {would}in {to}; the originals were only read",
         )
 
 

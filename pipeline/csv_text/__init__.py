@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from pipeline.core.errors import CorruptData
 
 Row = TypeVar("Row")
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029%,"]|^[=+\-@]')
+_UNSAFE_PATH = re.compile(rf"{_UNSAFE.pattern}|[\udc80-\udcff]")
 
 
 def encode_key(key: str) -> str:
@@ -26,6 +27,19 @@ def encode_key(key: str) -> str:
 def decode_key(text: str) -> str:
     """The inverse of `encode_key`."""
     return unquote(text)
+
+
+def encode_path(path: bytes) -> str:
+    """A file's path as one CSV field, like `encode_key`; bytes that are not UTF-8 are percent-encoded too."""
+    text = path.decode("utf-8", "surrogateescape")
+    return _UNSAFE_PATH.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), text
+    )
+
+
+def decode_path(text: str) -> bytes:
+    """The inverse of `encode_path`."""
+    return unquote_to_bytes(text)
 
 
 def read_rows(

@@ -20,7 +20,7 @@ _UNABLE = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOS
 
 def check_link(originals: Originals, link: Link) -> None:
     """Raise `BadParameters` for links to a source that is not a folder of files."""
-    if link != "copy" and not isinstance(originals.source, Folder):
+    if link != "copy" and not all(isinstance(source, Folder) for source in originals.sources):
         raise BadParameters(f"--link {link}: the source is one archive, not a folder of files; use --link copy")
 
 
@@ -40,7 +40,6 @@ def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, in
         CorruptData: a source file is damaged; see `Originals.read`.
     """
     taken = {key for key in originals.keys if has_suffix(key)}
-    root = os.fsencode(originals.source.folder) if isinstance(originals.source, Folder) else b""
     counts = {"bytes": 0, "renamed": 0}
     for original, data in originals.read():
         name = path_of(original.key, suffix_of(data), taken)
@@ -51,9 +50,9 @@ def write_folder(originals: Originals, folder: Path, link: Link) -> dict[str, in
                 with path.open("xb") as file:
                     file.write(data)
             else:
-                assert isinstance(original.place, bytes)
+                assert isinstance(original.source, Folder) and isinstance(original.place, bytes)
                 # Resolved, because the source can be a symbolic link itself.
-                _LINKS[link](os.path.realpath(os.path.join(root, original.place)), path)  # noqa: PTH118
+                _LINKS[link](os.path.realpath(original.source.path_of(original.place)), path)
         except FileExistsError:
             raise PipelineError(
                 f"{name!r}: not distinct from another path on this file system; use another disk or --format"

@@ -71,6 +71,11 @@ class Folder:
 
         yield read
 
+    def path_of(self, place: Place) -> bytes:
+        """The path of a file of this folder, as bytes."""
+        assert isinstance(place, bytes)
+        return os.path.join(os.fsencode(self.folder), place)  # noqa: PTH118 (Path takes no bytes)
+
     def files(self) -> list[File]:
         """All entries, in the order of `entries`. What is left out has length and time 0: its content is not used."""
         return [self._file(entry) for entry in self.entries()]

@@ -47,7 +47,7 @@ def made(tmp_path: Path, encode: Callable[..., bytes]) -> dict[str, Any]:
     return {
         "images_folder": tmp_path / "images",
         "kept_file": tmp_path / "kept.npy",
-        "raw": tmp_path / "raw",
+        "raws": [tmp_path / "raw"],
         "archives": source.parent,
     }
 
