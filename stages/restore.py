@@ -10,13 +10,20 @@ from stages.common import Command, JsonOption, QuietOption, VersionOption, new_a
 app = new_app()
 
 
-@app.command(cls=Command, epilog="dcgan restore --dedup found --verdicts found/verdicts.csv --key holiday/0123.jpg")
+@app.command(cls=Command, epilog="dcgan restore --dedup found --key holiday/0123.jpg")
 def restore(
-    dedup: Annotated[Path, typer.Option(help="Folder of the result; it contains manifest.parquet.")],
+    dedup: Annotated[Path, typer.Option(help="Result folder of dedup or remove-duplicates.")],
     verdicts: Annotated[
-        Path, typer.Option(help="CSV file of people's verdicts; one line is added for each restored picture.")
-    ],
-    key: Annotated[list[str] | None, typer.Option(help="Key of a picture to restore; can be repeated.")] = None,
+        Path | None,
+        typer.Option(
+            help="CSV file of people's verdicts; one line is added for each restored picture (default: the verdicts of "
+            "the result)."
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="Key of a picture to restore, as in the column key of removed.csv; can be repeated."),
+    ] = None,
     group: Annotated[list[int] | None, typer.Option(help="Number of a group to restore; can be repeated.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Restore all removed pictures.")] = False,
     quiet: QuietOption = False,
@@ -26,7 +33,9 @@ def restore(
     """Restore removed pictures: by key, by group, or all."""
     with stage("restore", quiet, as_json) as report:
         from pipeline.dedup.decision import restore as library
+        from pipeline.dedup.results.result_folders import find_verdicts
 
+        verdicts = find_verdicts(dedup, verdicts)
         summary = library.restore(dedup, verdicts, keys=key or [], groups=group or [], everything=everything)
         report(
             summary,

@@ -106,7 +106,9 @@ def remove_duplicates(
     }
     with workspace(to, files.digest(made_from)) as work:
         if work is None:
-            return dict(files.read_json(to / "summary.json"))
+            summary = dict(files.read_json(to / "summary.json"))
+            _warn(summary)
+            return summary
         others = _apply_verdicts_to_matches(others, images, verdicts)
         ranks = rank(images, parameters.keep, compared, prefer)
         decided = _group_pictures(images, classes, pairs, others.rows, verdicts, ranks, prior)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, MissingInput
+from pipeline.csv_text import decode_key, encode_key
 from pipeline.dedup.decision.verdicts import Verdict, edit_verdicts
 
 
@@ -26,7 +27,7 @@ def restore(
     Args:
         dedup: folder with `manifest.parquet`.
         verdicts: the file; it is created if it does not exist.
-        keys: selects these pictures.
+        keys: selects these pictures; a key is written as in `removed.csv`, or as it is if no picture has that key.
         groups: selects all removed pictures of these groups.
         everything: selects all removed pictures.
 
@@ -44,15 +45,19 @@ def restore(
         raise BadParameters("--key, --group, --all: expected at least one of them, to select the pictures to restore")
     rows = _read(dedup).to_pylist()
     by_key = {row["key"]: row for row in rows}
+    selected: set[str] = set()
     for key in keys:
-        if key not in by_key:
-            similar = ", ".join(map(repr, difflib.get_close_matches(key, by_key, 3))) or "none"
-            raise BadParameters(f"--key {key!r}: no such picture in {dedup}; similar keys: {similar}")
+        found = next((known for known in (decode_key(key), key) if known in by_key), None)
+        if found is None:
+            similar = map(encode_key, difflib.get_close_matches(decode_key(key), by_key, 3))
+            raise BadParameters(
+                f"--key {key!r}: no such picture in {dedup}; similar keys: {', '.join(similar) or 'none'}"
+            )
+        selected.add(found)
     existing = {row["group"] for row in rows}
     for group in groups:
         if group not in existing:
             raise BadParameters(f"--group {group}: no such group in {dedup}; see `group` in its manifest.parquet")
-    selected = set(keys)
     removed = [
         row
         for row in rows

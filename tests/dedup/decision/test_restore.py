@@ -71,11 +71,28 @@ def test_existing_verdicts_are_kept(remove: Callable[..., Any], tmp_path: Path) 
     assert judged in read_verdicts(tmp_path / "verdicts.csv")
 
 
+def test_keys_are_taken_as_removed_csv_prints_them(
+    tmp_path: Path, make_set: Callable[..., Path], hashed: Callable[..., Path], paired: Callable[..., Path], blobs: Any
+) -> None:
+    """A comma, a quote, a percent sign and a line break; the unchanged key also works if it is no other printed key."""
+    keys = ['a, "b".png', "c%41.png", "cA.png", "d\ne.png"]
+    images = make_set(blobs(1)[[0] * 5], keys=["0 kept", *keys])
+    write_verdicts(tmp_path / "verdicts.csv", [])
+    folders = (images, hashed(images), paired(images), tmp_path / "verdicts.csv")
+    removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
+    lines = (tmp_path / "dedup" / "removed.csv").read_text().splitlines()[1:]
+    for printed in (line.split(",")[0] for line in lines):
+        restore(tmp_path / "dedup", tmp_path / "one.csv", keys=[printed])
+    assert sorted(verdict.key_a for verdict in read_verdicts(tmp_path / "one.csv")) == keys
+    restore(tmp_path / "dedup", tmp_path / "two.csv", keys=['a, "b".png', "c%41.png"])
+    assert sorted(verdict.key_a for verdict in read_verdicts(tmp_path / "two.csv")) == ['a, "b".png', "cA.png"]
+
+
 def test_unknown_keys_are_refused(remove: Callable[..., Any], tmp_path: Path) -> None:
     """An unknown key is refused with similar keys; no selection and no manifest are errors."""
     remove()
     folders = (tmp_path / "dedup", tmp_path / "verdicts.csv")
-    with pytest.raises(BadParameters, match=r"--key 'k02': no such picture in .*; similar keys: 'k002'"):
+    with pytest.raises(BadParameters, match=r"--key 'k02': no such picture in .*; similar keys: k002"):
         restore(*folders, keys=["k02"])
     with pytest.raises(BadParameters, match="--group 9: no such group"):
         restore(*folders, groups=[9])
