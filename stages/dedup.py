@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,7 @@ app = new_app()
 @app.command(
     cls=Command,
     epilog="dcgan dedup photos --to found\n"
+    "dcgan dedup photos --to found --sweep\n"
     "dcgan dedup train --against test --to leaks\n"
     "dcgan dedup more-photos --to found --append",
 )
@@ -184,6 +185,22 @@ def dedup(
             rich_help_panel="What counts as a copy",
         ),
     ] = False,
+    labels: Annotated[
+        Literal["source", "folders"],
+        typer.Option(
+            help="Labels, for the warning about groups with several labels. source: those that the source has, in a "
+            "column of a parquet file or in .cls files; folders: also the names of the pictures' folders.",
+            rich_help_panel="How pictures are read",
+        ),
+    ] = "source",
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Decide nothing: show what several values of --score would remove, and the estimated errors.",
+            rich_help_panel="What counts as a copy",
+        ),
+    ] = False,
     seed: SeedOption = 1,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
@@ -192,35 +209,42 @@ def dedup(
 ) -> None:
     """Find and list the duplicates in your own pictures: all steps in one command."""
     with stage("dedup", quiet, as_json) as report:
+        from pipeline.core import engine
+        from pipeline.workflows import sweep_scores
         from pipeline.workflows.deduplicate import summary_sentence
-        from pipeline.workflows.find_duplicates import find_duplicates
+        from pipeline.workflows.find_duplicates import find_duplicates, options_of
 
-        found = find_duplicates(
-            source,
-            to,
-            mode=mode,
-            keep=[rule.value for rule in keep or []] or None,
-            prefer=prefer or [],
-            radius=radius,
-            score=score,
-            mirrored=mirrored,
-            compare_side=compare_side,
-            side=side,
-            max_bad=max_bad,
-            keep_damaged=keep_damaged,
-            encoder=encoder,
-            against=against,
-            drop_matches=drop_matches,
-            pairs=pairs,
-            embeddings=embeddings,
-            cosine=cosine,
-            verdicts=verdicts,
-            append=append,
-            seed=seed,
-            workers=workers,
-            profile=parameters,
-            set_name=name,
-        )
+        given: dict[str, Any] = {
+            "mode": mode,
+            "keep": [rule.value for rule in keep or []] or None,
+            "prefer": prefer or [],
+            "radius": radius,
+            "score": score,
+            "mirrored": mirrored,
+            "compare_side": compare_side,
+            "side": side,
+            "max_bad": max_bad,
+            "keep_damaged": keep_damaged,
+            "encoder": encoder,
+            "against": against,
+            "drop_matches": drop_matches,
+            "pairs": pairs,
+            "embeddings": embeddings,
+            "cosine": cosine,
+            "verdicts": verdicts,
+            "labels": labels,
+            "seed": seed,
+            "profile": parameters,
+            "set_name": name,
+        }
+        if sweep:
+            workers = workers or engine.default_workers()
+            table = sweep_scores.sweep_scores(source, options_of(**given), workers=workers, to=to)
+            if not as_json:
+                typer.echo(sweep_scores.table_of(table))
+            report(table, "nothing was decided; next: dcgan dedup with the chosen --score, which only has to decide")
+            return
+        found = find_duplicates(source, to, append=append, workers=workers, **given)
         report(found.summary, summary_sentence(found.summary, to))
     if strict and found.summary["doubtful"]:
         raise typer.Exit(3)

@@ -6,6 +6,7 @@ of added pictures is decided; `pipeline.dedup.decision` describes how earlier de
 """
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 
 from pipeline.core import files
 from pipeline.core.errors import BadParameters, MissingInput
-from pipeline.core.workspace import resumable_steps, workspace
+from pipeline.core.workspace import forget, resumable_steps, take_over, workspace
+from pipeline.datasets.pictures.raw_folder import remembered_place
 from pipeline.dedup.decision import manifest
 from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.imageset.append import append
 from pipeline.imageset.format.image_set import ImageSet
-from pipeline.workflows.deduplicate import Options, check_paths, decide, images_of, prepare, show
+from pipeline.workflows.deduplicate import Options, check_inputs, decide, images_of, note_options, prepare, show
 
 _SAME = "give the same options as for the earlier result"
 _NOT_COMPARED = {"max_candidates", "near_miss_margin"}
@@ -43,7 +45,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         BadParameters: the earlier result has different options or a different encoder, or embeddings are given.
         CorruptData, PipelineError: raised by a step.
     """
-    check_paths(source, options)
+    check_inputs(source, options, to)
     steps = to / "steps"
     # After an interruption between the last two renames, `workspace` restores the steps from the working folder.
     if not (to / "manifest.parquet").is_file() or not (steps.is_dir() or (to / ".steps.partial").is_dir()):
@@ -59,17 +61,16 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         before = ImageSet(images)
         name = f"added-{len(before.parts)}"
         with resumable_steps(new):
-            part = prepare(source, options.squares, new, name, workers)
+            part = prepare(source, options, new, name, workers)
             added = append(images, part, new / "images")
-            beside = source.resolve().parent
-            earlier = [
-                steps / name for name in ("raw-images", *(f"raw-added-{part}" for part in range(1, len(before.parts))))
-            ]
-            locations = [(raw, beside) for raw in (*earlier, new / f"raw-{name}")]
+            if not added:  # only verdicts are new
+                _carry(steps, new, ("codes", "scored", "pairs"))
+            earlier = ("raw-images", *(f"raw-added-{part}" for part in range(1, len(before.parts))))
+            raws = [*(steps / raw for raw in earlier), new / f"raw-{name}"]
             summary = decide(
                 new / "images",
                 encoder,
-                locations,
+                raws,
                 options,
                 workers=workers,
                 to=to,
@@ -78,9 +79,13 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
             )
         kept = np.load(new / "dedup" / "kept.npy")
         counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
-        _carry(steps, new, len(before.parts))
+        _carry(steps, new, ("encoder", *earlier))
         for left_behind in [name] if added else [name, f"raw-{name}"]:  # its pictures are now in the set
             shutil.rmtree(new / left_behind, ignore_errors=True)
+            forget(new / left_behind)
+        for decided in ("images", "originals", "dedup", "gallery"):  # from the earlier result: no later run reuses them
+            forget(new / decided)
+        note_options(remembered_place(new / "raw-images") or source, options, new)
         work.result.rmdir()
         new.replace(work.result)
         work.publish()
@@ -127,9 +132,8 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
             )
 
 
-def _carry(steps: Path, new: Path, parts: int) -> None:
-    """Link or copy the encoder and the raw folders of the earlier parts to the new steps."""
-    for name in ("encoder", "raw-images", *(f"raw-added-{part}" for part in range(1, parts))):
+def _carry(steps: Path, new: Path, names: Iterable[str]) -> None:
+    """Link or copy earlier steps to the new steps."""
+    for name in names:
         if (steps / name).is_dir():
-            shutil.rmtree(new / name, ignore_errors=True)
-            shutil.copytree(steps / name, new / name, copy_function=files.link_or_copy)
+            take_over(steps / name, new)

@@ -1,29 +1,44 @@
 """All steps of deduplication in one call: `dcgan dedup`.
 
-Each step has a folder in `steps/` with the same files as the output of the corresponding stage. An interrupted run
-continues after the last finished step. The files that people read are hard links in the folder of the result, or copies
-if the file system has no hard links.
+Each step has a folder in `steps/` with the same files as the output of the corresponding stage. A step is repeated
+only if its inputs, parameters or code have changed: an interrupted run continues after the last finished step, and a
+run with new verdicts, another threshold or another keep policy only decides anew. The files that people read are hard
+links in the folder of the result, or copies if the file system has no hard links.
+
+Two files in `steps/` are about this machine and no output of a step: `options.json` has the options of the result, and
+`place.json` in each raw folder has the path of its source.
 """
 
+import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.acquire.archives.acquire import describe_source
 from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
 from pipeline.core import engine, files, progress
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.params import changed, load_section
-from pipeline.core.workspace import resumable_steps, workspace
+from pipeline.core.workspace import forget, make_once, resumable_steps, workspace
+from pipeline.datasets.pictures.raw_folder import (
+    IMAGE_SET,
+    DataSet,
+    files_of,
+    of_image_set,
+    remember_place,
+    remembered_place,
+)
 from pipeline.dedup.decision import manifest
 from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
-from pipeline.dedup.decision.verdicts import write_verdicts
+from pipeline.dedup.decision.verdicts import read_verdicts, write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import hash_images
-from pipeline.dedup.originals.compare_sources import Location, compare_sources
+from pipeline.dedup.originals.compare_sources import compare_sources
 from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.dedup.search.find_pairs import find_pairs
@@ -36,11 +51,12 @@ STEPS_OF_TRAINING = 600
 """Approximate number of training steps of the autoencoder. With twice as many, the recall for each transform in
 CIFAR-10 differs by less than 0.7 percentage points."""
 
-MOST_EPOCHS = 200
-"""Maximum number of epochs. Because of it, the autoencoder is trained for fewer steps on small sets."""
+MOST_EPOCHS = 60
+"""Maximum number of epochs, as in the workstation profile. A small set is learned by heart in more epochs, and then
+copies get other codes: among 201 portraits, 149 pairs are found after 60 epochs and 138 after 200."""
 
-PLACE = "place.json"
-"""Name of the file with the path of the source, in the raw folder of a source that is an image set."""
+OPTIONS = "options.json"
+"""Name of the file with the options of the result, in `steps/`."""
 
 SHOWN = {
     "dedup": (
@@ -52,6 +68,9 @@ SHOWN = {
 }
 """Step -> files of the step that are linked in the folder of the result, if they exist: `matches` only with another
 source, `better_copies.csv` only after `--append`."""
+
+
+Labels = Literal["source", "folders"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,8 @@ class Options:
         drop_matches: whether pictures that occur in the other source are removed.
         prefer: patterns of the keys of pictures that are kept before others; see `remove_duplicates`.
         verdicts: CSV file of people's verdicts; None for `verdicts.csv` in the folder of the result.
+        labels: labels of the pictures; `source`: those that the source itself has (a column of a parquet file, `.cls`
+            files in a tar), `folders`: also the names of the pictures' folders, as in ImageNet.
         seed: root seed.
     """
 
@@ -83,7 +104,26 @@ class Options:
     drop_matches: bool = False
     prefer: tuple[str, ...] = ()
     verdicts: Path | None = None
+    labels: Labels = "source"
     seed: int = 1
+
+    def described(self, source: Path) -> dict[str, Any]:
+        """All values that decide the result, by the name of their option, or by their place in a profile."""
+        paths = {"SOURCE": source, "--encoder": self.encoder, "--against": self.against, "--verdicts": self.verdicts}
+        for name in ("pairs", "embeddings"):
+            paths[f"--{name}"] = getattr(self.given, name, None)
+        values: dict[str, Any] = {name: str(path.resolve()) if path else None for name, path in paths.items()}
+        values |= {"--cosine": self.given and self.given.cosine, "--drop-matches": self.drop_matches}
+        values |= {"--prefer": list(self.prefer), "--labels": self.labels, "--seed": self.seed}
+        for name in ("squares", "pairs", "autoencoder", "remove", "audit"):
+            for key, value in getattr(self, name).model_dump(exclude=_FOLLOW_FROM_MODE).items():
+                values[f"--{key.replace('_', '-')}" if key in _OPTION_KEYS else f"{name}.{key}"] = value
+        return values
+
+
+_FOLLOW_FROM_MODE = {"input", "bits"}
+_OPTION_KEYS = {"side", "max_bad", "keep_damaged", "mode", "radius", "score", "mirrored", "compare_side", "keep"}
+"""Keys of a profile that are also options of `dcgan dedup`."""
 
 
 def read_options(
@@ -156,27 +196,62 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     Raises:
         MissingInput, CorruptData, BadParameters, PipelineError: raised by a step.
     """
-    check_paths(source, options)
+    check_inputs(source, options, to)
     steps = to / "steps"
-    _own(to, steps)
+    own(to)
     if (steps / "images" / "imageset.json").is_file() and len(ImageSet(steps / "images").parts) > 1:
         progress.warn(
             f"--to {to}: pictures that were added with --append are not in the new result; use --append to keep them"
         )
+    if different := differences(source, options, steps):
+        progress.say(f"--to {to}: the earlier result was made with other options: {'; '.join(different)}")
     with resumable_steps(steps):
-        images = prepare(source, options.squares, steps, "images", workers)
-        encoder = options.encoder or _learn(images, options, steps / "encoder")
-        raw = steps / "raw-images", source.resolve().parent
-        summary = decide(images, encoder, [raw], options, workers=workers, to=to, steps=steps)
-    show(steps, to, options)
+        images, encoder = encode(source, options, workers=workers, steps=steps)
+        summary = decide(images, encoder, [steps / "raw-images"], options, workers=workers, to=to, steps=steps)
+        show(steps, to, options)
+    note_options(source, options, steps)
     return summary
 
 
-def check_paths(source: Path, options: Options) -> None:
-    """Check the sources and files of the options before any work is done.
+def differences(source: Path, options: Options, steps: Path) -> list[str]:
+    """What differs between the options of the finished result in `steps` and those of this run, in words."""
+    if not (steps / OPTIONS).is_file():
+        return []
+    earlier, now = files.read_json(steps / OPTIONS), options.described(source)
+    return [
+        f"{name} was {_in_words(earlier.get(name))}, now {_in_words(value)}"
+        for name, value in now.items()
+        if earlier.get(name) != value
+    ]
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def note_options(source: Path, options: Options, steps: Path) -> None:
+    """Write the options of the finished result; see `differences`."""
+    files.write_json(steps / OPTIONS, options.described(source))
+
+
+def encode(source: Path, options: Options, *, workers: int, steps: Path) -> tuple[Path, Path]:
+    """Run the steps from the source to the encoder.
+
+    Returns:
+        The folders of the image set and of the encoder.
+    """
+    images = prepare(source, options, steps, "images", workers)
+    return images, options.encoder or _learn(images, options, steps / "encoder")
+
+
+def check_inputs(source: Path, options: Options, to: Path) -> None:
+    """Check the sources, the verdicts and the files of the options before any work is done.
 
     Raises:
         MissingInput: a file or folder does not exist.
+        CorruptData: the file of verdicts is damaged.
         BadParameters: the pictures of an image set are smaller than the side at which pairs are compared.
     """
     wanted = {"SOURCE": source, "--against": options.against, "--encoder": options.encoder}
@@ -184,6 +259,8 @@ def check_paths(source: Path, options: Options) -> None:
     for name, path in wanted.items():
         if path is not None and not path.exists():
             raise MissingInput(f"{name} {path}: no such file or folder")
+    if (verdicts := options.verdicts or to / "verdicts.csv").exists():
+        read_verdicts(verdicts)
     searched = [options.against, None if options.given else source]
     for folder in searched:
         if folder is not None and (folder / "imageset.json").is_file():
@@ -193,7 +270,7 @@ def check_paths(source: Path, options: Options) -> None:
 def decide(
     images: Path,
     encoder: Path,
-    locations: Sequence[Location],
+    raws: Sequence[Path],
     options: Options,
     *,
     workers: int,
@@ -206,7 +283,7 @@ def decide(
     Args:
         images: folder of the image set.
         encoder: folder of the trained autoencoder.
-        locations: raw folder of each part of the image set, with the folder that holds its archive.
+        raws: the raw folder of each part of the image set.
         options: parameters and further options.
         workers: number of processes.
         to: folder of the result, which contains the verdicts.
@@ -222,21 +299,22 @@ def decide(
         write_verdicts(verdicts, [])
     hash_images(images, encoder, steps / "codes", workers=workers)
     if options.given is None:
-        find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs")
+        scored = steps / "scored"
+        find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs", scored=scored)
     else:
         most = options.pairs.max_candidates
         load_external_pairs(images, options.given, to=steps / "pairs", max_pairs=most, workers=workers)
     matches = None
     found: dict[str, Any] = {}
     if options.against is not None:
-        other = prepare(options.against, options.squares, steps, "other", workers)
+        other = prepare(options.against, options, steps, "other", workers)
         found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
         matches = steps / "matches" if options.drop_matches else None
     originals = None
     if "original" in options.remove.keep:
         originals = steps / "originals"
-        read = [(raw, archives) for raw, archives in locations if not (raw / PLACE).is_file()]
-        compare_sources(images, steps / "pairs", read, workers=workers, to=originals)
+        sources = [(raw, None) for raw in raws if not of_image_set(raw)]
+        compare_sources(images, steps / "pairs", sources, workers=workers, to=originals)
     folders = (images, steps / "codes", steps / "pairs", verdicts)
     summary = remove_duplicates(
         *folders,
@@ -251,7 +329,7 @@ def decide(
         images,
         steps / "codes",
         steps / "dedup",
-        locations[0][0],
+        raws[0],
         options.audit,
         name=to.name,
         to=steps / "gallery",
@@ -270,26 +348,33 @@ def not_read(images: ImageSet) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def prepare(source: Path, squares: SquaresConfig, steps: Path, name: str, workers: int) -> Path:
+def prepare(source: Path, options: Options, steps: Path, name: str, workers: int) -> Path:
     """The folder of the image set of a source: the source if it is an image set, else the new `steps / name`."""
     raw = steps / f"raw-{name}"
     if (source / "imageset.json").is_file():
         images = ImageSet(source)
         described = {
-            "source": "imageset",
+            "source": IMAGE_SET,
             "archive": source.resolve().name,
             "count": len(images),
             "sha256": images.digest,
         }
-        with workspace(raw, files.digest([described, str(source.resolve())])) as work:
+        with workspace(raw, files.digest(described)) as work:
             if work is not None:
                 files.write_json(work.result / "source.json", described)
-                files.write_json(work.result / PLACE, str(source.resolve()))
                 work.publish()
+        remember_place(raw, source)
         return source
     source = source.resolve()
-    describe_source(source, to=raw)
-    make_squares("imagenet", squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
+    # Names, lengths and times of change, as for the pictures themselves: hashing a large archive takes minutes.
+    make_once(raw, [str(source), files_of(source)], partial(describe_source, source, to=raw))
+    remember_place(raw, source)
+    if (steps / name / "imageset.json").is_file():
+        counts = files.read_json(steps / name / "imageset.json")["counts"]
+        if counts["bad"] > options.squares.max_bad * counts["sources"]:
+            forget(steps / name)  # the limit was lowered, which a finished set would not notice
+    data_set: DataSet = "imagenet" if options.labels == "folders" else "lsun"
+    make_squares(data_set, options.squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
     return steps / name
 
 
@@ -300,9 +385,8 @@ def images_of(steps: Path) -> Path:
         MissingInput: there is no result in `steps`, or its image set was moved, deleted or changed.
     """
     _, made_from = manifest.read_any(steps / "dedup")
-    folders = [steps / "images"]
-    if (steps / "raw-images" / PLACE).is_file():
-        folders.append(Path(files.read_json(steps / "raw-images" / PLACE)))
+    place = remembered_place(steps / "raw-images")
+    folders = [steps / "images", *([place] if place else [])]
     for folder in folders:
         if (folder / "imageset.json").is_file() and ImageSet(folder).digest == made_from["images"]:
             return folder
@@ -314,7 +398,8 @@ def images_of(steps: Path) -> Path:
 
 def summary_sentence(summary: dict[str, Any], to: Path) -> str:
     """A sentence about the result, which the command prints at the end."""
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in summary["by_reason"].items() if count)
+    counts = summary["by_reason"]
+    reasons = ", ".join(f"{reason} {counts[reason]:,}" for reason in manifest.REASONS if counts.get(reason))
     said = f"{summary['kept']:,} of {summary['pictures']:,} pictures kept, {summary['removed']:,} removed"
     if reasons:
         said += f" ({reasons}; groups: {summary['groups']:,})"
@@ -323,23 +408,46 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
     if "added" in summary:
         said += f"; added: {summary['added']:,}, of which {summary['added_kept']:,} are kept"
     if "decoys" in summary:
-        said += (
-            f"; about {summary['expected_false_removals']:,.1f} of these removals are due to chance "
-            f"(95 %: {summary['expected_false_removals_low']:,.1f} to {summary['expected_false_removals_high']:,.1f}), "
-            "or mirrored copies"
-        )
+        said += _error_sentence(summary)
     if "matches" in summary:
         found = summary["matches"]
         said += f"; also in the other source: {found['matched']:,} (matches.csv)"
     if "not_read" in summary:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in summary["not_read"].items())
         said += f"; not read: {sum(summary['not_read'].values()):,} ({counts}; see steps/images/skipped.parquet)"
-    page = progress.link(to / "gallery.html")
-    return f"{said}; the source is unchanged; see {page}; next: dcgan export, or dcgan restore"
+    said += f"; the source is unchanged; see {progress.link(to / 'gallery.html')}"
+    if not summary["removed"]:
+        return said
+    result = f"--dedup {shlex.quote(str(to))}"
+    return f"{said}; next: dcgan review-duplicates {result} to look at them, dcgan export {result} --to CLEAN"
 
 
-def _own(to: Path, steps: Path) -> None:
-    """Refuse a folder that contains files but no earlier result."""
+def _error_sentence(summary: dict[str, Any]) -> str:
+    """How many of the removals because of a pair may be wrong; nothing if there are none.
+
+    Without decoys the upper bound does not depend on the pictures, so it says nothing about a few removals: it is left
+    out where the interval spans half of them or more.
+    """
+    removed = summary["by_reason"]["near_code"]
+    decoys = summary["decoys"] - summary["decoys_judged_mirrored"]
+    low, high = (summary[f"expected_false_removals_{end}"] for end in ("low", "high"))
+    if not removed:
+        return ""
+    if not decoys and high - low >= removed / 2:
+        return f"; {removed:,} near copies are too few to estimate how many are wrong"
+    said = f"; at most about {min(removed, math.ceil(high)):,} of {removed:,} near copies may be wrong"
+    if decoys:
+        said += f"; {decoys:,} mirrored look-alikes are counted here: look at them (list: decoys)"
+    return said
+
+
+def own(to: Path) -> None:
+    """Make the folder of the steps of a result, and refuse a folder that contains files but no earlier result.
+
+    Raises:
+        BadParameters: `to` is a file, or contains other files.
+    """
+    steps = to / "steps"
     if to.exists() and not to.is_dir():
         raise BadParameters(f"--to {to}: is a file; give a folder")
     if to.is_dir() and any(to.iterdir()) and not steps.is_dir():
@@ -355,7 +463,9 @@ def _learn(images: Path, options: Options, to: Path) -> Path:
     section = section.model_copy(update={"batch_size": batch_size, "epochs": min(epochs, MOST_EPOCHS)})
     searches = options.given is None and options.pairs.mode == "near"
     compiling = partial(compile_ahead, options.pairs) if searches else None
-    engine.run_in_subprocess(_train, images, section, options.seed, to, meanwhile=compiling)
+    train = partial(engine.run_in_subprocess, _train, images, section, options.seed, to, meanwhile=compiling)
+    # A finished encoder is used again without a process that imports torch, on any CPU.
+    make_once(to, [ImageSet(images).digest, section.model_dump(), options.seed, version("torch")], train)
     return to
 
 

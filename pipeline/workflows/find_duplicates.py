@@ -15,7 +15,7 @@ from pipeline.dedup.decision import manifest
 from pipeline.imageset.format.image_set import ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
 from pipeline.workflows.append_pictures import add
-from pipeline.workflows.deduplicate import deduplicate, images_of, read_options
+from pipeline.workflows.deduplicate import Labels, Options, deduplicate, images_of, read_options
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def find_duplicates(
     embeddings: str | Path | None = None,
     cosine: float = 0.95,
     verdicts: str | Path | None = None,
+    labels: Labels = "source",
     append: bool = False,
     seed: int = 1,
     workers: int | None = None,
@@ -120,6 +121,8 @@ def find_duplicates(
             cosine similarity instead of the search.
         cosine: minimum cosine similarity between the embeddings of copies.
         verdicts: CSV file of people's verdicts; if None, `verdicts.csv` in `to`.
+        labels: labels for the warning about groups with several labels: those that the source itself has (`source`),
+            or also the names of the pictures' folders (`folders`).
         append: whether the pictures are added to the earlier result in `to`; pictures that were kept stay kept.
         seed: root seed.
         workers: number of processes; if None, `DCGAN_JOBS`, else the number of CPUs. It has no influence on results.
@@ -129,7 +132,60 @@ def find_duplicates(
     Raises:
         PipelineError: a file is missing or damaged, an option is out of range, or options contradict each other.
     """
-    options = read_options(
+    options = options_of(
+        mode=mode,
+        keep=keep,
+        prefer=prefer,
+        radius=radius,
+        score=score,
+        mirrored=mirrored,
+        compare_side=compare_side,
+        side=side,
+        max_bad=max_bad,
+        keep_damaged=keep_damaged,
+        encoder=encoder,
+        against=against,
+        drop_matches=drop_matches,
+        pairs=pairs,
+        embeddings=embeddings,
+        cosine=cosine,
+        verdicts=verdicts,
+        labels=labels,
+        seed=seed,
+        profile=profile,
+        set_name=set_name,
+    )
+    run = add if append else deduplicate
+    summary = run(Path(source), options, workers=workers or engine.default_workers(), to=Path(to))
+    return Duplicates(Path(to), summary)
+
+
+def options_of(
+    *,
+    mode: Literal["near", "exact"] | None = None,
+    keep: Sequence[str] | None = None,
+    prefer: Sequence[str] = (),
+    radius: int | None = None,
+    score: float | None = None,
+    mirrored: bool = False,
+    compare_side: int | None = None,
+    side: int | None = None,
+    max_bad: float = 0.5,
+    keep_damaged: bool = False,
+    encoder: str | Path | None = None,
+    against: str | Path | None = None,
+    drop_matches: bool = False,
+    pairs: str | Path | None = None,
+    embeddings: str | Path | None = None,
+    cosine: float = 0.95,
+    verdicts: str | Path | None = None,
+    labels: Labels = "source",
+    seed: int = 1,
+    profile: str | Path | None = None,
+    set_name: str = "lsun",
+) -> Options:
+    """The options that arguments of `find_duplicates` stand for; see there."""
+    return read_options(
         Path(profile) if profile else default_profile(),
         set_name,
         {
@@ -149,11 +205,9 @@ def find_duplicates(
         drop_matches=drop_matches,
         prefer=tuple(prefer),
         verdicts=_path(verdicts),
+        labels=labels,
         seed=seed,
     )
-    run = add if append else deduplicate
-    summary = run(Path(source), options, workers=workers or engine.default_workers(), to=Path(to))
-    return Duplicates(Path(to), summary)
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from pipeline.dedup.results.result_folders import find_folders
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.review.duplicates.dedup_result import DedupResult
-from pipeline.review.duplicates.result_folders import find_folders
 from pipeline.review.duplicates.source_pictures import SourcePictures
 from tests.conftest import folder_bytes
 from tests.killing import running
@@ -159,9 +159,9 @@ def test_killed_it_leaves_the_earlier_result_and_goes_on(
     assert folder_bytes(to) == folder_bytes(results["new"]["to"])
 
 
-def test_originals_are_shown_of_every_source(results: dict[str, dict[str, Any]], sources: dict[str, Path]) -> None:
+def test_originals_are_shown_of_every_source(results: dict[str, dict[str, Any]]) -> None:
     """To who judges what was removed, whichever source it and its keeper are of."""
-    folders = find_folders(results["newer"]["to"], archives=sources["old"].parent)
+    folders = find_folders(results["newer"]["to"])
     pictures = DedupResult(folders).pictures
     read = SourcePictures(pictures, folders.raw, folders.archives)
     assert {key.partition("/")[0] for key in pictures.keys.to_pylist()} == {"a", "c", "d"}
@@ -176,7 +176,7 @@ def test_originals_are_exported_a_source_at_a_time(
     to = results["newer"]["to"]
     options = ["--images", to / "steps" / "images", "--kept", to / "kept.npy", "--archives", sources["old"].parent]
     failed = run_stage("export", *options, "--raw", to / "steps" / "raw-images", "--to", tmp_path / "all")
-    assert failed.returncode == 1 and "--part 1 with --raw steps/raw-added-1" in failed.stderr, failed.stderr
+    assert failed.returncode == 1 and "give --dedup, or export them one at a time" in failed.stderr, failed.stderr
     written = []
     for part, raw in enumerate(("raw-images", "raw-added-1", "raw-added-2")):
         folder = tmp_path / str(part)
@@ -188,6 +188,10 @@ def test_originals_are_exported_a_source_at_a_time(
             source = list(sources.values())[part] / path.relative_to(folder / "pictures")
             assert path.read_bytes() == source.read_bytes()
     assert written == (to / "kept.txt").read_text().splitlines()
+    done = run_stage("export", "--dedup", to, "--to", tmp_path / "together")
+    assert done.returncode == 0, done.stderr
+    together = (path for path in (tmp_path / "together" / "pictures").rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(tmp_path / "together" / "pictures")) for path in together) == sorted(written)
     failed = run_stage("export", *options, "--raw", to / "steps" / "raw-images", "--part", 3, "--to", tmp_path / "none")
     assert failed.returncode == 1 and "--part 3: --images has parts 0 to 2" in failed.stderr
     options = [*options, "--raw", to / "steps" / "raw-images", "--format", "stylegan"]
