@@ -16,7 +16,7 @@ from pipeline.core import files
 from pipeline.core.errors import BadParameters, MissingInput
 from pipeline.core.workspace import forget, resumable_steps, take_over, workspace
 from pipeline.datasets.pictures.raw_folder import remembered_place
-from pipeline.dedup.decision import manifest
+from pipeline.dedup.decision import better_copies, manifest
 from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.imageset.append import append
 from pipeline.imageset.format.image_set import ImageSet
@@ -38,7 +38,8 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
 
     Returns:
         The content of `summary.json`, and under `matches` the counts of the comparison with the other source. Also
-        `added`, the number of added pictures, and `added_kept`, the number of those that are kept.
+        `added`, the number of added pictures, `added_kept`, the number of those that are kept, and `better_copies`, the
+        number of those that are better than the earlier picture for which they are removed.
 
     Raises:
         MissingInput: there is no earlier result, or its image set is missing.
@@ -78,7 +79,8 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
                 prior_result=steps / "dedup",
             )
         kept = np.load(new / "dedup" / "kept.npy")
-        counts = {"added": added, "added_kept": int((kept >= len(before)).sum())}
+        better = len((new / "dedup" / better_copies.FILE).read_text(encoding="utf-8").splitlines()) - 1
+        counts = {"added": added, "added_kept": int((kept >= len(before)).sum()), "better_copies": better}
         _carry(steps, new, ("encoder", *earlier))
         for left_behind in [name] if added else [name, f"raw-{name}"]:  # its pictures are now in the set
             shutil.rmtree(new / left_behind, ignore_errors=True)

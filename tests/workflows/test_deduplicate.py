@@ -14,8 +14,7 @@ from pipeline.core.workspace import resumable_steps
 from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
-from pipeline.prepare.squares import SquaresConfig
-from pipeline.workflows.deduplicate import SHOWN, not_read, prepare, show, summary_sentence
+from pipeline.workflows.deduplicate import SHOWN, not_read, prepare, read_options, show, summary_sentence
 
 
 def test_a_full_disk_leaves_what_lay_on_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,12 +46,13 @@ def test_a_result_inside_its_source_is_not_part_of_it(tmp_path: Path, encode: Ca
     """`--to SOURCE/found`: the pictures are those of the source, in the first run and in the next one."""
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(encode(number))
-    squares = SquaresConfig(side=8, resize="area", chunk_keys=2, max_bad=0.0, max_pixels=10**6, keep_damaged=False)
+    profile = Path("profiles/workstation.yaml")
+    options = read_options(profile, "lsun", {"squares": {"side": 8}, "pairs": {"mode": "exact"}})
     steps = tmp_path / "found" / "steps"
     digests = set()
     for _ in range(2):
         with resumable_steps(steps):
-            made = ImageSet(prepare(tmp_path, squares, steps, "images", workers=1))
+            made = ImageSet(prepare(tmp_path, options, steps, "images", workers=1))
         assert made.keys == ["0.jpg", "1.jpg", "2.jpg"] and not len(made.skipped)
         digests.add(made.digest)
         (tmp_path / "found" / "gallery.png").write_bytes(encode(9, file_format="PNG"))
@@ -69,7 +69,7 @@ def test_the_last_line_says_what_was_not_read(tmp_path: Path) -> None:
     image_set.join_chunks(tmp_path, 1, tmp_path / "set", side=4, max_bad=0.0)
     counts = not_read(ImageSet(tmp_path / "set"))
     assert counts == {"hidden": 1, "link": 1, "not_a_picture": 2}
-    summary = {"kept": 1, "pictures": 1, "removed": 0, "by_reason": {}, "groups": 0}
+    summary = {"kept": 1, "pictures": 1, "removed": 0, "by_reason": {}, "groups": 0, "doubtful": 0}
     said = summary_sentence({**summary, "not_read": counts}, Path("found"))
     assert "; not read: 4 (hidden 1, link 1, not_a_picture 2; see steps/images/skipped.parquet); " in said
     assert "not read" not in summary_sentence(summary, Path("found"))

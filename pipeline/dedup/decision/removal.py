@@ -136,7 +136,6 @@ def remove_duplicates(
             of = decided.representatives[better]
             reasons = better_by(images, parameters.keep, compared, prefer, better, of)
             files.write_text(work.result / FILE, better_copies_csv(images, better, of, reasons))
-            summary["better_copies"] = len(better)
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
         manifest.write(work.result, table, detected, doubtful, summary, header, images)
         files.write_text(work.result / "exact_only.csv", _exact_only_csv(classes, images))

@@ -192,7 +192,7 @@ def test_a_second_run_gives_the_same_bytes(
     for name in ("one", "two"):
         removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 8
+    assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 9
 
 
 def test_codes_of_another_set_are_refused(

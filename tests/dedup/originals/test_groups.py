@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.dedup.originals.groups import MOST_COMPARED, Group, find_groups
 from pipeline.dedup.pairs.classes_table import SEARCHED, Classes
-from pipeline.dedup.pairs.pairs_table import PairsTable
+from pipeline.dedup.pairs.decoys import LayoutTest
+from pipeline.dedup.pairs.pairs_table import SCHEMA, PairsTable
 from pipeline.imageset.format.image_set import Images, ImageSet
 
 
@@ -28,7 +29,7 @@ def groups(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> Cal
         same = [np.array(values, np.int64) for values in (contents, pixels, pixels, codes or range(len(contents)))]
         classes = Classes(*same, np.full(len(contents), SEARCHED, np.int8))
         left, right = np.array(pairs, np.int64).reshape(-1, 2).T
-        return find_groups(images, classes, PairsTable(mode, "", left, right, None))
+        return find_groups(images, classes, PairsTable(mode, "", left, right, None, SCHEMA.empty_table(), LayoutTest()))
 
     return find
 
