@@ -407,8 +407,8 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
         said += f"; {summary['doubtful']:,} doubtful pictures with a shared layout are kept (doubtful.csv)"
     if "added" in summary:
         said += f"; added: {summary['added']:,}, of which {summary['added_kept']:,} are kept"
-        if summary["better_copies"]:
-            said += f"; added copies that are better than the kept picture: {summary['better_copies']:,} (better_copies.csv)"
+        if better := summary["better_copies"]:
+            said += f", and {better:,} are better than the kept picture (better_copies.csv)"
     if "decoys" in summary:
         said += _error_sentence(summary)
     if "matches" in summary:

@@ -279,7 +279,7 @@ def _outcome(
     preferred = None if preference.winner is None else (left, right)[preference.winner ^ swapped]
     row: dict[str, Any] = {"left": left, "right": right, "preferred": preferred, "reason": preference.reason or None}
     if differences:
-        for name in ("added", "cut_off"):
+        for name in ("added", "cut_off", "chroma"):
             values = getattr(differences, name)
             row |= {f"left_{name}": values[swapped], f"right_{name}": values[not swapped]}
         row["scale"] = round(1e6 / max(differences.scale, 1)) if swapped else differences.scale

@@ -37,7 +37,7 @@ _END = 10.0
 _NOISE = 8.0
 """Power in decibels that noise and compression may have at high frequencies."""
 _ENLARGED = 1.15
-_REPEATED = 250
+_REPEATED = 200
 """Least amplitude of the trace, in thousandths, of pixels that were repeated."""
 _TRACE, _SAME_FREQUENCY = 40, 0.006
 """Least amplitude of the trace of an interpolation, and how closely its frequency meets the scale of two pictures."""

@@ -40,7 +40,8 @@ PREFERENCES = pa.schema(
         ("preferred", pa.int64()),  # row of the preferred picture; null if nothing tells the two apart
         ("reason", pa.string()),  # one of `dedup.originals.comparison.REASONS`; null without a preferred picture
         # As in `dedup.originals.differences.Differences`; null if the pictures were not aligned.
-        *((name, pa.int32()) for name in ("left_added", "right_added", "left_cut_off", "right_cut_off", "scale")),
+        *((name, pa.int32()) for name in ("left_added", "right_added", "left_cut_off", "right_cut_off")),
+        *((name, pa.int32()) for name in ("left_chroma", "right_chroma", "scale")),
     ]
 )
 

@@ -48,7 +48,7 @@ def test_ties_go_to_the_next_rule_and_then_to_the_key(images: ImageSet, keep: li
 @pytest.fixture
 def originals() -> Originals:
     """The first picture wins against the second one by its detail, and the fourth against the first by its colour."""
-    lists = [[0, 0], [1, 3], [0, 3], ["detail", "colour"], *([[None, None]] * 5)]
+    lists = [[0, 0], [1, 3], [0, 3], ["detail", "colour"], *([[None, None]] * (len(PREFERENCES) - 4))]
     columns = [pa.array(values, field.type) for values, field in zip(lists, PREFERENCES, strict=True)]
     return Originals(np.array([0, -1, 0, 1]), pa.Table.from_arrays(columns, schema=PREFERENCES), "")
 

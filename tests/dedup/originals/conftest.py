@@ -83,7 +83,10 @@ COPIES: dict[str, tuple[Callable[[Picture], bytes], str]] = {
     ),
     "half the size": (lambda p: encoded(resized(p, 0.5), quality=95), "detail"),
     "twice the size": (lambda p: encoded(resized(p, 2), quality=90), "detail"),
-    "twice the size with a mark": (lambda p: encoded(written(resized(p, 2), "example.org", 0.05)), "detail"),
+    "twice the size with a mark": (
+        lambda p: encoded(written(resized(p, 2), "example.org", 0.05), quality=92),
+        "detail",
+    ),
     "enlarged thumbnail": (lambda p: encoded(thumbnail_enlarged(p), quality=60), "detail"),
     "blurred": (lambda p: encoded(p.filter(ImageFilter.GaussianBlur(1.5)), quality=95), "detail"),
     "white frame": (lambda p: encoded(on_canvas(p, "white", 25, 25, 25, 25), quality=92), "added"),
