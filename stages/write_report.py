@@ -18,7 +18,12 @@ app = new_app()
     "    --walks reports/workstation/walk --features reports/workstation/features --to report",
 )
 def write_report(
-    sets_from: Annotated[Path, typer.Option(help="YAML file with the lists `sets`, `evaluated` and `benchmarks`.")],
+    sets_from: Annotated[
+        Path,
+        typer.Option(
+            help="YAML file with the lists `sets`, `evaluated` and `benchmarks`, and the name of the `profile`."
+        ),
+    ],
     audit: Annotated[
         Path, typer.Option(help="Folder of audits, with a folder (metrics.json, gallery.html) for each set.")
     ],
@@ -32,13 +37,14 @@ def write_report(
     version: VersionOption = False,
 ) -> None:
     """Write HTML pages: one that compares the sets, and one for each set."""
-    from pipeline.core.params import read_names
+    from pipeline.core.params import read_names, read_yaml
     from pipeline.report import evaluations, page
 
     with stage("write-report", quiet, as_json) as report:
         evaluated, benchmarks = (evaluations.read_list(sets_from, key) for key in ("evaluated", "benchmarks"))
         folders = page.Folders(audit, models, samples, walks, features)
-        summary = page.write_report(folders, read_names(sets_from, "sets"), evaluated, benchmarks, to)
+        names, profile = read_names(sets_from, "sets"), str(read_yaml(sets_from).get("profile") or "")
+        summary = page.write_report(folders, names, evaluated, benchmarks, to, profile=profile)
         report(summary, f"report on {', '.join(summary['sets'])} written; open {link(to / 'index.html')} in a browser")
 
 

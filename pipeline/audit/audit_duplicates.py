@@ -1,5 +1,7 @@
 """Write the audit of a dedup result: a gallery of the removed pictures, and metrics."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ def audit_duplicates(
     verdicts: Path | None = None,
     samples: Path | None = None,
     pairs: Path | None = None,
+    page_folder: Path | None = None,
+    originals: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write `gallery.html` and `kept.png`, for people, and `metrics.json`.
 
@@ -58,11 +62,15 @@ def audit_duplicates(
         verdicts: file of people's verdicts, or None.
         samples: folder of the pair samples that people judged, each a file `NAME.csv`; it need not exist.
         pairs: folder of the pairs from which the manifest was made; their scores are read. None if not available.
+        page_folder: folder of a result of `dcgan dedup`, from which the page is opened; the command on the page that
+            restores pictures is run there. None if it is run in the current folder.
+        originals: absolute paths of folders of picture files, for links on the page; the key of a picture is its path
+            in one of them.
 
     Returns:
-        The content of `metrics.json`: `title` (name of the set on pages), source, counts, statistics of the bits of the
-        codes, precision and recall if copies were planted, and `sampled`: for each pair sample, by name, the result of
-        `false_removal_rate.estimate`.
+        The content of `metrics.json`: `title` (name of the set on pages), source, counts, `side` of the stored
+        pictures in pixels, statistics of the bits of the codes, precision and recall if copies were planted, and
+        `sampled`: for each pair sample, by name, the result of `false_removal_rate.estimate`.
 
     Raises:
         MissingInput, CorruptData: the image set, the codes, the manifest, the pairs, the list of planted copies, the
@@ -79,6 +87,7 @@ def audit_duplicates(
         path.stem: estimate(pair_sample.read_pair_sample(path), judgements, detector=made_from["detector"])
         for path in (sorted(samples.glob("*.csv")) if samples else [])
     }
+    restore_command = _restore_command(dedup_folder, verdicts or Path("verdicts.csv"), page_folder)
     inputs = {
         "source": source,
         "images": images.digest,
@@ -88,6 +97,8 @@ def audit_duplicates(
         "sampled": sampled,
         "parameters": parameters.model_dump(),
         "set": name,
+        "restore_command": restore_command,
+        "originals": list(map(str, originals)),
     }
     with workspace(to, files.digest(inputs)) as work:
         if work is None:
@@ -96,6 +107,7 @@ def audit_duplicates(
             "title": source.get("stand_in", name) if source.get("source") == "miniature" else name,
             "source": source,
             "counts": images.counts,
+            "side": images.side,
             "detector": made_from["detector"],
             "constant_bits": len(bits["constant_bits"]),
             "dead_bits": len(bits["dead_bits"]),
@@ -113,9 +125,19 @@ def audit_duplicates(
                     zip(removed.column("key").to_pylist(), removed.column("kept_key").to_pylist(), strict=True)
                 ),
             )
-        chosen = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
+        largest, random = gallery.choose_groups(table, parameters.largest, parameters.random, parameters.random_seed)
         page = gallery.render(
-            images, table, chosen, least_certain, name=name, metrics=metrics, bits=bits, made_from=made_from
+            images,
+            table,
+            [*largest, *random],
+            least_certain,
+            name=name,
+            metrics=metrics,
+            bits=bits,
+            made_from=made_from,
+            restore_command=restore_command,
+            restore_folder="the folder of this page" if page_folder else "the folder in which this page was made",
+            originals=originals,
         )
         files.write_text(work.result / "gallery.html", page)
         image_grid.write_png(
@@ -124,6 +146,19 @@ def audit_duplicates(
         files.write_json(work.result / "metrics.json", metrics)
         work.publish()
     return metrics
+
+
+def _restore_command(dedup: Path, verdicts: Path, page_folder: Path | None) -> str:
+    """The command that restores pictures, without its options `--key`.
+
+    Args:
+        page_folder: folder in which the command is run; None for the current one.
+    """
+    if page_folder:
+        dedup = Path()
+        inside = verdicts.is_relative_to(page_folder)
+        verdicts = verdicts.relative_to(page_folder) if inside else verdicts.absolute()
+    return shlex.join(["dcgan", "restore", "--dedup", str(dedup), "--verdicts", str(verdicts)])
 
 
 def _sample_kept(images: ImageSet, table: pa.Table, seed: int) -> Images:

@@ -1,6 +1,13 @@
-"""The gallery: one HTML file of limited size, without other files, that shows which pictures were removed and why."""
+"""The gallery: one HTML file of limited size that shows which pictures were removed and why.
+
+Its pictures and its script are embedded. The pairs and statistics can be read without the script, which sorts and
+filters the pairs, draws their differences, and collects ticked pairs.
+"""
 
 import base64
+import hashlib
+import io
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 from pipeline.audit.least_certain import LeastCertain
 from pipeline.csv_text import encode_key
 from pipeline.dedup.decision import manifest
-from pipeline.imageset import image_grid
+from pipeline.dedup.decision.verdicts import HEADER, LABELS, NOT_DUPLICATES
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import resize
 from pipeline.seeding import numpy_rng
@@ -24,63 +32,70 @@ from pipeline.seeding import numpy_rng
 MAX_SKIPPED = 50
 """Maximum number of skipped sources that are listed by name."""
 
-MAX_SECTION_CHARACTERS = 5_000_000
-"""Maximum number of characters of encoded pictures in each of the three sections with pictures."""
+MAX_CHARACTERS = 16_000_000
+"""Maximum number of characters of encoded pictures. It suffices for about 1,500 pairs of photographs at 64×64."""
 
 MAX_REMOVED = 4
-"""Maximum number of removed pictures shown per group."""
+"""Maximum number of removed pictures shown of a group, besides those that are shown because they are least certain."""
 
 MAX_SIDE = 128
-"""Maximum side of a shown picture, in pixels; larger ones are averaged down before the difference is computed."""
+"""Maximum side of an embedded picture, in pixels; larger ones are averaged down."""
 
 MAX_TEXT = 160
 """Maximum number of characters shown of a key or a message; these come from input files and can have any length."""
 
-DIFFERENCE_GAIN = 8
+JPEG_QUALITY = 90
 
 REASONS = {reason: reason.replace("_", " ") for reason in manifest.REASONS}
 
 Bars = list[tuple[str, int]]
 """A label and a count for each bar of a histogram."""
 
+_HERE = Path(__file__).parent
+
 
 @dataclass(frozen=True)
-class Member:
-    """A picture on the page; the fields after `source` are set for removed pictures only.
+class Picture:
+    """A picture of a pair.
 
     Attributes:
-        picture: PNG as a data URI.
+        embedded: JPEG as a data URI.
         source: width, height and number of bytes of the source, as text.
-        reason, hamming, similarity: columns of the manifest.
-        score: score of the pair, if the search computed one.
-        difference: PNG as a data URI; empty if the shown pixels are equal.
-        verdict: the line of `verdicts.csv` that restores the picture.
+        pixels: number of pixels of the source.
+        link: URL of the original file; empty if it is not known.
     """
 
     key: str
-    picture: str
+    embedded: str
     source: str
-    reason: str = ""
-    hamming: int | None = None
-    similarity: float | None = None
-    score: float | None = None
-    difference: str = ""
-    verdict: str = ""
+    pixels: int
+    link: str
 
 
 @dataclass(frozen=True)
-class Group:
-    """A kept picture and the pictures removed for it: `count` is their number, and `removed` has the first ones."""
+class Pair:
+    """A removed picture and the kept picture that it was removed for.
 
-    number: int
-    kept: Member
-    removed: list[Member]
-    count: int
+    Attributes:
+        reason, hamming, similarity, group: columns of the manifest.
+        score: score of the pair, if the search computed one.
+        group_size: number of pictures in the group, the kept one included.
+        equal: whether the stored pictures are equal.
+        verdict: the line of `verdicts.csv` that restores the picture.
+        encoded_key: key of the removed picture as in `removed.csv`, without unprintable characters.
+    """
 
-    @property
-    def characters(self) -> int:
-        """Number of characters of its encoded pictures."""
-        return len(self.kept.picture) + sum(len(one.picture) + len(one.difference) for one in self.removed)
+    removed: Picture
+    kept: Picture
+    reason: str
+    hamming: int
+    similarity: float | None
+    score: float | None
+    group: int
+    group_size: int
+    equal: bool
+    verdict: str
+    encoded_key: str
 
 
 def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) -> tuple[list[int], list[int]]:
@@ -103,36 +118,62 @@ def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) 
     return order[:largest], sorted(chosen.tolist())
 
 
+def choose_rows(table: pa.Table, least_certain: Sequence[int], groups: Sequence[int]) -> list[int]:
+    """Rows of the removed pictures to show: the least certain ones, then the first `MAX_REMOVED` of each group.
+
+    Args:
+        table: the manifest.
+        least_certain: rows of removed pictures.
+        groups: numbers of groups, in the order of the result.
+    """
+    members: dict[int, list[int]] = {number: [] for number in groups}
+    removed = pc.and_(
+        pc.equal(table.column("status"), "removed"), pc.is_in(table.column("group"), pa.array(groups, pa.int64()))
+    )
+    rows = np.flatnonzero(np.asarray(removed))
+    for row, number in zip(rows.tolist(), table.column("group").take(pa.array(rows)).to_pylist(), strict=True):
+        members[number].append(row)
+    return list(dict.fromkeys([*least_certain, *(row for rows in members.values() for row in rows[:MAX_REMOVED])]))
+
+
 def render(
     images: ImageSet,
     table: pa.Table,
-    chosen: tuple[Sequence[int], Sequence[int]],
+    groups: Sequence[int],
     least_certain: LeastCertain,
     *,
     name: str,
     metrics: Mapping[str, Any],
     bits: Mapping[str, Any],
     made_from: Mapping[str, Any],
+    restore_command: str,
+    restore_folder: str,
+    originals: Sequence[Path] = (),
 ) -> str:
-    """Render the page as HTML without scripts and external files; keys and messages are escaped.
+    """Render the page as HTML; keys and messages are escaped.
 
     Its size is limited for any set by `MAX_SIDE` (pixels), `MAX_REMOVED` (removed pictures per group),
-    `MAX_SECTION_CHARACTERS` (of pictures per section) and `MAX_TEXT` (characters per text). There are at most 15 MB of
-    pictures, and a few kilobytes of text per group; 100 groups of photographs at 64×64 need 2.7 MB.
+    `MAX_CHARACTERS` (of pictures) and `MAX_TEXT` (characters per text). A content security policy allows only the
+    script of the page.
 
     Args:
         table: the manifest.
-        chosen: numbers of the groups to show: those of the largest groups, and those of the random ones.
+        groups: numbers of the groups to show.
         least_certain: removed pictures to show because their removal is least certain.
         name: name of the set.
         metrics: content of `metrics.json`; its `title` is the name of the set on the page.
         bits: content of `codes.json`.
         made_from: metadata of the manifest, with the digests of its inputs.
+        restore_command: the command that restores pictures, without its options `--key`.
+        restore_folder: the folder in which this command is run, in words.
+        originals: absolute paths of folders of picture files, for links to them; the key of a picture is its path in
+            one of them.
     """
-    table = table.append_column("row", pa.array(np.arange(len(table))))
     table = table.append_column("score", pa.array(least_certain.scores, from_pandas=True))
-    largest, random = (_fit_section(load_groups(images, table, numbers)) for numbers in chosen)
+    rows = choose_rows(table, least_certain.rows, groups)
+    pairs = sorted(_fit(load_pairs(images, table, rows, originals)), key=_certainty)
     causes = Counter(zip(*(images.skipped.column(c).to_pylist() for c in ("kind", "reason")), strict=True))
+    script = "".join((_HERE / "static" / file).read_text() for file in ("difference.js", "gallery.js"))
     return (
         _environment()
         .get_template("gallery.html")
@@ -148,23 +189,28 @@ def render(
             by_size=group_size_histogram(table),
             bits=bits,
             made_from=made_from,
-            pairs=_fit_section(load_removed_pairs(images, table, least_certain.rows)),
-            largest=largest,
-            random=random,
-            chosen={"largest": len(chosen[0]), "random": len(chosen[1]), "pairs": len(least_certain.rows)},
+            pairs=pairs,
+            left_out=len(rows) - len(pairs),
+            max_removed=MAX_REMOVED,
+            linked=any(picture.link for pair in pairs for picture in (pair.removed, pair.kept)),
+            labels={label: LABELS[label] for label in LABELS if label in NOT_DUPLICATES},
+            header=",".join(HEADER),
             least_certain=least_certain,
             causes=sorted((*cause, count) for cause, count in causes.items()),
             skipped=images.skipped.slice(0, MAX_SKIPPED).to_pylist(),
             skipped_total=len(images.skipped),
             side=min(images.side, MAX_SIDE),
-            gain=DIFFERENCE_GAIN,
+            restore_command=restore_command,
+            restore_folder=restore_folder,
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -180,70 +226,71 @@ def visible_text(text: str) -> str:
     return visible if len(text) <= MAX_TEXT else visible[:MAX_TEXT] + "…"
 
 
-def _fit_section(groups: Iterable[Group]) -> list[Group]:
-    """As many of the first groups as fit: their pictures have at most `MAX_SECTION_CHARACTERS` in total."""
-    characters = MAX_SECTION_CHARACTERS
-    fitting: list[Group] = []
-    for group in groups:
-        characters -= group.characters
+def _fit(pairs: Iterable[Pair]) -> list[Pair]:
+    """As many of the first pairs as fit: their pictures have at most `MAX_CHARACTERS` in total."""
+    characters = MAX_CHARACTERS
+    fitting: list[Pair] = []
+    for pair in pairs:
+        characters -= len(pair.removed.embedded) + len(pair.kept.embedded)
         if characters < 0:
             break
-        fitting.append(group)
+        fitting.append(pair)
     return fitting
 
 
-def load_groups(images: ImageSet, table: pa.Table, numbers: Sequence[int]) -> Iterator[Group]:
-    """Yield the groups with their pictures, in the order of the numbers.
+def _certainty(pair: Pair) -> tuple[float, bool, float, str]:
+    """Sorts pairs by score. Those without a score come last, in the order of `least_certain`; equal ones at the end."""
+    score = np.inf if pair.score is None else pair.score
+    similarity = -np.inf if pair.similarity is None else pair.similarity
+    return score, pair.equal, similarity, pair.removed.key
+
+
+def load_pairs(images: ImageSet, table: pa.Table, rows: Sequence[int], originals: Sequence[Path]) -> Iterator[Pair]:
+    """Yield the pairs of removed pictures and their representatives, in the order of the rows.
 
     Args:
-        table: the manifest, with the columns `row` and `score`.
-    """
-    removed: dict[int, list[dict[str, Any]]] = {}
-    kept: dict[int, dict[str, Any]] = {}
-    for row in table.filter(pc.is_in(table.column("group"), pa.array(numbers, pa.int64()))).to_pylist():
-        if row["status"] == "removed":
-            removed.setdefault(row["group"], []).append(row)
-        else:
-            kept[row["group"]] = row
-    return (_group(images, number, kept[number], removed[number]) for number in numbers)
-
-
-def load_removed_pairs(images: ImageSet, table: pa.Table, rows: Sequence[int]) -> Iterator[Group]:
-    """Yield a group for each removed picture, with it and its representative only, in the order of the rows.
-
-    Args:
-        table: the manifest, with the columns `row` and `score`.
+        table: the manifest, with the column `score`.
+        rows: rows of removed pictures that have a group.
     """
     removed = table.take(pa.array(rows, pa.int64()))
-    kept = table.take(pc.index_in(removed.column("kept_key"), value_set=table.column("key")))
-    pairs = zip(removed.to_pylist(), kept.to_pylist(), strict=True)
-    return (_group(images, one["group"], representative, [one]) for one, representative in pairs)
+    representatives = pc.index_in(removed.column("kept_key"), value_set=table.column("key"))
+    kept = table.take(representatives).to_pylist()
+    sizes = Counter(table.filter(pc.equal(table.column("status"), "removed")).column("group").to_pylist())
+    for row, representative, one, other in zip(
+        rows, representatives.to_pylist(), removed.to_pylist(), kept, strict=True
+    ):
+        stored = images.read(np.array([row, representative]))
+        sources = images.index.take(pa.array([row, representative])).to_pylist()
+        yield Pair(
+            _picture(one, stored[0], sources[0], originals),
+            _picture(other, stored[1], sources[1], originals),
+            REASONS[one["reason"]],
+            one["hamming"],
+            one["similarity"],
+            one["score"],
+            one["group"],
+            sizes[one["group"]] + 1,
+            np.array_equal(*stored),
+            verdict_line(one, other),
+            _printable(encode_key(one["key"])),
+        )
 
 
-def _group(images: ImageSet, number: int, kept: Mapping[str, Any], removed: Sequence[Mapping[str, Any]]) -> Group:
-    first = removed[:MAX_REMOVED]
-    rows = [kept["row"], *(row["row"] for row in first)]
-    pictures = [shrink(picture) for picture in images.read(np.array(rows))]
-    sources = [_source(entry) for entry in images.index.take(pa.array(rows)).to_pylist()]
-    return Group(
-        number,
-        Member(kept["key"], data_uri(pictures[0]), sources[0]),
-        [
-            Member(
-                row["key"],
-                data_uri(picture),
-                source,
-                REASONS[row["reason"]],
-                row["hamming"],
-                row["similarity"],
-                row["score"],
-                "" if np.array_equal(picture, pictures[0]) else data_uri(difference(pictures[0], picture)),
-                verdict_line(row, kept),
-            )
-            for row, picture, source in zip(first, pictures[1:], sources[1:], strict=True)
-        ],
-        len(removed),
-    )
+def _picture(row: Mapping[str, Any], stored: Images, source: Mapping[str, Any], originals: Sequence[Path]) -> Picture:
+    width, height = source["source_width"], source["source_height"]
+    text = f"{width}×{height}, {source['source_bytes']:,} bytes"
+    return Picture(row["key"], data_uri(shrink(stored)), text, width * height, _link(row["key"], originals))
+
+
+def _link(key: str, folders: Sequence[Path]) -> str:
+    """URL of the file of a picture; empty if no folder has it.
+
+    It is absolute, so that neither the place of the page nor a later move of the result changes it.
+    """
+    for folder in folders:
+        if os.path.isfile(folder / key):  # noqa: PTH113 (Path.is_file raises an error for a key that is too long)
+            return (folder / key).as_uri()
+    return ""
 
 
 def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
@@ -255,14 +302,12 @@ def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
     Args:
         removed, kept: rows of the manifest.
     """
-    line = ",".join(
-        [removed["sha256"], kept["sha256"], *(encode_key(row["key"][:MAX_TEXT]) for row in (removed, kept))]
-    )
-    return "".join(c if c.isprintable() else quote(c) for c in line) + ",different,,,"
+    keys = (encode_key(row["key"][:MAX_TEXT]) for row in (removed, kept))
+    return _printable(",".join([removed["sha256"], kept["sha256"], *keys])) + ",different,,,"
 
 
-def _source(entry: Mapping[str, Any]) -> str:
-    return f"{entry['source_width']}×{entry['source_height']}, {entry['source_bytes']:,} bytes"
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else quote(c) for c in text)
 
 
 def shrink(image: Images) -> Images:
@@ -270,22 +315,15 @@ def shrink(image: Images) -> Images:
     return image if len(image) <= MAX_SIDE else resize(image, side=MAX_SIDE, method="area")
 
 
-def difference(a: Images, b: Images) -> Images:
-    """A grey picture: for each pixel, the largest difference of a channel times `DIFFERENCE_GAIN`, clipped.
-
-    Grey suffices to show where the pictures differ, and needs a third of the bytes of colour.
-
-    Args:
-        a, b: uint8 (side, side, 3).
-    """
-    largest = np.abs(a.astype(np.int16) - b.astype(np.int16)).max(axis=2, keepdims=True) * DIFFERENCE_GAIN
-    grey: Images = np.minimum(largest, 255).astype(np.uint8)
-    return grey.repeat(3, axis=2)
-
-
 def data_uri(image: Images) -> str:
-    """A picture, uint8 (side, side, 3), as a PNG in a data URI."""
-    return "data:image/png;base64," + base64.b64encode(image_grid.png(image)).decode()
+    """A picture, uint8 (side, side, 3), as a JPEG in a data URI.
+
+    JPEG needs a third of the bytes of PNG. Full colour resolution keeps the difference of two pictures small where they
+    are equal.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def distance_histogram(table: pa.Table) -> Bars:

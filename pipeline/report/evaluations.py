@@ -54,16 +54,9 @@ class Evaluation:
         return self.source.data_set in ERROR_RATE_SETS
 
     @property
-    def banner(self) -> str:
-        """The reason why the results cannot be compared with the paper's; empty if they can."""
-        substitutes = [source.substitute for source in (self.trained_on, self.source)]
-        if not any(substitutes):
-            return ""
-        trained, tested = (words or "the original data set" for words in substitutes)
-        return (
-            f"Trained on: {trained}. Tested on: {tested}. These figures test the pipeline and cannot be compared with "
-            "the paper's."
-        )
+    def original(self) -> bool:
+        """Whether all pictures are the original ones, so that the results can be compared with the paper's."""
+        return self.trained_on.upstream and self.source.upstream
 
 
 def read_evaluation(folder: Path, model: str, name: str, trained_on: records.Source) -> Evaluation:
@@ -101,7 +94,7 @@ def result_tables(evaluation: Evaluation, *, each: bool) -> list[Table]:
     """
     by_error = evaluation.by_error
     measure = "error rate" if by_error else "accuracy"
-    results = None if evaluation.banner else paper.RESULTS.get(evaluation.source.data_set)
+    results = paper.RESULTS.get(evaluation.source.data_set) if evaluation.original else None
     few = _few(evaluation, measure, by_error, each)
     if results and results.per_class == evaluation.found.parameters.per_class:
         few.groups.append(_paper(results, few=True))
@@ -206,7 +199,7 @@ def notes(evaluation: Evaluation) -> list[str]:
         "architecture with random initial weights; they show what the architecture alone gives. The spread is 1.96 "
         "standard deviations over draws, as in the authors' released code; the paper does not define its ±."
     ]
-    if not evaluation.banner and results and results.per_class != parameters.per_class:
+    if evaluation.original and results and results.per_class != parameters.per_class:
         sentences.append(
             f"The paper's result for few labels is for {results.per_class} of each class, so it is not shown beside "
             f"results for {parameters.per_class}."

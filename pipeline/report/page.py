@@ -47,7 +47,13 @@ class Folders:
 
 
 def write_report(
-    folders: Folders, names: Sequence[str], evaluated: Sequence[str], benchmarks: Sequence[str], to: Path
+    folders: Folders,
+    names: Sequence[str],
+    evaluated: Sequence[str],
+    benchmarks: Sequence[str],
+    to: Path,
+    *,
+    profile: str = "",
 ) -> dict[str, Any]:
     """Write the folder `to`: `index.html`, `SET.html` for each set, and `report.json`.
 
@@ -56,6 +62,7 @@ def write_report(
         names: the sets, in the order of the pages.
         evaluated: the sets whose discriminators were tested.
         benchmarks: the benchmarks on which each of them was tested.
+        profile: name of the profile with the parameters; empty if it is not known.
 
     Returns:
         The content of `report.json`: `sets` (names), `not_upstream` (names of the sets that are not the original data)
@@ -82,7 +89,7 @@ def write_report(
     }
     environment = _environment()
     titles = {one.name: one.title for one in sets}
-    pages = {INDEX: _index_page(environment, sets, found, folders, to)}
+    pages = {INDEX: _index_page(environment, sets, found, folders, to, profile)}
     for one in sets:
         own = [entry for entry in found if entry.model == one.name]
         pages[one.name] = _set_page(environment, one, titles, own, folders, to)
@@ -143,14 +150,18 @@ def _index_page(
     found: Sequence[Evaluation],
     folders: Folders,
     to: Path,
+    profile: str,
 ) -> str:
-    """The page that compares all sets."""
+    """The page that compares all sets.
+
+    It does not name the commit: the page is an output of the pipeline, and must not change if only the commit does.
+    """
     shown = [
         {
             "set": one,
             "gallery": _gallery_link(one.name, folders, to),
             "grid": data_uris.png(folders.samples / one.name / "grid.png", "sample"),
-            "kept": data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+            "kept": _kept_pictures(one, folders),
             "walk": one.walk
             and data_uris.first_rows(folders.walks / one.name / "walk.png", one.walk.rows, WALK_ROWS, "walk-latent"),
         }
@@ -159,8 +170,12 @@ def _index_page(
     return environment.get_template("index.html").render(
         titles={one.name: one.title for one in sets},
         current=None,
+        banner=banner(sets, found),
+        profile=profile,
         shown=shown,
-        comparison=tables.comparison(sets),
+        pictures=tables.pictures(sets),
+        versions=tables.versions(sets),
+        models=tables.models(sets),
         removals=tables.removals(sets),
         evaluations=found,
     )
@@ -179,6 +194,7 @@ def _set_page(
     return environment.get_template("set.html").render(
         titles=titles,
         current=one.name,
+        banner=banner([one], found),
         set=one,
         removals=tables.by_reason(one.audit),
         planted=tables.planted(one.audit),
@@ -187,12 +203,33 @@ def _set_page(
         ),
         history=history_plot(read_history(model / "history.tsv")),
         epochs=[(epoch, data_uris.png(path, "train-dcgan")) for epoch, path in _chosen_epochs(model / "samples")],
-        kept=data_uris.png(folders.audit / one.name / "kept.png", "audit-duplicates"),
+        kept=_kept_pictures(one, folders),
         grid=data_uris.png(folders.samples / one.name / "grid.png", "sample"),
         walk=one.walk and data_uris.png(folders.walks / one.name / "walk.png", "walk-latent"),
         gallery=_gallery_link(one.name, folders, to),
         evaluations=[(entry, data_uris.svg(entry.folder / "features.svg", "evaluate-features")) for entry in found],
     )
+
+
+def banner(sets: Sequence[tables.Set], found: Sequence[Evaluation]) -> str:
+    """The warning at the top of a page: which of its data are not the original ones; empty if all are."""
+    sources = {one.title: one.audit.source for one in sets} | {one.tested_on: one.source for one in found}
+    drawn = [title for title, source in sources.items() if source.source == "miniature"]
+    other = [title for title, source in sources.items() if source.source != "miniature" and not source.upstream]
+    if not drawn and not other:
+        return ""
+    sentences = [f"Drawn pictures in place of the real data: {'; '.join(drawn)}."] if drawn else []
+    sentences += [f"Not the original archive: {'; '.join(other)}."] if other else []
+    no_photographs = "do not hold for photographs and " if drawn else ""
+    sentences.append(f"Their figures test the pipeline; they {no_photographs}cannot be compared with the paper's.")
+    return " ".join(sentences)
+
+
+def _kept_pictures(one: tables.Set, folders: Folders) -> str:
+    """The grid of kept pictures, cropped to the side of the samples, because training crops them in this way."""
+    samples = data_uris.grid_side(folders.samples / one.name / "grid.png", one.samples.count, "sample")
+    side = min(samples, one.audit.side)
+    return data_uris.centre_crops(folders.audit / one.name / "kept.png", one.audit.side, side, "audit-duplicates")
 
 
 def _gallery_link(name: str, folders: Folders, to: Path) -> str:

@@ -23,13 +23,6 @@ class Source(Record):
     upstream: bool
     stand_in: str | None = None
 
-    @property
-    def substitute(self) -> str:
-        """Description of the pictures if they are not the original data; else empty."""
-        if self.upstream:
-            return ""
-        return self.stand_in or "not the original archive"
-
 
 class SetSource(Source):
     archive: str
@@ -59,11 +52,17 @@ class Planted(Record):
 
 
 class AuditRecord(Record):
-    """`metrics.json` of audit-duplicates; `title`: name of the set on pages; only synthetic sets have `planted`."""
+    """`metrics.json` of audit-duplicates. Only synthetic sets have `planted`.
+
+    Attributes:
+        title: name of the set on pages.
+        side: of the stored pictures, in pixels.
+    """
 
     title: str
     source: SetSource
     counts: Counts
+    side: int
     detector: str
     removed: int
     kept: int
@@ -79,6 +78,13 @@ class Runtime(Record):
     device_name: str
 
 
+class TrainingData(Record):
+    """`pictures`: number of different pictures that the model was trained on; `images`: digest of the image set."""
+
+    pictures: int
+    images: str
+
+
 class ModelRecord(Record):
     """`model.json` of a training command; `latent_shape` is None for model families without a latent space."""
 
@@ -88,6 +94,7 @@ class ModelRecord(Record):
     epochs: int
     steps: int
     seed: int
+    data: TrainingData
     runtime: Runtime
 
 

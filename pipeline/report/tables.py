@@ -56,20 +56,51 @@ def reasons(audits: Sequence[AuditRecord]) -> dict[str, str]:
     return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
 
 
-def comparison(sets: Sequence[Set]) -> Table:
-    """Counts, models and walks of all sets, with a column for each set."""
+def pictures(sets: Sequence[Set]) -> Table:
+    """How many pictures went through each step, with a column for each set."""
     return _side_by_side(
-        "From sources to a trained generator",
+        "Pictures from the sources to the training",
         sets,
         {
-            "pictures": {
+            "": {
                 "sources": lambda one: f"{one.audit.counts.sources:,}",
                 "unreadable": lambda one: f"{one.audit.counts.bad:,}",
                 "filtered out": lambda one: f"{one.audit.counts.filtered:,}",
-                "pictures": lambda one: f"{one.audit.counts.pictures:,}",
+                "read": lambda one: f"{one.audit.counts.pictures:,}",
                 "near-duplicates removed": lambda one: f"{one.audit.removed:,} ({share(one.audit.share_removed)})",
                 "kept": lambda one: f"{one.audit.kept:,}",
-            },
+                "trained on": lambda one: f"{one.model.data.pictures:,}",
+            }
+        },
+    )
+
+
+def versions(sets: Sequence[Set]) -> Table:
+    """What the results were made from and with, with a column for each set."""
+    return _side_by_side(
+        "What the results were made from; SHA-256 values are cut",
+        sets,
+        {
+            "": {
+                "source": lambda one: one.audit.source.archive,
+                "source, SHA-256": lambda one: f"{one.audit.source.sha256[:16]}…",
+                "image set, SHA-256": lambda one: f"{one.model.data.images[:16]}…",
+                "detector, SHA-256": lambda one: f"{one.audit.detector[:16]}…",
+                "generator, SHA-256": lambda one: f"{one.samples.model_sha256[:16]}…",
+                "seed": lambda one: f"{one.model.seed}",
+                "torch": lambda one: one.model.runtime.torch,
+                "device": lambda one: f"{one.model.runtime.device}, {one.model.runtime.device_name}",
+            }
+        },
+    )
+
+
+def models(sets: Sequence[Set]) -> Table:
+    """Models and latent walks of all sets, with a column for each set."""
+    return _side_by_side(
+        "Trained generators",
+        sets,
+        {
             "model": {
                 "family": lambda one: one.model.family,
                 "networks": lambda one: one.model.architecture,

@@ -39,7 +39,7 @@ def listening(port: int) -> Iterator[socket.socket]:
 
 
 def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, announce: Callable[[str], None]) -> None:
-    """Serve an app to one browser until Ctrl-C (or SIGTERM).
+    """Serve an app until Ctrl-C (or SIGTERM).
 
     Args:
         app: the app, without access checks; this function adds them.
@@ -56,7 +56,7 @@ def run(app: ASGIApp, sock: socket.socket, *, page: str = "/", browser: bool, an
     def open_link() -> None:
         announce(checked.link)
         if browser:
-            webbrowser.open(checked.link)
+            webbrowser.open(checked.link_used_once)
 
     # Connections wait in the socket until the server runs. The thread is a daemon, because the browser can block it.
     opening = threading.Thread(target=open_link, daemon=True)

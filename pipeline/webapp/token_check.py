@@ -1,4 +1,4 @@
-"""Checks of token, cookie, host and origin, so that only the browser that opened the link can use the server."""
+"""Checks of token, cookie, host and origin, so that only browsers that opened the link can use the server."""
 
 import secrets
 from urllib.parse import parse_qs
@@ -23,36 +23,42 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
-_FORBIDDEN = "403: open the link that the command printed; it works once, then only in that browser\n"
+_FORBIDDEN = "403: open the link that the command printed; it works in every browser until the command ends\n"
 
 
 class TokenCheck:
     """ASGI middleware that answers 403 to requests without the session's cookie and adds `HEADERS` to all responses.
 
-    The first request for the link (`?token=…`) sets the cookie; the link works only once. Requests for another host are
-    refused (403). POST requests are refused if they have no origin or another one (403), if they are not JSON (415), or
-    if they are too long (413).
+    A request for the link (`?token=…`) sets the cookie. The link works in any number of browsers until the server ends.
+    Requests for another host are refused (403). POST requests are refused if they have no origin or another one (403),
+    if they are not JSON (415), or if they are too long (413).
 
     Args:
         app: the app to protect.
         port: port of `HOST` that the server listens on.
         page: path of the page that the link opens.
-
-    Attributes:
-        token: token of the link; empty after the link was used.
     """
 
     def __init__(self, app: ASGIApp, port: int, page: str = "/") -> None:
         self.app, self.page = app, page
         self.authority = f"{HOST}:{port}"
-        self.token = secrets.token_urlsafe(32)
+        self._token = secrets.token_urlsafe(32)
+        self._token_used_once = secrets.token_urlsafe(32)  # empty after its use
         self._cookie = f"dcgan-review-{port}"  # browsers share cookies among ports
         self._session = secrets.token_urlsafe(32)
 
     @property
     def link(self) -> str:
-        """The link to open in a browser."""
-        return f"http://{self.authority}{self.page}?token={self.token}"
+        """The link to show to the user."""
+        return self._link(self._token)
+
+    @property
+    def link_used_once(self) -> str:
+        """A link that works once, for a command that opens it: other users of the machine see the command's options."""
+        return self._link(self._token_used_once)
+
+    def _link(self, token: str) -> str:
+        return f"http://{self.authority}{self.page}?token={token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -100,11 +106,11 @@ class TokenCheck:
         return any(secrets.compare_digest(value.encode(), self._session.encode()) for value in found)
 
     def _redeem_token(self, scope: Scope) -> bool:
-        """Whether the request has the token; if so, the token becomes invalid."""
-        if not self.token or scope["method"] != "GET" or scope["path"] != self.page:
+        """Whether the request has one of the two tokens."""
+        if scope["method"] != "GET" or scope["path"] != self.page:
             return False
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if not secrets.compare_digest(given.encode(), self.token.encode()):
-            return False
-        self.token = ""
-        return True
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0].encode()
+        if self._token_used_once and secrets.compare_digest(given, self._token_used_once.encode()):
+            self._token_used_once = ""
+            return True
+        return secrets.compare_digest(given, self._token.encode())

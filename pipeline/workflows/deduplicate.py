@@ -336,6 +336,8 @@ def decide(
         verdicts=verdicts,
         samples=to / "samples",
         pairs=steps / "pairs",
+        page_folder=to,
+        originals=[place for raw in raws if (place := remembered_place(raw)) and place.is_dir()],
     )
     skipped = not_read(ImageSet(images)) if images.parent == steps else {}
     return {**summary, **({"matches": found} if found else {}), **({"not_read": skipped} if skipped else {})}

@@ -1,7 +1,7 @@
 """A fixture that runs the real steps from pictures to the audit, with a random encoder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
         keys: list[str] | None = None,
         planted: str | None = None,
         given: str | None = None,
+        originals: Sequence[Path] = (),
         **parameters: int,
     ) -> tuple[str, dict[str, Any]]:
         folder = make_imageset(images, keys=keys)
@@ -58,8 +59,9 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
             (tmp_path / "raw" / "planted.csv").write_text(planted)
         section = AuditConfig(**{"largest": 3, "random": 4, "uncertain": 0, "random_seed": 1, **parameters})
         inputs = (folder, tmp_path / "codes", tmp_path / "dedup", tmp_path / "raw", section)
-        metrics = audit_duplicates(*inputs, name="tests", to=tmp_path / "audit", pairs=tmp_path / "pairs")
-        again = audit_duplicates(*inputs, name="tests", to=tmp_path / "again", pairs=tmp_path / "pairs")
+        others: dict[str, Any] = {"pairs": tmp_path / "pairs", "verdicts": tmp_path / "verdicts.csv"}
+        metrics = audit_duplicates(*inputs, name="tests", to=tmp_path / "audit", originals=originals, **others)
+        again = audit_duplicates(*inputs, name="tests", to=tmp_path / "again", originals=originals, **others)
         page = (tmp_path / "audit" / "gallery.html").read_text()
         assert again == metrics == json.loads((tmp_path / "audit" / "metrics.json").read_text())
         assert (tmp_path / "again" / "gallery.html").read_text() == page

@@ -14,6 +14,7 @@ METRICS: dict[str, Any] = {
     "title": "drawn rooms",
     "source": {"source": "miniature", "archive": "bedroom_train_lmdb.zip", "sha256": "ab" * 32, "upstream": False},
     "counts": {"sources": 1003, "pictures": 1000, "bad": 2, "filtered": 1},
+    "side": 1,
     "detector": "cd" * 32,
     "removed": 90,
     "kept": 910,
@@ -35,6 +36,7 @@ MODEL: dict[str, Any] = {
     "epochs": 3,
     "steps": 21,
     "seed": 1,
+    "data": {"pictures": 909, "images": "56" * 32},
     "runtime": {"torch": "2", "device": "cpu", "device_name": "AVX512"},
 }
 SAMPLES: dict[str, Any] = {"count": 64, "seed": 5, "model_sha256": "ef" * 32, "batch_statistics": False}

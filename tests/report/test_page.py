@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline.core.errors import BadParameters, CorruptData, MissingInput
 from pipeline.core.workspace import MARK
+from pipeline.imageset.image_grid import grid, write_png
 from pipeline.report.page import Folders, write_report
 from tests.conftest import folder_bytes
 from tests.report.conftest import METRICS, MODEL, SAMPLES, evaluation, folders_in, upstream, write_evaluation, write_set
@@ -82,13 +83,23 @@ def test_the_comparison_has_all_sets(three: Folders, tmp_path: Path) -> None:
     write_report(three, NAMES, ["rooms"], ["cifar10"], tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
     assert len(re.findall(r'src="data:image/png;base64,', page)) == 9
-    assert page.count('<p class="banner">Drawn pictures') == 2
+    assert page.count('class="banner"') == 1
+    assert (
+        "Drawn pictures in place of the real data: drawn rooms; CIFAR-10. Their figures test the pipeline;"
+        in html.unescape(page)
+    )
+    assert (
+        page.index('class="banner"') < page.index('id="pictures"') < page.index('id="provenance"') < page.index("<img")
+    )
     for row in (
         ("sources", *["1,003"] * 3),
         ("unreadable", *["2"] * 3),
         ("filtered out", *["1"] * 3),
         ("near-duplicates removed", *["90 (9.0 %)"] * 3),
+        ("read", *["1,000"] * 3),
         ("kept", *["910"] * 3),
+        ("trained on", *["909"] * 3),
+        ("torch", *["2"] * 3),
         ("family", *["dcgan"] * 3),
         ("networks", *["paper64, base width 16"] * 3),
         ("loss of the discriminator, last epoch", *["1.20"] * 3),
@@ -116,6 +127,40 @@ def test_the_comparison_shows_the_start_of_the_walk(tmp_path: Path) -> None:
         assert picture.size == (8, 6) and np.asarray(picture).max() == 2
 
 
+def test_training_pictures_are_shown_as_the_network_sees_them(tmp_path: Path) -> None:
+    """Pictures that are stored larger than those of the model are cropped to their centres, as in training."""
+    folders = write_set(tmp_path, metrics={**METRICS, "side": 16})
+    stored = np.zeros((4, 16, 16, 3), np.uint8)
+    stored[:, 4:12, 4:12] = np.arange(50, 250, 50)[:, None, None, None]
+    write_png(folders.audit / "rooms" / "kept.png", grid(stored))
+    write_png(folders.samples / "rooms" / "grid.png", grid(np.zeros((64, 8, 8, 3), np.uint8)))
+    make(folders, tmp_path / "report")
+    for name in ("index", "rooms"):
+        page = (tmp_path / "report" / f"{name}.html").read_text()
+        found = re.search(r'src="data:image/png;base64,([^"]*)" alt="Grid of training pictures', page)
+        assert found is not None
+        with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
+            assert np.array_equal(np.asarray(picture), grid(stored[:, 4:12, 4:12]))
+
+
+def test_the_provenance_is_that_of_the_files(tmp_path: Path) -> None:
+    """The profile, if it is known, and commands for the commit and the changes; digests of the inputs."""
+    folders = write_set(tmp_path)
+    write_report(folders, ["rooms"], [], [], tmp_path / "report", profile="miniature")
+    page = (tmp_path / "report" / "index.html").read_text()
+    for words in (
+        "<code>miniature</code>",
+        "profiles/miniature.yaml",
+        "git log -1 dvc.lock",
+        "dvc metrics diff HEAD~1",
+    ):
+        assert words in page
+    for digest in ("abab", "5656", "cdcd", "efef"):
+        assert f"<td>{digest * 4}…</td>" in page
+    make(folders, tmp_path / "report")
+    assert "Profile" not in (tmp_path / "report" / "index.html").read_text()
+
+
 def test_the_pages_repeat_to_the_byte(three: Folders, tmp_path: Path) -> None:
     """Pages and plots have no times and no random ids; a new report replaces the old one."""
     for name in ("one", "two", "one"):
@@ -127,8 +172,8 @@ def test_the_pages_repeat_to_the_byte(three: Folders, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "upstream", "words"),
     [
-        ("miniature", False, "Drawn pictures in place of the real data: these figures test the pipeline"),
-        ("archive", False, "Not the original archive: these figures test the pipeline"),
+        ("miniature", False, "Drawn pictures in place of the real data: drawn rooms."),
+        ("archive", False, "Not the original archive: drawn rooms."),
         ("upstream", True, None),
     ],
 )
@@ -140,7 +185,7 @@ def test_sets_without_the_original_data_have_a_banner(
     make(write_set(tmp_path, metrics=metrics), tmp_path / "report")
     for name in ("rooms", "index"):
         page = (tmp_path / "report" / f"{name}.html").read_text()
-        assert ('class="banner"' in page) == (words is not None)
+        assert page.count('class="banner"') == (words is not None)
         assert (words or "") in page
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -64,7 +66,9 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
     assert sum(row["group"] is not None for row in rows) == 8
     assert (result / "kept.txt").read_text().splitlines() == [r["key"] for r in rows if r["status"] == "kept"]
     page = (result / "gallery.html").read_text()
-    assert "b/copy of 00.jpg" in page and "The 3 pairs with the lowest scores (log odds) of 3 removed pairs" in page
+    assert "All 4 removed pictures" in page and "dcgan restore --dedup . --verdicts verdicts.csv" in page
+    links = {Path(unquote(urlsplit(link).path)) for link in re.findall(r'href="([^"#]+)"', page)}
+    assert links == {folder / key for pair in found.items() for key in (pair[0], pair[1][0])}
     assert json.loads((result / "summary.json").read_text())
     skipped = pq.read_table(result / "steps" / "images" / "skipped.parquet").to_pylist()
     assert [row["key"] for row in skipped] == ["b/broken.png"]

@@ -60,7 +60,7 @@ def test_a_session_with_a_crash(tmp_path: Path, watched: Watched) -> None:
         representative, undone = selected(page)
         expect(page.locator("#verdict-text")).to_have_text("none yet")
         assert labels(path) == {key: label for key, label in expected.items() if key != undone}
-        page.keyboard.press("k")
+        page.keyboard.press("r")
         expect(page.locator("#position")).to_have_text("Pair 51 of 10,000")
         saved(page)
         swapped = [verdict for verdict in read_verdicts(path) if verdict.keep]
@@ -70,7 +70,7 @@ def test_a_session_with_a_crash(tmp_path: Path, watched: Watched) -> None:
         page.keyboard.press("u")  # undoes the swap, after a reload
         expect(page.locator("#position")).to_have_text("Pair 50 of 10,000")
         expect(page.locator("#verdict-text")).to_have_text("none yet")
-        page.keyboard.press("k")
+        page.keyboard.press("r")
         expect(page.locator("#position")).to_have_text("Pair 51 of 10,000")
         saved(page)
         expected[undone] = "near"
@@ -172,7 +172,7 @@ def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("#position")).to_have_text("No pair matches the filter")
         page.keyboard.press("Escape")
-        press(page, "nukagjx")  # without a pair, keys do nothing
+        press(page, "nuragjx")  # without a pair, keys do nothing
         page.click("#query button")
         page.select_option("[name=kind]", "misses")
         expect(page.locator("#position")).to_have_text("Near miss 1 of 29")
@@ -208,7 +208,7 @@ def test_verdicts_on_groups_always_keep_and_delete(found: Path, watched: Watched
             expect(page.locator("#saved")).to_have_text("")
             expect(page.locator("[data-action=group]")).to_have_attribute("aria-pressed", "false")
             press(page, "g")
-        press(page, "ig")
+        press(page, "kg")
         expect(page.locator("[data-action=group]")).to_have_attribute("aria-pressed", "true")
         press(page, "d")
         expect(page.locator("#position")).to_have_text("Pair 2 of 90")
@@ -221,7 +221,7 @@ def test_verdicts_on_groups_always_keep_and_delete(found: Path, watched: Watched
         press(page, "a")
         saved(page)
         assert [v.always_keep for v in read_verdicts(path)] == [True]
-        press(page, "ii")
+        press(page, "kk")
         expect(page.locator("#verdict-text")).to_have_text("always keep – saved")
         press(page, "x")
         expect(page.locator("#verdict-text")).to_have_text("none yet")
@@ -231,6 +231,45 @@ def test_verdicts_on_groups_always_keep_and_delete(found: Path, watched: Watched
         expect(page.locator("#verdict-text")).to_have_text("none yet")
         press(page, "u")
         expect(page.locator("#saved")).to_have_text("nothing to undo")
+        watched.check()
+
+
+def test_the_number_of_judged_pairs(found: Path, watched: Watched) -> None:
+    """It counts the verdicts on the pairs of the current list; the least certain pairs come first."""
+    with serving(found) as server:
+        page = watched.open(server.link)
+        expect(page.locator("#judged")).to_have_text("0 of 90 judged")
+        expect(page.locator("#facts")).to_contain_text("score-3.00")
+        press(page, "nd")
+        expect(page.locator("#judged")).to_have_text("2 of 90 judged")
+        assert page.locator("#bar").evaluate("bar => bar.position") == 2 / 90
+        page.locator("#filters").evaluate("details => { details.open = true }")
+        page.select_option("[name=reason]", "same_bytes")
+        expect(page.locator("#judged")).to_have_text("0 of 3 judged")
+        page.select_option("[name=reason]", "")
+        expect(page.locator("#judged")).to_have_text("2 of 90 judged")
+        page.keyboard.press("Escape")
+        press(page, "u")
+        expect(page.locator("#judged")).to_have_text("1 of 90 judged")
+        page.keyboard.press("End")
+        expect(page.locator("#facts")).to_contain_text("score-1.00")
+        press(page, "gd")
+        expect(page.locator("#judged")).to_contain_text("of 90 judged")
+        watched.check()
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_list_and_pictures_use_the_width(found: Path, watched: Watched, width: int) -> None:
+    """The list has at least a quarter of the width; the rest is for the two pictures, and all buttons are visible."""
+    height = width * 2 // 3
+    with serving(found) as server:
+        page = watched.open(server.link)
+        page.set_viewport_size({"width": width, "height": height})
+        boxes = {name: page.locator(name).bounding_box() for name in ("#list", ".left .pane", ".right .pane")}
+        used = sum(box["width"] for box in boxes.values() if box)
+        assert used > width - 80 and (boxes["#list"] or {})["width"] > width / 4
+        last = page.locator("[data-action=undo]").bounding_box()
+        assert last and last["y"] + last["height"] <= height
         watched.check()
 
 
@@ -305,12 +344,12 @@ def test_pairs_of_the_same_contents_share_a_verdict(
 
 
 def test_steps_count_from_the_requested_page(found: Path, watched: Watched) -> None:
-    """`End` and `i`, pressed before the server answers, lead to the second to last pair."""
+    """`End` and `k`, pressed before the server answers, lead to the second to last pair."""
     with serving(found) as server:
         page = watched.open(server.link)
         held: list[Route] = []
         page.route("**/api/pairs*", lambda route: held.append(route))
-        press(page, ["End", "i", "i", "j"])
+        press(page, ["End", "k", "k", "j"])
         until(page, "document.querySelector('#position').textContent === 'Pair 1 of 90'")
         for route in held:
             route.continue_()
@@ -333,7 +372,7 @@ def test_two_tabs(found: Path, watched: Watched) -> None:
             one.keyboard.press("n")
             two.keyboard.press("s")
             restore(steps, path, keys=[key])
-            press(two, ["End", "i"])  # the second key may come before the page that the first one requested
+            press(two, ["End", "k"])  # the second key may come before the page that the first one requested
             expect(two.locator("#position")).to_have_text("Pair 89 of 90")
         second_to_last = selected(two)[1]
         saved(one)

@@ -33,7 +33,7 @@ def judge(page: Page, sample: pair_sample.PairSample, keys: dict[int, str]) -> N
         expect(page.locator("#position")).to_have_text(f"Pair {number + 1} of {len(sample.pairs)}")
         page.keyboard.press(keys.get(number, "d" if pair.stratum == pair_sample.CONTROL else "n"))
     expect(page.locator("#saved")).to_have_text("saved; you have judged every pair")
-    expect(page.locator("#judged")).to_have_text(f"{len(sample.pairs)} of {len(sample.pairs)} judged by you")
+    expect(page.locator("#judged")).to_have_text(f"{len(sample.pairs)} of {len(sample.pairs)} judged")
 
 
 def figures(page: Page) -> dict[str, str]:
@@ -119,7 +119,7 @@ def test_undo_reload_and_navigation(found: Path, watched: Watched) -> None:
         press(page, "nsd")
         saved(page)
         expect(page.locator("#position")).to_have_text("Pair 4 of 22")
-        press(page, "kag")
+        press(page, "rag")
         assert [v.label for v in sorted(read_verdicts(verdicts), key=lambda v: v.label)] == [
             *("different", "near", "similar")
         ]
@@ -129,10 +129,10 @@ def test_undo_reload_and_navigation(found: Path, watched: Watched) -> None:
         assert {v.label for v in read_verdicts(verdicts)} == {"near", "similar"}
         page.reload()
         expect(page.locator("#position")).to_have_text("Pair 3 of 22")
-        expect(page.locator("#judged")).to_have_text("2 of 22 judged by you")
+        expect(page.locator("#judged")).to_have_text("2 of 22 judged")
         press(page, "u")  # undoes an edit from before the reload
         expect(page.locator("#position")).to_have_text("Pair 2 of 22")
-        expect(page.locator("#judged")).to_have_text("1 of 22 judged by you")
+        expect(page.locator("#judged")).to_have_text("1 of 22 judged")
         page.keyboard.press("ArrowLeft")
         expect(page.locator("#verdict-text")).to_have_text("near – saved")
         page.keyboard.press("PageDown")
@@ -140,7 +140,7 @@ def test_undo_reload_and_navigation(found: Path, watched: Watched) -> None:
         page.keyboard.press("End")
         press(page, "m")
         expect(page.locator("#position")).to_have_text("Pair 2 of 22")  # past the end, to the next unjudged pair
-        press(page, "i")
+        press(page, "k")
         press(page, "x")
         expect(page.locator("#verdict-text")).to_have_text("none yet")
         saved(page)
@@ -151,7 +151,7 @@ def test_undo_reload_and_navigation(found: Path, watched: Watched) -> None:
         saved(page)
         assert {(v.label, v.sample) for v in read_verdicts(verdicts)} == {("mirrored", "first"), ("near", "")}
         page.click("text=Judge the sample")
-        expect(page.locator("#judged")).to_have_text("1 of 22 judged by you")
+        expect(page.locator("#judged")).to_have_text("1 of 22 judged")
         watched.check()
 
 

@@ -1,8 +1,9 @@
-"""Only the browser that opened the link gets answers, and no file outside the set is served."""
+"""Only browsers that opened the link get answers, and no file outside the set is served."""
 
 import contextlib
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,8 @@ def test_without_the_token_every_route_is_forbidden(server: Server, path: str) -
     assert raw(server, "GET", path, headers)[0] == 403
 
 
-def test_the_link_works_once(found: Path) -> None:
-    """A link that somebody else reads later, for example in a history, is useless."""
+def test_the_link_lets_in_every_browser_until_the_end(found: Path) -> None:
+    """Each browser gets the cookie from the printed link; after a restart, link and cookie are useless."""
     with serving(found) as server:
         token = server.link.partition("?")[2]
         assert requests.get(f"{server.origin}/api/session?{token}").status_code == 403, (
@@ -84,8 +85,34 @@ def test_the_link_works_once(found: Path) -> None:
         assert first.status_code == 200
         cookie = first.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and token.partition("=")[2] not in cookie
-        assert requests.get(server.link).status_code == 403
-        assert requests.get(server.link, cookies=first.cookies).status_code == 200, "a reload of the page"
+        second = requests.get(server.link)
+        assert second.status_code == 200
+        for cookies in (first.cookies, second.cookies):
+            assert requests.get(f"{server.origin}/api/session", cookies=cookies).status_code == 200
+        link, port = server.link, server.port
+        server.end()
+    with serving(found, "--port", port):
+        assert requests.get(link).status_code == 403
+        assert requests.get(link, cookies=first.cookies).status_code == 403
+
+
+def test_the_opened_link_works_once(found: Path, tmp_path: Path) -> None:
+    """The link of the started browser is in its command line, which other users can read; it is not the printed one."""
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opening && mv {tmp_path}/opening {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    with serving(found, browser=browser) as server:
+        for _ in range(200):
+            if (tmp_path / "opened").exists():
+                break
+            time.sleep(0.05)
+        link = (tmp_path / "opened").read_text().strip()
+        assert link.startswith(f"{server.origin}/?token=") and link != server.link
+        first = requests.get(link)
+        assert first.status_code == 200
+        assert requests.get(link).status_code == 403
+        assert requests.get(link, cookies=first.cookies).status_code == 200, "a reload of the page"
+        assert requests.get(server.link).status_code == 200
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -4,7 +4,8 @@ GET  /                  the page
 GET  /static/NAME       its scripts and styles
 GET  /api/session       rater, file of verdicts, and number of pairs of each kind
 GET  /api/pairs         a page of a list: an existing `list` with `position` or `seek`, or a new query; see `_query`
-POST /api/verdict       {kind, id, label, keep, always, group}: the complete judgement of a pair, or of its whole group
+POST /api/verdict       {list, kind, id, label, keep, always, group}: the complete judgement of a pair, or of its whole
+                        group
 POST /api/undo          {nonce}: undo the last edit; a repeated nonce undoes nothing more
 GET  /picture/ROW.png   a picture as stored in the image set
 GET  /source/ROW.png    its source, if available
@@ -21,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from pipeline import audit
 from pipeline.core.errors import BadParameters
 from pipeline.dedup.decision.verdicts import LABELS
 from pipeline.imageset.image_grid import png
@@ -35,6 +37,7 @@ LABEL_LETTERS = {"same_pixels": "p", "near": "n", "mirrored": "m", "similar": "s
 """Keyboard shortcuts that set a label, in addition to the digits 1 to 6."""
 
 _HERE = Path(__file__).parent
+_AUDIT = Path(audit.__file__).parent  # difference.js, which the gallery has too
 
 
 class Review:
@@ -80,7 +83,7 @@ class Review:
         return {**page, "found": found is not None}
 
     def judge(self, body: Mapping[str, Any]) -> Answer:
-        """Write a verdict; the answer has the changed pair."""
+        """Write a verdict; the answer has the changed pair, and the number of judged pairs if its list still exists."""
         kind, number = body.get("kind", ""), body.get("id", -1)
         pairs = self.result.lists.get(kind) if isinstance(kind, str) else None
         if pairs is None or type(number) is not int or not 0 <= number < len(pairs):
@@ -110,6 +113,7 @@ class Review:
         return {
             "undoable": self.store.undoable(),
             "count": len(numbers),
+            "judged": self.lists.judged(str(body.get("list"))),
             "pair": self.lists.describe(kind, [number])[0],
         }
 
@@ -171,7 +175,7 @@ def make_app(
     app = Starlette(
         routes=[
             Route("/", show_page),
-            Route("/static/{name}", static(_HERE)),
+            Route("/static/{name}", static(_HERE, _AUDIT)),
             Route("/api/session", show_session),
             Route("/api/pairs", show_pairs),
             Route("/api/verdict", partial(post, review.judge), methods=["POST"]),
@@ -196,7 +200,7 @@ def _query(parameters: Mapping[str, str]) -> Query:
         name: parameters[name] for name in ("kind", "sort", "reason", "verdict", "text") if name in parameters
     }
     ranges: dict[str, Any] = {name: _range(parameters, name) for name in ("distance", "similarity", "group_size")}
-    return Query(**texts, **ranges, descending=parameters.get("descending", "1") == "1")
+    return Query(**texts, **ranges, descending=parameters.get("descending") == "1")
 
 
 def _range(parameters: Mapping[str, str], name: str) -> Range:

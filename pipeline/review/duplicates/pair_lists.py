@@ -19,9 +19,9 @@ from pipeline.review.duplicates.verdict_store import Contents, VerdictStore, con
 
 PAGE_PAIRS = 50
 SORTS = {
-    "distance": "distance",
-    "similarity": "similarity",
     "score": "score",
+    "similarity": "similarity",
+    "distance": "distance",
     "group": "group size",
     "key": "key",
     "label": "verdict",
@@ -42,7 +42,8 @@ class Query:
 
     Attributes:
         kind: a key of `LIST_TITLES`.
-        sort: a key of `SORTS`; pairs without the value come last.
+        sort: a key of `SORTS`; pairs without the value come last. By default, the least certain pairs come first, as in
+            the gallery.
         descending: largest first.
         reason: of the removal; empty for any.
         verdict: one of `VERDICT_FILTERS`; empty for any.
@@ -51,8 +52,8 @@ class Query:
     """
 
     kind: str = "removed"
-    sort: str = "distance"
-    descending: bool = True
+    sort: str = "score"
+    descending: bool = False
     reason: str = ""
     verdict: str = ""
     distance: Range = (None, None)
@@ -97,14 +98,20 @@ class PairLists:
         """The page of a list that holds a position, as JSON.
 
         Returns:
-            `list` (its name), `kind`, `total`, `first` (position of the page's first pair), `position` (clipped to the
-            list) and `pairs`; see `describe`.
+            `list` (its name), `kind`, `total`, `judged` (number of its pairs with a verdict), `first` (position of the
+            page's first pair), `position` (clipped to the list) and `pairs`; see `describe`.
         """
         kind, order = self._lists[name]
         position = min(max(position, 0), max(len(order) - 1, 0))
         first = position - position % PAGE_PAIRS
         pairs = self.describe(kind, order[first : first + PAGE_PAIRS].tolist())
-        return {"list": name, "kind": kind, "total": len(order), "first": first, "position": position, "pairs": pairs}
+        counts = {"total": len(order), "judged": self.judged(name)}
+        return {"list": name, "kind": kind, **counts, "first": first, "position": position, "pairs": pairs}
+
+    def judged(self, name: str) -> int | None:
+        """Number of pairs of a list that have a verdict of this rater; None if the list no longer exists."""
+        kind, order = self._lists.get(name, ("", None))
+        return None if order is None else int(np.count_nonzero(self.labels(kind)[order]))
 
     def seek(self, name: str, wanted: Literal["pair", "key", "unjudged"], value: str, start: int) -> int | None:
         """The first matching position at or after `start`, continuing at the beginning; None if nothing matches.
@@ -245,8 +252,11 @@ class PairLists:
             "label": labels,
         }
         value = values[query.sort][chosen].astype(np.float64)
-        # Ties: by group, then by key.
-        return chosen[np.lexsort((pairs.first[chosen], pairs.group[chosen], -value if query.descending else value))]
+        # Ties: by group, then by key. Where there is no score, the similarity tells which pairs are least certain.
+        ties = [pairs.first[chosen], pairs.group[chosen]]
+        if query.sort == "score":
+            ties.append(np.where(np.isnan(value), pairs.similarity[chosen], 0))
+        return chosen[np.lexsort((*ties, -value if query.descending else value))]
 
     def _filter(self, query: Query, pairs: PairList, labels: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
         fits = np.ones(len(pairs), bool)

@@ -122,7 +122,9 @@ def test_lists_by_verdict(lists: PairLists) -> None:
     for verdict, number in (("near", 0), ("different", 1), ("always", 2)):
         assert [p["id"] for p in all_pairs(lists, Query(verdict=verdict))] == [first[number]["id"]]
     assert len(all_pairs(lists, Query(verdict="judged"))) == 3
-    assert [p["verdict"]["label"] for p in all_pairs(lists, Query(sort="label"))[:3]] == ["", "different", "near"]
+    assert [p["verdict"]["label"] for p in all_pairs(lists, Query(sort="label", descending=True))[:3]] == [
+        *("", "different", "near")
+    ]
     assert lists.seek(name, "unjudged", "", 0) == 3
 
 
@@ -230,7 +232,12 @@ def test_nothing_was_removed(tmp_path: Path) -> None:
     folders = find_folders(found)
     lists = PairLists(DedupResult(folders), VerdictStore(folders.verdicts, "me"))
     name = lists.create(Query(text="x", verdict="unjudged"))
-    assert lists.page(name, 7) == {"list": name, "kind": "removed", "total": 0, "first": 0, "position": 0, "pairs": []}
+    assert lists.page(name, 7) == {
+        "list": name,
+        "kind": "removed",
+        **dict.fromkeys(("total", "judged", "first", "position"), 0),
+        "pairs": [],
+    }
     assert lists.seek(name, "unjudged", "", 0) is None and lists.seek(name, "key", "room", 0) is None
 
 

@@ -52,7 +52,7 @@ export function viewKeys(pictures) {
   };
 }
 
-// Calls the function of a pressed key. Held keys repeat only if they move (i, j). While `disabled()`, keys do nothing.
+// Calls the function of a pressed key. Held keys repeat only if they move (j, k). While `disabled()`, keys do nothing.
 export function listen(keys, disabled) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || $("#help").open || disabled()) return;
@@ -64,7 +64,7 @@ export function listen(keys, disabled) {
       return;
     }
     if (!Object.hasOwn(keys, event.key)) return;
-    if (event.repeat && /^[a-z1-6?/]$/.test(event.key) && !"ij".includes(event.key)) return;
+    if (event.repeat && /^[a-z1-6?/]$/.test(event.key) && !"jk".includes(event.key)) return;
     event.preventDefault();
     keys[event.key]();
   });
@@ -75,6 +75,13 @@ export function showSaving(say, pending, problem) {
   box.hidden = !problem;
   if (problem) box.textContent = `Not saved yet (${pending} ${pending === 1 ? "edit" : "edits"}): ${problem}. Trying again …`;
   say(problem ? "not saved" : pending ? "saving …" : "saved");
+}
+
+export function showProgress(judged, total) {
+  const number = new Intl.NumberFormat("en");
+  $("#bar").max = Math.max(total, 1);
+  $("#bar").value = judged;
+  $("#judged").textContent = `${number.format(judged)} of ${number.format(total)} judged`;
 }
 
 export const nonce = () => Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");

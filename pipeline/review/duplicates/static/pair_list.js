@@ -31,9 +31,9 @@ export function showList(list, at, go) {
 }
 
 function item(pair, position, go) {
-  const thumbnail = (picture) => (picture.row === null ? "" : element("img", { src: `/picture/${picture.row}.png`, alt: "", loading: "lazy", width: 32, height: 32 }));
+  const thumbnail = (picture) => (picture.row === null ? "" : element("img", { src: `/picture/${picture.row}.png`, alt: "", loading: "lazy", width: 48, height: 48 }));
   const key = element("bdi", { class: "key" }, short(visible(pair.removed.key)));
-  const facts = [`${pair.hamming} bits`, pair.similarity === null ? "" : pair.similarity.toFixed(3)].filter(Boolean).join(" · ");
+  const facts = [pair.score === null ? "" : `score ${pair.score.toFixed(2)}`, `${pair.hamming} bits`, pair.similarity === null ? "" : pair.similarity.toFixed(3)].filter(Boolean).join(" · ");
   const text = element("span", { class: "text" }, key, element("small", {}, facts));
   const option = element("li", { role: "option", id: `pair-${pair.id}` }, thumbnail(pair.kept), thumbnail(pair.removed), text, element("span", { class: "mark" }));
   option.addEventListener("click", () => go(position));

@@ -1,6 +1,7 @@
 // The two pictures of a pair, enlarged: side by side, as their difference, or alternating. Zoom and position are shared.
 
-const GAIN = 8;
+import { drawDifference } from "./difference.js";
+
 const BLINK_MS = 500;
 const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -82,21 +83,9 @@ export class Pictures {
     if (this.view !== "difference") return;
     const images = [this.left, this.right];
     const ready = images.every((image) => image.src && image.complete && image.naturalWidth);
-    const [width, height] = ready ? [this.right.naturalWidth, this.right.naturalHeight] : [1, 1];
-    this.canvas.width = width;
-    this.canvas.height = height;
     this.canvas.classList.toggle("stored", !this.source);
-    if (!ready) return;
-    const context = this.canvas.getContext("2d", { willReadFrequently: true });
-    const [a, b] = images.map((image) => {
-      context.clearRect(0, 0, width, height);
-      context.drawImage(image, 0, 0, width, height);
-      return context.getImageData(0, 0, width, height);
-    });
-    for (let i = 0; i < a.data.length; i++) {
-      a.data[i] = i % 4 === 3 ? 255 : Math.min(255, Math.abs(a.data[i] - b.data[i]) * GAIN);
-    }
-    context.putImageData(a, 0, 0);
+    if (ready) drawDifference(this.canvas, ...images);
+    else this.canvas.width = this.canvas.height = 1;
   }
 
   // The picture is `scale` times as large as its pane, and shifted by (x, y) panes.

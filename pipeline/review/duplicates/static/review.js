@@ -1,6 +1,6 @@
 // The page for browsing: the current pair, its verdict, and the keys. Picture keys are text from outside: textContent only.
 
-import { click, eachButton, labelKeys, listen, nonce, showSaving, viewKeys, words } from "./controls.js";
+import { click, eachButton, labelKeys, listen, nonce, showProgress, showSaving, viewKeys, words } from "./controls.js";
 import { visible } from "./elements.js";
 import { showList, showPairDetails, updateMark } from "./pair_list.js";
 import { Pictures } from "./pictures.js";
@@ -77,6 +77,7 @@ function setWholeGroup(on) {
 function showPair() {
   const pair = current();
   showPairDetails(pair, list, at, names());
+  showProgress(list.judged, list.total);
   const [removed, kept] = names();
   pictures.show(pair && (pair.kept.row === null ? null : pair.kept), pair && pair.removed, [kept, removed]);
   showVerdict();
@@ -143,19 +144,23 @@ function copyVerdict({ verdict, removed, kept }) {
 
 // Saves the complete verdict on the current pair.
 async function judge(verdict, advance = true) {
-  const [pair, { kind }, group] = [current(), list, wholeGroup];
+  const [pair, { kind, list: name }, group] = [current(), list, wholeGroup];
   const before = pair.verdict;
   pair.verdict = group ? { ...before, ...(verdict.always ? { always: true } : { label: verdict.label }) } : verdict;
   pair.saving = (pair.saving || 0) + 1;
   pair.failed = "";
   wholeGroup = false;
   showVerdict();
-  const sent = saver.send("/api/verdict", { kind, id: pair.id, group, ...verdict });
+  const sent = saver.send("/api/verdict", { list: name, kind, id: pair.id, group, ...verdict });
   if (advance && !group) goToUnjudged();
   try {
     const answer = await sent;
     pair.saving--;
     if (!pair.saving) Object.assign(pair, answer.pair);
+    if (list.list === name && answer.judged !== null) {
+      list.judged = answer.judged;
+      showProgress(list.judged, list.total);
+    }
     copyVerdict(pair);
     if (group) {
       await load({ position: at });
@@ -205,10 +210,10 @@ const keys = {
   ...labelKeys,
   ...viewKeys(pictures),
   ...Object.fromEntries(
-    [["k", "keep"], ["a", "always"], ["g", "group"], ["x", "clear"], ["u", "undo"]].map(([key, action]) => [key, () => click(`[data-action=${action}]`)]),
+    [["r", "keep"], ["a", "always"], ["g", "group"], ["x", "clear"], ["u", "undo"]].map(([key, action]) => [key, () => click(`[data-action=${action}]`)]),
   ),
   ...Object.fromEntries(["ArrowDown", "ArrowRight", "j"].map((key) => [key, () => step(1)])),
-  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "i"].map((key) => [key, () => step(-1)])),
+  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "k"].map((key) => [key, () => step(-1)])),
   PageDown: () => go(list.first + PAGE),
   PageUp: () => go(Math.max(0, list.first - PAGE)),
   Home: () => go(0),

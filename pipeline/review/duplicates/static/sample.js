@@ -1,6 +1,6 @@
 // The page for judging a pair sample blind: one pair at a time, in the order of the sample, without any other information.
 
-import { click, eachButton, labelKeys, listen, nonce, showSaving, viewKeys, words } from "./controls.js";
+import { click, eachButton, labelKeys, listen, nonce, showProgress, showSaving, viewKeys, words } from "./controls.js";
 import { visible } from "./elements.js";
 import { showEstimate } from "./estimate.js";
 import { Pictures } from "./pictures.js";
@@ -30,11 +30,8 @@ function go(position) {
 
 function showPair() {
   const { label, missing, saving, failed } = pairs[at];
-  const judged = pairs.filter((pair) => pair.label).length;
   $("#position").textContent = `Pair ${number.format(at + 1)} of ${number.format(pairs.length)}`;
-  $("#bar").max = pairs.length;
-  $("#bar").value = judged;
-  $("#judged").textContent = `${number.format(judged)} of ${number.format(pairs.length)} judged by you`;
+  showProgress(pairs.filter((pair) => pair.label).length, pairs.length);
   let text = label ? words(label) : missing ? "none: a picture is no longer in the set" : "none yet";
   if (failed) text += ` – refused: ${failed}`;
   else if (saving) text += " – not saved yet";
@@ -114,7 +111,7 @@ const keys = {
   ...viewKeys(pictures),
   ...Object.fromEntries([["x", "clear"], ["u", "undo"], ["e", "estimate"]].map(([key, action]) => [key, () => click(`[data-action=${action}]`)])),
   ...Object.fromEntries(["ArrowDown", "ArrowRight", "j"].map((key) => [key, () => go(at + 1)])),
-  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "i"].map((key) => [key, () => go(at - 1)])),
+  ...Object.fromEntries(["ArrowUp", "ArrowLeft", "k"].map((key) => [key, () => go(at - 1)])),
   PageDown: () => click("#next"),
   Home: () => go(0),
   End: () => go(Infinity),
