@@ -7,8 +7,8 @@ pictures, aligned with the picture. Two pictures are copies if they also agree i
 correlations given the common part, in the bands of frequencies of `pair_scorer`.
 
 Many copies of one picture have a common part too: that picture. It is told from a layout in two ways. At least two of
-the pictures equal it up to the changes that copying makes; and copying changes all detail alike, whereas in a layout
-the places that vary stand out.
+the pictures equal it up to the changes that copying makes, or all nearly do once they are aligned; and copying changes
+all detail alike, whereas in a layout the places that vary stand out.
 
 Each limit lies between the values measured on clusters of copies (recompressed, scaled, changed by the transforms of
 `recall.transforms`, frames of a moving camera) and on shared layouts (forms, templates, things on white, anatomies).
@@ -32,6 +32,7 @@ from pipeline.dedup.scoring.pair_scorer import (
 from pipeline.dedup.scoring.spectrum import copy_evidence, dct_coefficients
 from pipeline.imageset.format.image_set import Images
 
+Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 _MIN_EVIDENCE = 200.0
@@ -52,6 +53,11 @@ frames 0.02 to 0.03, forms 0.025 or more, other layouts 0.1 or more."""
 _MAX_CONTRAST = 15.0
 """How much more the most varying 3 % of the cells may vary than the median cell, relative to their detail, of all cells
 and of the more detailed half: copies of one picture at most 14, layouts that the limit above accepts 16 to 300."""
+
+_MAX_UNEXPLAINED_OF_MOVED, _MAX_CONTRAST_OF_MOVED, _MOVED = 0.06, 25.0, 5.0
+"""The same limits for pictures that agree only after they were aligned, and how many times more of their detail was
+unexplained before, at the median. A layout remains in its place; frames of a moving camera do not: 0.03 to 0.07, up to
+17, 6 to 20 times. Forms that were scanned askew: mostly 0.18 or more, 1 to 4 times."""
 
 _MAX_UNEXPLAINED_OF_PAIR, _MAX_CONTRAST_OF_PAIR = 0.01, 8.0
 """The same for two pictures. They are lower, because a pair says less than a group. No two pictures of 33 layouts had
@@ -95,15 +101,23 @@ def agree_in_places(pictures: Images) -> bool:
     return bool(agreeing.mean() >= _MIN_AGREEING_AREA)
 
 
-def are_copies(aligned: Images, common: Images) -> bool:
-    """Tell whether the common part of aligned pictures is one picture, of which they are copies, and not a layout.
+def are_copies(pictures: Images, aligned: Images, common: Images) -> bool:
+    """Tell whether the common part of pictures is one picture, of which they are copies, and not a layout.
 
     Args:
-        aligned: uint8 (n, 32, 32, 3).
-        common: their common part, uint8 (32, 32, 3).
+        pictures: before alignment, uint8 (n, 32, 32, 3).
+        aligned: the same pictures, aligned with one of them (`align_to`).
+        common: the common part of the aligned pictures, uint8 (32, 32, 3).
     """
     unexplained, contrast = differences(aligned, common)
-    return bool(np.sort(unexplained)[1] <= _MAX_UNEXPLAINED and np.sort(contrast)[len(contrast) // 4] <= _MAX_CONTRAST)
+    least_contrast = np.sort(contrast)[len(contrast) // 4]
+    if np.sort(unexplained)[1] <= _MAX_UNEXPLAINED and least_contrast <= _MAX_CONTRAST:
+        return True
+    typical = np.sort(unexplained)[len(unexplained) // 2]
+    if typical > _MAX_UNEXPLAINED_OF_MOVED or least_contrast > _MAX_CONTRAST_OF_MOVED:
+        return False
+    before = np.sort(differences(pictures, common_part(pictures))[0])[len(unexplained) // 2]
+    return bool(before >= _MOVED * typical)
 
 
 def differences(aligned: Images, picture: Images) -> tuple[Floats, Floats]:
@@ -130,11 +144,15 @@ def differences(aligned: Images, picture: Images) -> tuple[Floats, Floats]:
     return unexplained, contrast
 
 
-def agree_without(pictures: Images, target: Images, common: Images) -> npt.NDArray[np.bool_]:
-    """Tell which pictures are copies of one picture in spite of a shared layout.
+def are_equal(pictures: Images, target: Images) -> Flags:
+    """Tell which pictures, uint8 (n, 32, 32, 3), equal one picture up to the changes that copying makes: bool (n,)."""
+    unexplained, contrast = differences(align_to(pictures, target), target)
+    equal: Flags = (unexplained <= _MAX_UNEXPLAINED_OF_PAIR) & (contrast <= _MAX_CONTRAST_OF_PAIR)
+    return equal
 
-    They agree in what is left without the common part; or they equal the picture up to the changes that copying makes,
-    so that nothing is left.
+
+def agree_without(pictures: Images, target: Images, common: Images) -> Flags:
+    """Tell which pictures agree with one picture in what is left without the common part.
 
     Args:
         pictures: uint8 (n, 32, 32, 3).
@@ -144,10 +162,7 @@ def agree_without(pictures: Images, target: Images, common: Images) -> npt.NDArr
     Returns:
         bool (n,).
     """
-    unexplained, contrast = differences(align_to(pictures, target), target)
-    equal = (unexplained <= _MAX_UNEXPLAINED_OF_PAIR) & (contrast <= _MAX_CONTRAST_OF_PAIR)
-    left = evidence(pictures, np.broadcast_to(target, pictures.shape), common) >= _MIN_EVIDENCE
-    agree: npt.NDArray[np.bool_] = equal | left
+    agree: Flags = evidence(pictures, np.broadcast_to(target, pictures.shape), common) >= _MIN_EVIDENCE
     return agree
 
 

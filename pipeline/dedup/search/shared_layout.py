@@ -19,7 +19,14 @@ from pipeline.core import engine, progress
 from pipeline.dedup.encoder.encoder_input import to_32
 from pipeline.dedup.encoder.letterbox import strip_bars
 from pipeline.dedup.pairs.decoys import LayoutTest
-from pipeline.dedup.scoring.common_part import agree_in_places, agree_without, align_to, are_copies, common_part
+from pipeline.dedup.scoring.common_part import (
+    agree_in_places,
+    agree_without,
+    align_to,
+    are_copies,
+    are_equal,
+    common_part,
+)
 from pipeline.dedup.search.turns import Turn, turned
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
@@ -252,11 +259,12 @@ def _examine_anchor(
 
     def common_without(excluded: int) -> Images | None:
         """The common part of the similar pictures without one; None if they are too few, or copies of one picture."""
-        others = aligned[similar != excluded]
+        others = np.flatnonzero(similar != excluded)
         if len(others) < _FEWEST:
             return None
-        common = common_part(others)
-        return None if are_copies(np.concatenate([others, target[None]]), common) else common
+        common = common_part(aligned[others])
+        with_target = bare[[*similar[others], place]], np.concatenate([aligned[others], target[None]])
+        return None if are_copies(*with_target, common) else common
 
     of_all = common_without(-1)
     commons = [common_without(partner) if partner in similar else of_all for partner in partners.tolist()]
@@ -269,7 +277,7 @@ def _examine_anchor(
     taken += [common_part(np.delete(aligned, number, axis=0)) for number in strangers]
     if not tested:
         return layout, doubtful, 0, 0
-    passed = agree_without(np.stack(tested), target, np.stack(taken))
+    passed = are_equal(np.stack(tested), target) | agree_without(np.stack(tested), target, np.stack(taken))
     pairs = len(tested) - len(strangers)
     doubtful[layout] = ~passed[:pairs]
     return layout, doubtful, len(strangers), int(passed[pairs:].sum())
