@@ -50,13 +50,21 @@ def reduce(image: Image) -> Reduced:
     scale = LONG_SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-    luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    return _with_features(np.asarray(cv2.resize(image, size, interpolation=how), np.uint8))
+
+
+def mirrored(picture: Reduced) -> Reduced:
+    """The picture with left and right exchanged, with the features of that."""
+    return _with_features(np.ascontiguousarray(picture.colours[:, ::-1]))
+
+
+def _with_features(colours: Image) -> Reduced:
+    luma = np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), np.uint8)
     found, descriptors = cv2.SIFT.create(_FEATURES, contrastThreshold=0.02).detectAndCompute(luma, None)
     points = np.array([feature.pt for feature in found], np.float32).reshape(-1, 2)
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)
-    return Reduced(small, luma, points, np.asarray(descriptors, np.float32))
+    return Reduced(colours, luma, points, np.asarray(descriptors, np.float32))
 
 
 def align(left: Reduced, right: Reduced) -> Affine | None:

@@ -19,7 +19,7 @@ from pipeline.core.code_dependencies import code_digest
 from pipeline.core.errors import PipelineError
 from pipeline.core.workspace import workspace
 from pipeline.datasets.pictures.raw_folder import open_source
-from pipeline.dedup.originals.alignment import align
+from pipeline.dedup.originals.alignment import align, mirrored
 from pipeline.dedup.originals.comparison import UNDECIDED, Preference, compare, damaged_loses
 from pipeline.dedup.originals.differences import Differences, find_differences
 from pipeline.dedup.originals.examination import Examined, examine
@@ -263,9 +263,13 @@ def _compare_group(
 def _differences(left: Examined | None, right: Examined | None) -> Differences | None:
     if left is None or right is None:
         return None
-    affine = align(left.reduced, right.reduced)
     sides = max(left.measures.width, left.measures.height), max(right.measures.width, right.measures.height)
-    return None if affine is None else find_differences(left.reduced, right.reduced, affine, sides)
+    other = right.reduced
+    affine = align(left.reduced, other)
+    if affine is None:  # the pair may be one of mirrored copies
+        other = mirrored(other)
+        affine = align(left.reduced, other)
+    return None if affine is None else find_differences(left.reduced, other, affine, sides)
 
 
 def _prefer(left: Examined | None, right: Examined | None, differences: Differences | None) -> Preference:

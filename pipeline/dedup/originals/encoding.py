@@ -17,7 +17,7 @@ class Encoding:
 
     Attributes:
         lossy: whether it is a JPEG or a lossy WebP.
-        bits: bits of a sample, 8 if the header does not say.
+        bits: bits of a sample, at least 8; 8 if the header does not say.
         steps: for a JPEG, the quantisation steps of its luma, 64 numbers in rows of the 8×8 block, from the lowest
             frequency; else None.
     """
@@ -45,9 +45,10 @@ def read_encoding(data: bytes) -> Encoding:
 
 
 def _bits(data: bytes, picture: Image.Image) -> int:
+    """Bits of a sample; 8 for fewer, because the pictures of a palette have them for its numbers."""
     if data[:8] == _PNG and len(data) > 24:
-        return data[24]  # bit depth in IHDR (PNG, 11.2.1)
+        return max(8, data[24])  # bit depth in IHDR (PNG, 11.2.1)
     tags = getattr(picture, "tag_v2", None)
     if tags and _BITS_PER_SAMPLE in tags:
-        return int(max(tags[_BITS_PER_SAMPLE]))
+        return max(8, *map(int, tags[_BITS_PER_SAMPLE]))
     return 16 if picture.mode.startswith("I;16") else 8

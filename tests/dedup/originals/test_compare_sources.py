@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.core.workspace import MARK
@@ -20,7 +21,7 @@ from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pa
 from pipeline.imageset.append import append
 from pipeline.prepare.squares import SquaresConfig, make_squares
 from tests.conftest import folder_bytes
-from tests.dedup.originals.conftest import COPIES, Picture, cropped, encoded, resized
+from tests.dedup.originals.conftest import COPIES, Picture, cropped, encoded, resized, written
 
 SQUARES = SquaresConfig(side=32, resize="area", chunk_keys=8, max_bad=0.5, max_pixels=10_000_000, keep_damaged=True)
 
@@ -131,6 +132,19 @@ def test_sides_of_a_pair_keep_their_measures(
         assert row["scale"] == pytest.approx(2000 if left_is_original else 500, rel=0.02)
         assert (row["left_cut_off"], row["right_cut_off"])[left_is_original] > 200
         assert (row["left_cut_off"], row["right_cut_off"])[not left_is_original] == 0
+
+
+def test_a_mirrored_copy_is_compared_as_well(
+    tmp_path: Path, photographs: list[tuple[Picture, bytes]], prepared: Callable[..., tuple[Path, Path, Path]]
+) -> None:
+    """The mark on a mirrored copy is found as on any other copy."""
+    picture, original = photographs[1]
+    marked = written(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "STOCK PHOTO", 0.1)
+    source, images, pairs = prepared([{"a.jpg": encoded(marked, quality=95), "b.jpg": original}])
+    compare_sources(images, pairs, [(source, None)], workers=1, to=tmp_path / "originals")
+    (row,) = pq.read_table(tmp_path / "originals" / "preferences.parquet").to_pylist()
+    assert (row["preferred"], row["reason"]) == (1, "added")
+    assert row["left_added"] > 10 > row["right_added"]
 
 
 def test_sources_that_are_gone_are_said(

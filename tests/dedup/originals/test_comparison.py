@@ -1,6 +1,7 @@
 """Of an original and what the web makes of it, the original is preferred, for the right reason and in both orders."""
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.dedup.originals.alignment import align
 from pipeline.dedup.originals.comparison import REASONS, UNDECIDED, Preference, compare, damaged_loses
@@ -43,6 +44,20 @@ def test_a_lossless_file_made_from_a_jpeg_is_not_its_source(photographs: list[tu
     lossless = encoded(picture, "PNG")
     assert outcome(original, lossless) == Preference(0, "saved_again")
     assert outcome(encoded(picture, quality=60), lossless).winner == 1
+
+
+@pytest.mark.parametrize("colours", [None, 16])
+def test_a_drawing_is_preferred_to_its_jpeg(colours: int | None) -> None:
+    """The many colours of the JPEG come from its compression; the few of the drawing are no palette of a photograph."""
+    drawing = Image.new("RGB", (400, 300), "white")
+    pen = ImageDraw.Draw(drawing)
+    for n in range(8):
+        box = (20 + 45 * n, 280 - 30 * n, 50 + 45 * n, 290)
+        pen.rectangle(box, fill=(30 * n, 200 - 20 * n, 255 - 30 * n), outline="black")
+        pen.text((20 + 45 * n, 20 + 8 * n), f"{n * 17} %", font=ImageFont.load_default(16), fill="black")
+    made = encoded(drawing.quantize(colours) if colours else drawing, "PNG")
+    for quality in (60, 90):
+        assert outcome(encoded(drawing, quality=quality), made).winner == 1
 
 
 def test_damage_comes_first() -> None:
