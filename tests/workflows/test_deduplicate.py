@@ -73,3 +73,28 @@ def test_the_last_line_says_what_was_not_read(tmp_path: Path) -> None:
     said = summary_sentence({**summary, "not_read": counts}, Path("found"))
     assert "; not read: 4 (hidden 1, link 1, not_a_picture 2; see steps/images/skipped.parquet); " in said
     assert "not read" not in summary_sentence(summary, Path("found"))
+
+
+@pytest.mark.parametrize(
+    ("removed", "decoys", "high", "said"),
+    [
+        (0, 5, 11.7, None),
+        (3, 0, 3.69, "3 near copies are too few to estimate how many are wrong"),
+        (200, 0, 3.69, "at most about 4 of 200 near copies may be wrong"),
+        (
+            26,
+            7,
+            7.8,
+            "at most about 8 of 26 near copies may be wrong; 7 mirrored look-alikes are counted here: look at",
+        ),
+        (4, 7, 14.4, "at most about 4 of 4 near copies may be wrong; 7 mirrored look-alikes are counted here: look at"),
+    ],
+)
+def test_the_last_line_says_how_many_may_be_wrong(removed: int, decoys: int, high: float, said: str | None) -> None:
+    """In words; nothing if nothing was removed, and no bound that a few removals would have whatever they are."""
+    summary: dict[str, Any] = {"kept": 1, "pictures": 300, "removed": removed, "groups": 1, "doubtful": 0}
+    summary |= {"decoys": decoys, "decoys_judged_mirrored": 0, "by_reason": {"near_code": removed}}
+    summary |= {"expected_false_removals_low": 0.0, "expected_false_removals_high": high}
+    line = summary_sentence(summary, Path("found"))
+    assert said is None or f"; {said}" in line
+    assert ("wrong" in line, "dcgan review-duplicates --dedup found" in line) == (said is not None, removed > 0)
