@@ -40,7 +40,7 @@ class Command(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record:
                 groups.setdefault(getattr(parameter, "rich_help_panel", None) or usual, []).append(record)
-        for title in sorted(groups, key=lambda title: title == GENERAL):
+        for title in sorted(groups, key=lambda title: {"Arguments": 0, "Options": 1, GENERAL: 3}.get(title, 2)):
             with formatter.section(title):
                 formatter.write_dl(groups[title])
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipeline.core import progress
 from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
 app = new_app()
@@ -19,28 +20,48 @@ app = new_app()
 def export(
     dedup: Annotated[
         Path | None,
-        typer.Option(help="Result folder of dedup or remove-duplicates; the next four options are found from it."),
+        typer.Option(
+            help="Result folder of dedup or remove-duplicates; the next four options are found from it.",
+            rich_help_panel="What is exported",
+        ),
     ] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the image set.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image set.", rich_help_panel="What is exported")
+    ] = None,
     kept: Annotated[
-        Path | None, typer.Option(help="File kept.npy of a dedup result, which lists the rows of the kept pictures.")
+        Path | None,
+        typer.Option(
+            help="File kept.npy of a dedup result, which lists the rows of the kept pictures.",
+            rich_help_panel="What is exported",
+        ),
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(help="Raw folder (it has source.json) that the set was made from.")
+        Path | None,
+        typer.Option(
+            help="Raw folder (it has source.json) that the set was made from.", rich_help_panel="What is exported"
+        ),
     ] = None,
     archives: Annotated[
-        Path | None, typer.Option(help="Folder that contains the archive or the folder of pictures.")
+        Path | None,
+        typer.Option(
+            help="Folder that contains the archive or the folder of pictures.", rich_help_panel="What is exported"
+        ),
     ] = None,
     to: Annotated[Path | None, typer.Option("--to", "-o", help="Folder to write the kept pictures to.")] = None,
     move_to: Annotated[
         Path | None,
         typer.Option(
             help="Instead of exporting, move the removed files of a folder here; moved.csv lists them, and nothing is "
-            "overwritten."
+            "overwritten.",
+            rich_help_panel="Move files instead",
         ),
     ] = None,
     move_back: Annotated[
-        Path | None, typer.Option(help="Undo --move-to: move the files listed in moved.csv of this folder back.")
+        Path | None,
+        typer.Option(
+            help="Undo --move-to: move the files listed in moved.csv of this folder back.",
+            rich_help_panel="Move files instead",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and count, but write and move nothing.")
@@ -48,20 +69,32 @@ def export(
     form: Annotated[
         Literal["folder", "lmdb", "webdataset", "parquet", "stylegan"],
         typer.Option(
-            "--format", help="Format. stylegan: the square pictures of the image set; all others: the original files."
+            "--format",
+            help="Format. stylegan: the square pictures of the image set; all others: the original files.",
+            rich_help_panel="How it is written",
         ),
     ] = "folder",
     link: Annotated[
-        Literal["copy", "hardlink", "symlink", "reflink"], typer.Option(help="How files are made with --format folder.")
+        Literal["copy", "hardlink", "symlink", "reflink"],
+        typer.Option(help="How files are made with --format folder.", rich_help_panel="How it is written"),
     ] = "copy",
-    hardlink: Annotated[bool, typer.Option("--hardlink", help="The same as --link hardlink.")] = False,
+    hardlink: Annotated[
+        bool, typer.Option("--hardlink", help="The same as --link hardlink.", rich_help_panel="How it is written")
+    ] = False,
     shard_pictures: Annotated[
-        int, typer.Option(min=1, help="Maximum number of pictures in a shard of webdataset or parquet.")
+        int,
+        typer.Option(
+            min=1,
+            help="Maximum number of pictures in a shard of webdataset or parquet.",
+            rich_help_panel="How it is written",
+        ),
     ] = 10_000,
     part: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Number of the source to export, if pictures were added with --append; 0 is the first source."
+            min=0,
+            help="Number of the source to export, if pictures were added with --append; 0 is the first source.",
+            rich_help_panel="What is exported",
         ),
     ] = None,
     quiet: QuietOption = False,
@@ -80,7 +113,7 @@ def export(
         would = "would be " if dry_run else ""
         if move_back:
             back = move_removed.move_back(move_back, dry_run=dry_run)
-            report(back, f"{back['moved_back']:,} files {would}moved back from {move_back}")
+            report(back, f"{back['moved_back']:,} files {would}moved back from {progress.link(move_back)}")
             return
         inputs = find_inputs(dedup, images=images, kept=kept, raw=raw, archives=archives)
         if move_to:
@@ -88,7 +121,10 @@ def export(
                 inputs.images, inputs.kept.parent, inputs.raw, inputs.archives, move_to, dry_run=dry_run
             )
             undo = "nothing was moved" if dry_run else f"undo with dcgan export --move-back {move_to}"
-            report(moved, f"{moved['moved']:,} files, {moved['bytes']:,} bytes, {would}moved to {move_to}; {undo}")
+            report(
+                moved,
+                f"{moved['moved']:,} files, {moved['bytes']:,} bytes, {would}moved to {progress.link(move_to)}; {undo}",
+            )
             return
         assert to is not None
         summary = library.export(
@@ -106,7 +142,7 @@ def export(
         length = f", {summary['bytes']:,} bytes," if "bytes" in summary else ""
         report(
             summary,
-            f"{summary['pictures']:,} pictures{length} {would}in {to}; the originals were only read",
+            f"{summary['pictures']:,} pictures{length} {would}in {progress.link(to)}; the originals were only read",
         )
 
 

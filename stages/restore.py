@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.core.progress import link
 from stages.common import Command, JsonOption, QuietOption, VersionOption, new_app, stage
 
 app = new_app()
@@ -22,10 +23,18 @@ def restore(
     ] = None,
     key: Annotated[
         list[str] | None,
-        typer.Option(help="Key of a picture to restore, as in the column key of removed.csv; can be repeated."),
+        typer.Option(
+            help="Key of a picture to restore, as in the column key of removed.csv; can be repeated.",
+            rich_help_panel="Pictures to restore",
+        ),
     ] = None,
-    group: Annotated[list[int] | None, typer.Option(help="Number of a group to restore; can be repeated.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Restore all removed pictures.")] = False,
+    group: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of a group to restore; can be repeated.", rich_help_panel="Pictures to restore"),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Restore all removed pictures.", rich_help_panel="Pictures to restore")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -39,7 +48,7 @@ def restore(
         summary = library.restore(dedup, verdicts, keys=key or [], groups=group or [], everything=everything)
         report(
             summary,
-            f"{summary['restored']:,} pictures restored by new lines in {verdicts}; {summary['not_removed']:,} "
+            f"{summary['restored']:,} pictures restored by new lines in {link(verdicts)}; {summary['not_removed']:,} "
             "had not been removed; no picture was changed; next: run dvc repro, or dcgan dedup again",
         )
 
