@@ -32,6 +32,8 @@ _EDGE, _EDGE_OF_STRONG = 3.0, 2.0
 """An edge along the whole side is this many times as strong as the median line of the picture, and as the line that a
 tenth of the others exceed."""
 _BLUR = 0.8
+_SAMPLED = 5
+"""One pixel of this many is used to find the tones."""
 _SCATTERED = 8.0
 """Median deviation in levels from which a range counts as scattered."""
 _LEAST_DIFFERENCE, _DEVIATIONS = 16.0, 5.0
@@ -246,7 +248,7 @@ def _with_tones_of(plane: Plane, target: Plane, common: Mask) -> Plane:
 
     Ranges in which the target's tones are scattered are left out: they show a mark, not a tone.
     """
-    values, wanted = plane[common], target[common]
+    values, wanted = plane[common][::_SAMPLED], target[common][::_SAMPLED]
     ranges = np.clip(values / 8, 0, 31).astype(np.int64)
     order = np.argsort(ranges, kind="stable")
     edges = np.searchsorted(ranges[order], np.arange(33))

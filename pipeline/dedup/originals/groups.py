@@ -12,8 +12,8 @@ from pipeline.dedup.pairs.classes_table import Classes
 from pipeline.dedup.pairs.pairs_table import PairsTable
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
-MOST_COMPARED = 24
-"""Only this many pictures of a group are compared, those with the most pixels: at most 276 pairs a group."""
+MOST_COMPARED = 16
+"""Only this many pictures of a group are compared, those with the most pixels: at most 120 pairs a group."""
 
 
 @dataclass(frozen=True)
