@@ -86,6 +86,10 @@ def load_profile(file: Path) -> dict[str, Any]:
     return profile
 
 
+SIMILAR = 0.7
+"""Minimum similarity (`difflib`, 0..1) of a word that is suggested for a misspelt one."""
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The problem with a key that is not known: the known ones, and the one that is most similar, if any is."""
     names = [str(name) for name in known]
@@ -94,7 +98,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` with the known word that is most similar to a misspelt one; empty if none is similar."""
-    similar = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    similar = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=SIMILAR)
     return f"; did you mean {similar[0]}?" if similar else ""
 
 
@@ -175,7 +179,7 @@ def _explain(error: pydantic.ValidationError, path: str, section: type[Section])
             inner: Any = section
             for part in parents:  # a section within the section
                 inner = inner.model_fields[part].annotation
-            similar = difflib.get_close_matches(last, inner.model_fields, n=1)
+            similar = difflib.get_close_matches(last, inner.model_fields, n=1, cutoff=SIMILAR)
             meant.update(".".join([*above, name]) for name in similar)
             found.append(f"{key}: {unknown_key(last, inner.model_fields)}")
         elif problem["type"] != "missing":
