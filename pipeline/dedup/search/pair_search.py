@@ -33,7 +33,7 @@ from pipeline.dedup.index.views import VIEWS, encode_views
 from pipeline.dedup.pairs.classes_table import EXACT_ONLY, NO_DETAIL, SEVERAL_FRAMES
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
-from pipeline.dedup.scoring import common_part, pair_scorer, pair_scorer_highres
+from pipeline.dedup.scoring import common_part, graphics, pair_scorer, pair_scorer_highres
 from pipeline.dedup.search.shared_layout import Compared, Examined, examine
 from pipeline.dedup.search.turns import Turn, turned
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
@@ -325,4 +325,8 @@ def _score_rows(
     turn, *rows, detailed = part
     left, right = ImageSet(left_folder).read(rows[0]), ImageSet(right_folder).read(rows[1])
     least = lowest_score(parameters) + pair_scorer_highres.HIGHRES_MARGIN
-    return pair_scorer_highres.score(turned(left, turn), right, parameters.compare_side, least, detailed)
+    left = turned(left, turn)
+    scores = pair_scorer_highres.score(left, right, parameters.compare_side, least, detailed)
+    likely = np.flatnonzero(scores >= lowest_score(parameters))
+    scores[likely[graphics.differ_in_place(to_32(left[likely]), to_32(right[likely]))]] = -np.inf
+    return scores
