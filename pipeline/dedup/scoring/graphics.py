@@ -17,8 +17,8 @@ _FLAT_SHARE = 0.5
 0.1 % of Tiny ImageNet's photographs and 0.03 % of CIFAR-10's; icons have a share of 0.73 or more."""
 
 _MIN_CORRELATION = 0.95
-"""Copies of icons (JPEG quality 30, a third of the size, 3 % cropped away) have 0.97 or more; rectangles of which one is
-moved by 4 % of the side have 0.85 or less."""
+"""Copies of icons (JPEG quality 30, a third of the size, 3 % cropped away) have 0.97 or more; rectangles of which one
+is moved by 4 % of the side have 0.85 or less."""
 
 
 def is_graphic(small: Images) -> npt.NDArray[np.bool_]:
