@@ -318,8 +318,8 @@ def shrink(image: Images) -> Images:
 def data_uri(image: Images) -> str:
     """A picture, uint8 (side, side, 3), as a JPEG in a data URI.
 
-    JPEG needs a third of the bytes of PNG. Full colour resolution keeps the difference of two pictures small where they
-    are equal.
+    JPEG needs a third of the bytes of PNG. Chroma is not subsampled, so that equal regions of two pictures stay nearly
+    equal.
     """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0)

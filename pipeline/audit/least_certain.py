@@ -29,7 +29,7 @@ class LeastCertain:
     Attributes:
         rows: rows of removed pictures, the least certain first.
         measure: name of the measure that sorts them: the score of the pair, or the similarity if no pair has a score.
-        of: number of removals that can be wrong; pairs of the same pixels count once.
+        of: number of removals that could be wrong; several pairs that show the same pixels count once.
         scores: float64 (n,), for each picture of the set the score of the pair because of which it was removed, or NaN.
     """
 

@@ -5,8 +5,8 @@ only if its inputs, parameters or code have changed: an interrupted run continue
 run with new verdicts, another threshold or another keep policy only decides anew. The files that people read are hard
 links in the folder of the result, or copies if the file system has no hard links.
 
-Two files in `steps/` are about this machine and no output of a step: `options.json` has the options of the result, and
-`place.json` in each raw folder has the path of its source.
+Two files in `steps/` describe this machine and are not outputs of a step: `options.json` has the options of the result,
+and `place.json` in each raw folder has the path of its source.
 """
 
 import math
