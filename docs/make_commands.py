@@ -19,8 +19,8 @@ INTRODUCTION = """\
 `make docs` writes this page from the help of the commands. Run a command as `dcgan NAME`, or as `python -m stages.NAME`
 (`-` in NAME becomes `_`), as dvc.yaml does. Results are written to files. Progress and a summary are printed on stderr;
 `--json` prints a machine-readable summary on stdout. The exit status is 0 after success, 1 after an error that the
-message explains, 2 after wrong usage, 3 from `dedup --strict` if there are doubtful pictures, and 130 after an interruption. `dcgan --install-completion` makes the shell
-complete commands, options and names of sets.
+message explains, 2 after wrong usage, 3 from `dedup --strict` if there are doubtful pictures, and 130 after an
+interruption. `dcgan --install-completion` makes the shell complete commands, options and names of sets.
 """
 
 
