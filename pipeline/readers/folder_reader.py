@@ -39,8 +39,8 @@ class Folder:
     """Picture files in a folder and its subfolders; the key is the relative path with `/`.
 
     A file is a picture if its name has a suffix of one, or else if its first bytes are those of a picture. Only files
-    without such a suffix are opened for that. Hidden files and other files are left out, with a reason. A result of this
-    project inside the folder is ignored, so its presence does not change the set.
+    without such a suffix are opened for that. Hidden files and other files are left out, with a reason. A result of
+    this project inside the folder is ignored, so its presence does not change the set.
 
     Links are followed, but each file and each folder is read once: under its own name rather than under that of a link,
     and under the first of several names of a file in key order. Thus a loop of links ends.
