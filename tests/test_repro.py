@@ -159,7 +159,7 @@ CHANGES = {
     "prepare.faces.max_bad": ("crop_faces@faces",),
     "dedup.faces.autoencoder.learning_rate": (
         *("train_autoencoder@faces", "hash_images@faces", "find_pairs@faces", "probe_duplicates@faces"),
-        *("remove_duplicates@faces", "audit_duplicates@faces", "metrics@faces"),
+        *("compare_sources@faces", "remove_duplicates@faces", "audit_duplicates@faces", "metrics@faces"),
         *("train_dcgan@faces", "sample@faces", "walk_latent@faces", "write_report"),
     ),
     "dedup.imagenet.probe.seed": ("probe_duplicates@imagenet", "metrics@imagenet"),
