@@ -186,14 +186,14 @@ def test_a_robots_txt_that_cannot_be_read_closes_the_site_for_this_run(fetch, si
 
 
 def test_crawl_delay_is_kept(fetch, site, encode):
-    """Half a second asked for is half a second waited; a day is taken for a refusal."""
-    site.serve("/robots.txt", b"User-agent: dcgan-pipeline\nCrawl-delay: 0.2\n\nUser-agent: *\nDisallow: /\n")
+    """A second asked for is a second waited, as far as a busy server can see it; a day is taken for a refusal."""
+    site.serve("/robots.txt", b"User-agent: dcgan-pipeline\nCrawl-delay: 1\n\nUser-agent: *\nDisallow: /\n")
     for name in "abc":
         site.serve(f"/{name}.jpg", encode())
     found = fetch(*(row(f"{name}.jpg") for name in "abc"))
     assert {found_row["status"] for found_row in found.values()} == {"fetched"}
     starts = [when for path, when, _ in site.asked if path != "/robots.txt"]
-    assert all(later - earlier > 0.18 for earlier, later in itertools.pairwise(starts))
+    assert all(later - earlier > 0.5 for earlier, later in itertools.pairwise(starts))
     site.serve("/robots.txt", b"User-agent: *\nCrawl-delay: 86400\n")
     assert fetch(row("a.jpg"), to="other")["a.jpg"]["status"] == "refused_by_robots"
 
