@@ -19,6 +19,9 @@ KeepRule = Literal["original", "first", "largest", "sharpest"]
 PREFERRED = "preferred"
 """What `better_by` gives for a picture that ranks first because of `prefer`."""
 
+WHOLE = "whole"
+"""What `better_by` gives for a picture that ranks before a damaged copy; under every rule, a whole copy is better."""
+
 _BLOCK = 4096
 
 
@@ -86,6 +89,8 @@ def _values(
     if prefer:
         pattern = re.compile("|".join(map(fnmatch.translate, prefer)))
         values.append((PREFERRED, np.array([pattern.match(key) is not None for key in images.keys], np.int64)))
+    damaged = np.asarray(images.index.column("damaged").fill_null(False), np.int64)
+    values.append((WHOLE, -damaged))
     for rule in keep:
         if rule == "original":
             if originals is None:

@@ -171,7 +171,7 @@ def _find_sources(
                 seen.add(entry.key)
                 places.setdefault(entry.key, []).append((len(sources), entry.place))
         sources.append(source)
-    damaged = "damaged" in index.column_names and index.column("damaged").to_pylist()
+    damaged = index.column("damaged").fill_null(False).to_pylist()
     part_of = _parts(images, rows)
     members = {}
     for n, row in enumerate(rows):
@@ -182,7 +182,7 @@ def _find_sources(
             row,
             index.column("sha256")[n].as_py(),
             tuple(box) if box else None,
-            bool(damaged and damaged[n]),
+            damaged[n],
             number,
             place,
         )

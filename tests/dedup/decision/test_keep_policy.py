@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.errors import MissingInput
-from pipeline.dedup.decision.keep_policy import PREFERRED, KeepRule, better_by, rank, sharpness
+from pipeline.dedup.decision.keep_policy import PREFERRED, WHOLE, KeepRule, better_by, rank, sharpness
 from pipeline.dedup.pairs.originals_table import PREFERENCES, Originals
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet
@@ -81,3 +81,20 @@ def test_sharpness_is_the_energy_of_the_laplacian() -> None:
     point[0, 32:34, 32:34] = 1
     assert sharpness(ramp).tolist() == [0]
     assert sharpness(point).tolist() == [(16 + 4) * 1000**2]
+
+
+def test_a_damaged_copy_is_never_preferred(tmp_path: Path) -> None:
+    """A whole copy ranks first under every rule, even a smaller and later one; patterns of keys still decide."""
+    listed = [
+        image_set.Picture(f"k{n}", size, size, 9, f"{n:064x}", damaged=n == 0) for n, size in enumerate((400, 40))
+    ]
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    image_set.write_chunk(tmp_path / "chunks", 0, pictures, listed, [], sources=2)
+    (tmp_path / "set").mkdir()
+    image_set.join_chunks(tmp_path / "chunks", 1, tmp_path / "set", side=32, max_bad=0.0)
+    damaged = ImageSet(tmp_path / "set")
+    rules: list[KeepRule] = ["first", "largest", "sharpest"]
+    for rule in rules:
+        assert rank(damaged, [rule]).tolist() == [1, 0]
+        assert better_by(damaged, [rule], None, [], np.array([1]), np.array([0])) == [WHOLE]
+    assert rank(damaged, ["largest"], prefer=["k0"]).tolist() == [0, 1]
