@@ -90,7 +90,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for name in transforms.KNOWN:
         chance = seeding.numpy_rng(options.seed, "copies", name)
         made = [transforms.apply(name, pictures[row], chance) for row in rows]
-        holds = pair_scorer_highres.has_detail(np.array([min(copy.shape[:2]) for copy in made]), options.side)
+        short_sides = np.array([min(copy.shape[:2]) for copy in made])
+        holds = pair_scorer_highres.sides_with_detail(short_sides, options.side) == options.side
         copies[name] = measure_highres(images[rows[holds]], squares(made, options.side)[holds])
     other = measure_highres(images[rows], with_other_detail(images[rows], rng))
     return {"decoys": unrelated, "other": other, "copies": copies, "pictures": len(images)}

@@ -36,7 +36,7 @@ from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.format.image_set import Images
 
 NAMES = (*transforms.KNOWN, *transforms.HELD_OUT)
-SIDES: tuple[pair_scorer_highres.Side, ...] = (32, 64, 128)
+SIDES: tuple[pair_scorer_highres.CompareSide, ...] = (32, 64, 128)
 LARGE = 128
 SEED = 1
 """Seed of the samples and of the transforms; the weights were fitted with another seed."""
@@ -46,7 +46,7 @@ def passing(left: Images, right: Images, sides: np.ndarray, section: PairSearchC
     """Tell by side which pairs pass, bool (n,); `sides` has the short side of the smaller source of each pair."""
     return {
         str(side): pair_scorer_highres.score(
-            left, right, side, section.score, pair_scorer_highres.has_detail(sides, side)
+            left, right, pair_scorer_highres.sides_with_detail(sides, side), section.score
         )
         >= section.score
         for side in SIDES
@@ -97,10 +97,10 @@ def speed(originals: Images) -> dict[str, int]:
     """Return the pairs scored per second, by side."""
     found = {}
     for side in SIDES:
-        everyone = np.ones(len(originals), bool)
-        pair_scorer_highres.score(originals[:2], originals[:2], side, 0.0, everyone[:2])  # compile first
+        everyone = np.full(len(originals), side)
+        pair_scorer_highres.score(originals[:2], originals[:2], everyone[:2], 0.0)  # compile first
         started = time.perf_counter()
-        pair_scorer_highres.score(originals, originals, side, 0.0, everyone)
+        pair_scorer_highres.score(originals, originals, everyone, 0.0)
         found[str(side)] = round(len(originals) / (time.perf_counter() - started))
     return found
 

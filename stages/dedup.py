@@ -84,10 +84,18 @@ def dedup(
         ),
     ] = False,
     compare_side: Annotated[
-        Literal[32, 64, 128] | None,
+        Literal["auto", "32", "64", "128"] | None,
         typer.Option(
-            help="Side in pixels at which pairs are compared. With 64 or 128, likely pairs are compared a second time "
-            "at that side.",
+            help="Side in pixels at which pairs are compared. Above 32, likely pairs are compared again at that "
+            "side. auto: for each pair the largest side at which both pictures have detail.",
+            rich_help_panel="What counts as a copy",
+        ),
+    ] = None,
+    local_features: Annotated[
+        bool | None,
+        typer.Option(
+            "--local-features/--no-local-features",
+            help="Also find pictures that show a part of another one: deep crops, captions, screenshots.",
             rich_help_panel="What counts as a copy",
         ),
     ] = None,
@@ -95,7 +103,8 @@ def dedup(
         int | None,
         typer.Option(
             min=32,
-            help="Side in pixels of the squares to which pictures are cropped.",
+            help="Side in pixels of the squares to which pictures are cropped (default: 32, 64 or 128, whichever most "
+            "of the sources have).",
             rich_help_panel="How pictures are read",
         ),
     ] = None,
@@ -221,7 +230,8 @@ def dedup(
             "radius": radius,
             "score": score,
             "mirrored": mirrored,
-            "compare_side": compare_side,
+            "compare_side": int(compare_side) if compare_side and compare_side.isdecimal() else compare_side,
+            "local_features": local_features,
             "side": side,
             "max_bad": max_bad,
             "keep_damaged": keep_damaged,

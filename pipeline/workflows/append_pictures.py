@@ -62,7 +62,7 @@ def add(source: Path, options: Options, *, workers: int, to: Path) -> dict[str, 
         before = ImageSet(images)
         name = f"added-{len(before.parts)}"
         with resumable_steps(new):
-            part = prepare(source, options, new, name, workers)
+            part = prepare(source, options, new, name, workers, before.stored_side)
             added = append(images, part, new / "images")
             if not added:  # only verdicts are new
                 _carry(steps, new, ("codes", "scored", "pairs"))
@@ -124,7 +124,7 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
     if mode == "near":
         now |= options.pairs.model_dump(exclude=_NOT_COMPARED)
         then |= {"compare_side": SIDE, **earlier["parameters"]}  # older results have no compare_side
-    if side is not None:
+    if side is not None and not options.side_by_source:
         now |= {"side": options.squares.side}
         then |= {"side": side}
     for name, value in now.items():

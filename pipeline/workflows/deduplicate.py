@@ -38,6 +38,7 @@ from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import read_verdicts, write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import hash_images
+from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.dedup.originals.compare_sources import compare_sources
 from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
@@ -45,6 +46,7 @@ from pipeline.dedup.search.find_pairs import find_pairs
 from pipeline.dedup.search.pair_search import PairSearchConfig, check_side, compile_ahead
 from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format.image_set import ImageSet
+from pipeline.prepare.conversion.source_sizes import median_short_side
 from pipeline.prepare.squares import SquaresConfig, make_squares
 
 STEPS_OF_TRAINING = 600
@@ -82,6 +84,8 @@ class Options:
         autoencoder: parameters of the encoder's training, except the number of epochs, which depends on the number of
             pictures.
         pairs, remove, audit: parameters of these steps; see their classes.
+        side_by_source: whether the pictures are stored at the side that suits their sources (see `stored_side`),
+            instead of the side in `squares`.
         encoder: folder of a trained encoder; None to train one.
         given: pairs or embeddings that replace the search; None to search.
         against: another source to compare with, or None.
@@ -98,6 +102,7 @@ class Options:
     pairs: PairSearchConfig
     remove: RemovalConfig
     audit: AuditConfig
+    side_by_source: bool = False
     encoder: Path | None = None
     given: ExternalPairs | None = None
     against: Path | None = None
@@ -118,11 +123,24 @@ class Options:
         for name in ("squares", "pairs", "autoencoder", "remove", "audit"):
             for key, value in getattr(self, name).model_dump(exclude=_FOLLOW_FROM_MODE).items():
                 values[f"--{key.replace('_', '-')}" if key in _OPTION_KEYS else f"{name}.{key}"] = value
+        if self.side_by_source:
+            values["--side"] = "by source"
         return values
 
 
 _FOLLOW_FROM_MODE = {"input", "bits"}
-_OPTION_KEYS = {"side", "max_bad", "keep_damaged", "mode", "radius", "score", "mirrored", "compare_side", "keep"}
+_OPTION_KEYS = {
+    "side",
+    "max_bad",
+    "keep_damaged",
+    "mode",
+    "radius",
+    "score",
+    "mirrored",
+    "compare_side",
+    "local_features",
+    "keep",
+}
 """Keys of a profile that are also options of `dcgan dedup`."""
 
 
@@ -155,6 +173,7 @@ def read_options(
         wanted = {key: value for key, value in values.items() if value is not None}
         sections[section] = changed(sections[section], wanted, "options")
     sections["squares"] = _large_enough(sections["squares"], sections["pairs"], changes)
+    by_source = changes.get("squares", {}).get("side") is None and sections["pairs"].compare_side == "auto"
     # Each mode has its own kind of codes: those of the paper, or codes that are similar for near-duplicates.
     exact = sections["pairs"].mode == "exact"
     kind = {"input": "pixels", "bits": "active"} if exact else {"input": "normalised", "bits": "balanced"}
@@ -163,7 +182,7 @@ def read_options(
     taken = ExternalPairs(pairs, embeddings, cosine) if pairs or embeddings else None
     if others.get("drop_matches") and not others.get("against"):
         raise BadParameters("--drop-matches: expected --against as well, the source to compare with")
-    return Options(**sections, **others, given=taken)
+    return Options(**sections, **others, given=taken, side_by_source=by_source)
 
 
 def _large_enough(
@@ -171,7 +190,7 @@ def _large_enough(
 ) -> SquaresConfig:
     """The section `squares`, with its side increased if necessary to the side at which pairs are compared."""
     wanted = pairs.compare_side
-    if pairs.mode == "exact" or squares.side >= wanted:
+    if pairs.mode == "exact" or wanted == "auto" or squares.side >= wanted:
         return squares
     if changes.get("squares", {}).get("side") is not None:
         raise BadParameters(
@@ -343,6 +362,12 @@ def decide(
     return {**summary, **({"matches": found} if found else {}), **({"not_read": skipped} if skipped else {})}
 
 
+def stored_side(source: Path, archives: Path) -> int:
+    """The side at which pictures are stored to be compared: the largest of 32, 64 and 128 that most of them have."""
+    short_side = median_short_side(source, archives)
+    return max([SIDE, *(side for side in (64, 128) if side <= short_side)])
+
+
 def not_read(images: ImageSet) -> dict[str, int]:
     """How many files of the source gave no picture, by reason; files that the set already had are not counted."""
     counts = Counter(images.skipped.column("reason").to_pylist())
@@ -350,8 +375,12 @@ def not_read(images: ImageSet) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def prepare(source: Path, options: Options, steps: Path, name: str, workers: int) -> Path:
-    """The folder of the image set of a source: the source if it is an image set, else the new `steps / name`."""
+def prepare(source: Path, options: Options, steps: Path, name: str, workers: int, side: int | None = None) -> Path:
+    """The folder of the image set of a source: the source if it is an image set, else the new `steps / name`.
+
+    Args:
+        side: side of the stored pictures; None for that of the options.
+    """
     raw = steps / f"raw-{name}"
     if (source / "imageset.json").is_file():
         images = ImageSet(source)
@@ -376,7 +405,10 @@ def prepare(source: Path, options: Options, steps: Path, name: str, workers: int
         if counts["bad"] > options.squares.max_bad * counts["sources"]:
             forget(steps / name)  # the limit was lowered, which a finished set would not notice
     data_set: DataSet = "imagenet" if options.labels == "folders" else "lsun"
-    make_squares(data_set, options.squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
+    if side is None:
+        side = stored_side(raw, source.parent) if options.side_by_source else options.squares.side
+    squares = options.squares.model_copy(update={"side": side})
+    make_squares(data_set, squares, source=raw, archives=source.parent, to=steps / name, workers=workers)
     return steps / name
 
 

@@ -79,7 +79,8 @@ def find_duplicates(
     radius: int | None = None,
     score: float | None = None,
     mirrored: bool = False,
-    compare_side: int | None = None,
+    compare_side: Literal[32, 64, 128, "auto"] | None = None,
+    local_features: bool | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
     keep_damaged: bool = False,
@@ -109,8 +110,11 @@ def find_duplicates(
         radius: maximum number of bits, 0 to 15, in which the codes of compared pictures differ.
         score: minimum score of a pair of copies, in log odds.
         mirrored: whether mirrored copies count as duplicates too.
-        compare_side: side in pixels at which pairs are compared: 32, 64 or 128.
-        side: side in pixels of the squares to which pictures are cropped; at least `compare_side`.
+        compare_side: side in pixels at which pairs are compared: 32, 64, 128, or `auto` for the largest one at which
+            both pictures have detail.
+        local_features: whether to find pictures that show a part of another one.
+        side: side in pixels of the squares to which pictures are cropped; at least `compare_side`. If both are None,
+            32, 64 or 128, whichever most of the sources have.
         max_bad: largest share of unreadable pictures, 0 to 1; they are listed in the image set.
         keep_damaged: whether corrupt JPEGs are decoded as far as possible; otherwise they count as unreadable.
         encoder: folder of a trained autoencoder; if None, one is trained on the pictures.
@@ -140,6 +144,7 @@ def find_duplicates(
         score=score,
         mirrored=mirrored,
         compare_side=compare_side,
+        local_features=local_features,
         side=side,
         max_bad=max_bad,
         keep_damaged=keep_damaged,
@@ -168,7 +173,8 @@ def options_of(
     radius: int | None = None,
     score: float | None = None,
     mirrored: bool = False,
-    compare_side: int | None = None,
+    compare_side: Literal[32, 64, 128, "auto"] | None = None,
+    local_features: bool | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
     keep_damaged: bool = False,
@@ -195,6 +201,7 @@ def options_of(
                 "score": score,
                 "mirrored": mirrored or None,
                 "compare_side": compare_side,
+                "local_features": local_features,
             },
             "remove": {"keep": list(keep) if keep else None},
             "squares": {"side": side, "max_bad": max_bad, "keep_damaged": keep_damaged or None},

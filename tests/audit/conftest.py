@@ -18,7 +18,14 @@ from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pa
 from pipeline.imageset.format.image_set import Images
 
 EXACT = pair_search.PairSearchConfig(
-    mode="exact", radius=0, score=0.0, near_miss_margin=0.0, mirrored=False, compare_side=32, max_candidates=1
+    mode="exact",
+    radius=0,
+    score=0.0,
+    near_miss_margin=0.0,
+    mirrored=False,
+    compare_side=32,
+    local_features=False,
+    max_candidates=1,
 )
 
 

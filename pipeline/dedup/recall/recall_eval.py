@@ -14,12 +14,13 @@ from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import Encoder, encode, load_encoder
 from pipeline.dedup.encoder.encoder_input import to_32
+from pipeline.dedup.index import local_features
 from pipeline.dedup.index.views import are_candidates, encode_views
 from pipeline.dedup.pairs import decoys, pairs_table
 from pipeline.dedup.recall import transforms
-from pipeline.dedup.scoring import pair_scorer_highres
+from pipeline.dedup.scoring import overlap, pair_scorer_highres
 from pipeline.dedup.search import find_pairs
-from pipeline.dedup.search.pair_search import PairSearchConfig
+from pipeline.dedup.search.pair_search import PairSearchConfig, compared_at
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.intervals import binomial_interval
 from pipeline.prepare.resize import resize
@@ -45,15 +46,15 @@ def planted_copies(images: Images, name: str, seed: int) -> Images:
     Returns:
         uint8 (n, side, side, 3): the short side scaled to `side`, then the centre square.
     """
-    return planted_copies_and_sides(images, name, seed)[0]
+    return planted_copies_and_sizes(images, name, seed)[0]
 
 
-def planted_copies_and_sides(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
-    """Like `planted_copies`; also return the short side of each copy before preparation, in pixels: int64 (n,)."""
+def planted_copies_and_sizes(images: Images, name: str, seed: int) -> tuple[Images, npt.NDArray[np.int64]]:
+    """Like `planted_copies`; also return the height and width of each copy before preparation, int64 (n, 2)."""
     rng = seeding.numpy_rng(seed, "planted", name)
     made = [transforms.apply(name, image, rng) for image in images]
     copies = np.stack([resize(copy, side=images.shape[1], method="area") for copy in made])
-    return copies, np.array([min(copy.shape[:2]) for copy in made], np.int64)
+    return copies, np.array([copy.shape[:2] for copy in made], np.int64)
 
 
 def detected(
@@ -61,7 +62,8 @@ def detected(
     copies: Images,
     encoder: Encoder,
     parameters: PairSearchConfig,
-    detailed: npt.NDArray[np.bool_] | None = None,
+    source_sides: npt.NDArray[np.int64] | None = None,
+    sizes: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Tell for each i whether the detector accepts `originals[i]` and `copies[i]` as a pair.
 
@@ -69,7 +71,8 @@ def detected(
         originals, copies: uint8 (n, side, side, 3), side at least `compare_side`.
         encoder: computes the codes.
         parameters: parameters of the detector.
-        detailed: bool (n,), see `pair_scorer_highres.score`; None if all pairs have detail.
+        source_sides: short sides of the sources of the originals, in pixels, int64 (n,); None for the stored side.
+        sizes: height and width of each copy before it was prepared, int64 (n, 2); None for squares of the stored side.
 
     Returns:
         bool (n,).
@@ -78,11 +81,27 @@ def detected(
     if parameters.mode == "exact":
         same |= (encode(originals, encoder) == encode(copies, encoder)).all(axis=1)
         return same
+    stored = originals.shape[1]
+    squares = np.full((len(originals), 2), stored, np.int64)
+    source_sides = squares[:, 0] if source_sides is None else source_sides
+    sizes = squares if sizes is None else sizes
     small, others = to_32(originals), to_32(copies)
     candidates = are_candidates(encode_views(small, encoder), encode_views(others, encoder), parameters.radius)
-    detailed = np.ones(len(originals), bool) if detailed is None else detailed
-    scores = pair_scorer_highres.score(originals, copies, parameters.compare_side, parameters.score, detailed)
+    of_both = np.minimum(source_sides, sizes.min(axis=1))
+    sides = compared_at(of_both, stored, parameters.compare_side)
+    scores = pair_scorer_highres.score(originals, copies, sides, parameters.score)
     near: npt.NDArray[np.bool_] = candidates & (scores >= parameters.score)
+    if parameters.local_features and stored >= local_features.LEAST_SIDE:
+        found = local_features.match(
+            local_features.find_features(originals), local_features.find_features(copies), within=False
+        )
+        planted = found.left == found.right
+        rows, maps = found.left[planted], found.maps[planted]
+        parts = (
+            overlap.Parts.of_squares(originals[rows], squares[rows], source_sides[rows]),
+            overlap.Parts.of_squares(copies[rows], sizes[rows], sizes[rows].min(axis=1)),
+        )
+        near[rows] |= overlap.score(*parts, maps, parameters.compare_side, parameters.score) >= parameters.score
     return same | near
 
 
@@ -134,14 +153,13 @@ def measure_recall(
         rng = seeding.numpy_rng(parameters.seed, "probe")
         rows = np.sort(rng.permutation(len(images))[: parameters.sample])
         originals = images.read(rows)
-        detailed = pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(images)[rows], detector.compare_side)
+        source_sides = pair_scorer_highres.source_sides(images)[rows]
         names = (*transforms.KNOWN, *transforms.HELD_OUT)
         hits: dict[str, int] = {}
         with progress.bar("probe-duplicates", len(names), "transforms") as advance:
             for name in names:
-                copies, sides = planted_copies_and_sides(originals, name, parameters.seed)
-                both_detailed = detailed & pair_scorer_highres.has_detail(sides, detector.compare_side)
-                hits[name] = int(detected(originals, copies, encoder, detector, both_detailed).sum())
+                copies, sizes = planted_copies_and_sizes(originals, name, parameters.seed)
+                hits[name] = int(detected(originals, copies, encoder, detector, source_sides, sizes).sum())
                 advance(1)
         recall = {name: _share(hits[name], len(rows)) for name in names}
         for title, of in (("known", transforms.KNOWN), ("held_out", transforms.HELD_OUT)):

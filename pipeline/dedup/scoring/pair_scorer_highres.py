@@ -34,7 +34,8 @@ from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import area_average
 
 Floats = npt.NDArray[np.float64]
-Side = Literal[32, 64, 128]
+CompareSide = Literal[32, 64, 128, "auto"]
+"""A side in pixels at which pictures are compared; auto: for each pair the largest one at which both have detail."""
 
 HIGHRES_MARGIN = 6.0
 """A pair is compared at the larger side if its score at 32×32 is at most this far below the threshold."""
@@ -93,38 +94,38 @@ def source_sides(images: ImageSet) -> npt.NDArray[np.int64]:
     return sides
 
 
-def has_detail(source_sides: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.bool_]:
-    """Tell which pictures have the detail that is compared; pictures enlarged from too few pixels do not.
+def sides_with_detail(pixels: npt.NDArray[np.int64], side: CompareSide) -> npt.NDArray[np.int64]:
+    """The side at which each picture is compared; pictures enlarged from too few pixels have no more detail at it.
 
     Args:
-        source_sides: result of `source_sides`, int64 (n,).
-        side: side at which the pictures are compared, in pixels.
+        pixels: short side of what is compared, in pixels of the source and not more than are stored: int64 (n,).
+        side: the side if a picture has the detail that is compared at it; `auto`: the largest such side.
 
     Returns:
-        bool (n,).
+        32, 64 or 128 for each picture, int64 (n,).
     """
-    enough: npt.NDArray[np.bool_] = 4 * source_sides >= 3 * side  # the highest band ends at three quarters of the side
-    return enough
+    sides = np.full(len(pixels), SIDE, np.int64)
+    for wanted in (64, 128) if side == "auto" else (side,):
+        sides[4 * pixels >= 3 * wanted] = wanted  # the highest band ends at three quarters of the side
+    return sides
 
 
-def score(left: Images, right: Images, side: Side, least: float, detailed: npt.NDArray[np.bool_]) -> Floats:
-    """Score whether picture i of `left` and picture i of `right` are copies, at 32×32 and then at `side`.
+def score(left: Images, right: Images, sides: npt.NDArray[np.int64], least: float) -> Floats:
+    """Score whether picture i of `left` and picture i of `right` are copies, at 32×32 and then at a larger side.
 
     Args:
-        left, right: uint8 (n, stored, stored, 3), of at least `side` pixels.
-        side: 32 to compare at 32×32 only.
+        left, right: uint8 (n, stored, stored, 3), of at least the largest side in pixels.
+        sides: int64 (n,): 64 or 128; or 32 for pairs that keep their score at 32×32; see `sides_with_detail`.
         least: threshold for copies; a pair more than `HIGHRES_MARGIN` below it at 32×32 keeps its score.
-        detailed: bool (n,), false if a picture of the pair has no detail (see `has_detail`); the pair keeps its score.
 
     Returns:
         Log odds, rounded to two decimals, float64 (n,).
     """
     small = to_32(left), to_32(right)
     scores = pair_scorer.score(*small)
-    if side == SIDE:
-        return scores
-    rows = np.flatnonzero((scores >= least - HIGHRES_MARGIN) & detailed)
-    if len(rows):
+    likely = scores >= least - HIGHRES_MARGIN
+    for side in np.unique(sides[likely & (sides > SIDE)]).tolist():
+        rows = np.flatnonzero(likely & (sides == side))
         large = area_average(left[rows], side), area_average(right[rows], side)
         values = measure(*large, small[0][rows], small[1][rows])
         weights, intercept = _weights(side)

@@ -20,7 +20,7 @@ from pipeline.dedup.encoder.codes import load_codes, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.dedup.index.exact_match import find_classes, with_codes
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
-from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
+from pipeline.dedup.scoring import overlap, pair_scorer, pair_scorer_highres
 from pipeline.dedup.search import shared_layout
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
 from pipeline.dedup.search.scored_pairs import score_or_read
@@ -103,6 +103,10 @@ def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
     decides: dict[str, Any] = {"mode": parameters.mode, "encoder": encoder}
     if parameters.mode == "near":
         excluded = {"max_candidates", "near_miss_margin"}  # they do not affect which pairs are accepted
+        if parameters.local_features:
+            decides["overlap"] = overlap.VERSION
+        else:
+            excluded.add("local_features")  # older versions had none
         if parameters.compare_side == SIDE:
             # Older versions could only compare at this side; samples judged with them must keep their detector.
             excluded.add("compare_side")

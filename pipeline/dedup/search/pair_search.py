@@ -8,11 +8,11 @@ pair of pictures is searched once as a pair and once as a decoy, so the number o
 of accepted pairs of unrelated pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from pipeline.core.errors import BadParameters
 from pipeline.dedup.encoder.codes import BITS, Codes, encode, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars
+from pipeline.dedup.index import local_features
 from pipeline.dedup.index.bands import choose
 from pipeline.dedup.index.candidate_pairs import find_candidates
 from pipeline.dedup.index.exact_match import find_classes
@@ -34,6 +35,7 @@ from pipeline.dedup.pairs.classes_table import EXACT_ONLY, NO_DETAIL, SEVERAL_FR
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import common_part, graphics, pair_scorer, pair_scorer_highres
+from pipeline.dedup.search.overlapping_pairs import Overlapping, features_of, matches_of, score_overlaps
 from pipeline.dedup.search.shared_layout import Compared, Examined, examine
 from pipeline.dedup.search.turns import Turn, turned
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
@@ -64,8 +66,13 @@ class PairSearchConfig(params.Section):
         ge=0, allow_inf_nan=False, description="pairs at most this far below the score are listed as near misses (near)"
     )
     mirrored: bool = Field(description="whether mirrored copies are copies (near)")
-    compare_side: pair_scorer_highres.Side = Field(
-        description="pixels per side, at most the pictures' own; above 32, likely pairs are compared again at it (near)"
+    compare_side: pair_scorer_highres.CompareSide = Field(
+        description="pixels per side, at most the pictures' own; above 32, likely pairs are compared again at it; "
+        "auto: the largest of 32, 64 and 128 at which both have detail (near)"
+    )
+    local_features: bool = Field(
+        description="whether to find pictures that show a part of another one, by local features; pictures smaller "
+        "than 64 pixels per side have too few (near)"
     )
     max_candidates: int = Field(gt=0, description="maximum number of candidate pairs (near)")
 
@@ -77,7 +84,7 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
         BadParameters: the pictures are smaller than `compare_side`.
     """
     side, wanted = images.side, parameters.compare_side
-    if parameters.mode == "near" and side < wanted:
+    if parameters.mode == "near" and wanted != "auto" and side < wanted:
         raise BadParameters(
             f"compare_side {wanted}: the pictures of {images.folder} are stored at {side}×{side}, expected at least "
             f"{wanted}×{wanted}; make the set with a larger side, or set compare_side to 32"
@@ -86,10 +93,12 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
 
 def compile_ahead(parameters: PairSearchConfig) -> None:
     """Compile the functions that a search calls; see `jit.compile_ahead`."""
-    highres = [pair_scorer_highres.score] if parameters.compare_side > SIDE else []
+    further: list[Callable[..., object]] = [] if parameters.compare_side == SIDE else [pair_scorer_highres.score]
+    if parameters.local_features:
+        further.append(local_features.match)
     jit.compile_ahead(
         *(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, common_part.agree_without),
-        *highres,
+        *further,
     )
 
 
@@ -99,6 +108,31 @@ def lowest_score(parameters: PairSearchConfig) -> float:
     Scores therefore do not depend on the threshold, and another threshold needs no new search.
     """
     return min(LOWEST_SCORE, parameters.score - parameters.near_miss_margin)
+
+
+def _least(parameters: PairSearchConfig) -> float:
+    """The threshold near which pairs are compared at a larger side."""
+    return lowest_score(parameters) + pair_scorer_highres.HIGHRES_MARGIN
+
+
+def compared_at(source_sides: Rows, stored: int, side: pair_scorer_highres.CompareSide) -> Rows:
+    """The side at which each picture is compared as a whole, int64 (n,).
+
+    Args:
+        source_sides: short sides of the sources in pixels, int64 (n,).
+        stored: side of the stored pictures in pixels.
+        side: the parameter `compare_side`.
+    """
+    sides = pair_scorer_highres.sides_with_detail(np.minimum(source_sides, stored), side)
+    return np.where(sides <= stored, sides, sides // 2)
+
+
+class Candidates(NamedTuple):
+    """Candidate pairs of one turn of the left pictures: rows, int64 (n,), ordered by left, then right."""
+
+    turn: Turn
+    left: Rows
+    right: Rows
 
 
 @dataclass(frozen=True)
@@ -216,12 +250,7 @@ class PairSearch:
 
     def _compare(self, lefts: Sequence[tuple[Turn, Codes]], right: Codes) -> list[Compared]:
         """Candidate pairs and their scores, for each turn of the left pictures; the last one has the decoys."""
-        side = self.parameters.compare_side
-        detailed = [
-            pair_scorer_highres.has_detail(pair_scorer_highres.source_sides(one), side)
-            for one in (self.sets[:1] if self.within else self.sets)
-        ]
-        candidates, parts = [], []
+        candidates = []
         for number, (turn, left) in enumerate(lefts):
             kind = "decoys" if number == len(lefts) - 1 else "pairs"
             a, b = find_candidates(
@@ -233,23 +262,70 @@ class PairSearch:
                 title=f"find {kind}",
                 workers=self.workers,
             )
-            rows = (self.rows[0][a], self.rows[-1][b])
-            candidates.append((rows, np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)))
-            both_detailed = detailed[0][rows[0]] & detailed[-1][rows[1]]
-            pieces = [slice(start, start + _COMPARE_BLOCK) for start in range(0, len(a), _COMPARE_BLOCK)]
-            parts += [(turn, rows[0][piece], rows[1][piece], both_detailed[piece]) for piece in pieces]
+            candidates.append(Candidates(turn, self.rows[0][a], self.rows[-1][b]))
+        scores = self._score(candidates)
+        if self.parameters.local_features:
+            candidates, scores = self._add_overlapping(candidates, scores)
+        return [
+            Compared(one.turn, one.left, one.right, self._distances(left, right, one), score)
+            for one, (_, left), score in zip(candidates, lefts, scores, strict=True)
+        ]
+
+    def _distances(self, left: Codes, right: Codes, pairs: Candidates) -> npt.NDArray[np.int16]:
+        """The Hamming distances of the codes of the whole pictures."""
+        a, b = np.searchsorted(self.rows[0], pairs.left), np.searchsorted(self.rows[-1], pairs.right)
+        distances: npt.NDArray[np.int16] = np.bitwise_count(left[0, a] ^ right[0, b]).sum(axis=1).astype(np.int16)
+        return distances
+
+    def _score(self, candidates: Sequence[Candidates]) -> list[npt.NDArray[np.float64]]:
+        """The scores of the whole pictures."""
+        at = [
+            compared_at(pair_scorer_highres.source_sides(one), one.side, self.parameters.compare_side)
+            for one in (self.sets[:1] if self.within else self.sets)
+        ]
+        parts = []
+        for turn, left, right in candidates:
+            sides = np.minimum(at[0][left], at[-1][right])
+            pieces = [slice(start, start + _COMPARE_BLOCK) for start in range(0, len(sides), _COMPARE_BLOCK)]
+            parts += [(turn, left[piece], right[piece], sides[piece]) for piece in pieces]
         compare = partial(_score_rows, self.sets[0].folder, self.sets[1].folder, self.parameters)
         scores = [np.empty(0)]
         with progress.bar("compare", sum(len(part[1]) for part in parts), "pairs") as advance:
             for part in engine.map_chunks(compare, parts, workers=self.workers):
                 scores.append(part)
                 advance(len(part))
-        ends = np.cumsum([len(hamming) for _, hamming in candidates])
-        split = np.split(np.concatenate(scores), ends[:-1])
+        split = np.split(np.concatenate(scores), np.cumsum([len(one.left) for one in candidates])[:-1])
         return [
-            Compared(turn, *rows, hamming, self._compare_wholes(turn, rows, score))
-            for (turn, _), (rows, hamming), score in zip(lefts, candidates, split, strict=True)
+            self._compare_wholes(one.turn, (one.left, one.right), score)
+            for one, score in zip(candidates, split, strict=True)
         ]
+
+    def _add_overlapping(
+        self, candidates: Sequence[Candidates], scores: Sequence[npt.NDArray[np.float64]]
+    ) -> tuple[list[Candidates], list[npt.NDArray[np.float64]]]:
+        """Add the pairs that local features find. A pair that codes find too has the higher one of both scores."""
+        features = [
+            features_of(images, rows, workers=self.workers) for images, rows in zip(self.sets, self.rows, strict=False)
+        ]
+        found = []
+        for turn, *_ in candidates:
+            one = matches_of(features[0], features[-1], turn, within=self.within, workers=self.workers)
+            found.append(Overlapping(turn, self.rows[0][one.left], self.rows[-1][one.right], one.maps))
+        further = score_overlaps(
+            self.sets, found, self.parameters.compare_side, _least(self.parameters), workers=self.workers
+        )
+        merged, highest = [], []
+        for by_code, score, by_features, other in zip(candidates, scores, found, further, strict=True):
+            left = np.concatenate([by_code.left, by_features.left])
+            right = np.concatenate([by_code.right, by_features.right])
+            values = np.concatenate([score, other])
+            order = np.lexsort((-values, right, left))
+            left, right, values = left[order], right[order], values[order]
+            first = np.ones(len(values), bool)
+            first[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+            merged.append(Candidates(by_code.turn, left[first], right[first]))
+            highest.append(values[first])
+        return merged, highest
 
     def _compare_wholes(
         self, turn: Turn, rows: tuple[Rows, Rows], scores: npt.NDArray[np.float64]
@@ -320,13 +396,12 @@ def _score_rows(
     left_folder: Path,
     right_folder: Path,
     parameters: PairSearchConfig,
-    part: tuple[Turn, Rows, Rows, npt.NDArray[np.bool_]],
+    part: tuple[Turn, Rows, Rows, npt.NDArray[np.int64]],
 ) -> npt.NDArray[np.float64]:
-    turn, *rows, detailed = part
+    turn, *rows, sides = part
     left, right = ImageSet(left_folder).read(rows[0]), ImageSet(right_folder).read(rows[1])
-    least = lowest_score(parameters) + pair_scorer_highres.HIGHRES_MARGIN
     left = turned(left, turn)
-    scores = pair_scorer_highres.score(left, right, parameters.compare_side, least, detailed)
+    scores = pair_scorer_highres.score(left, right, sides, _least(parameters))
     likely = np.flatnonzero(scores >= lowest_score(parameters))
     scores[likely[graphics.differ_in_place(to_32(left[likely]), to_32(right[likely]))]] = -np.inf
     return scores

@@ -22,7 +22,14 @@ LEAST = 3.0
 LargeSide = Literal[64, 128]
 LARGE: tuple[LargeSide, ...] = (64, 128)
 NEAR = PairSearchConfig(
-    mode="near", radius=15, score=LEAST, near_miss_margin=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+    mode="near",
+    radius=15,
+    score=LEAST,
+    near_miss_margin=3.0,
+    mirrored=False,
+    compare_side=32,
+    local_features=False,
+    max_candidates=100_000,
 )
 
 
@@ -49,9 +56,9 @@ def prepared(pictures: list[Images] | Images, side: int = 128) -> Images:
     return np.stack([resize(picture, side=side, method="area") for picture in pictures])
 
 
-def all_of(pictures: Images) -> npt.NDArray[np.bool_]:
-    """Mark every pair as having detail: bool (n,)."""
-    return np.ones(len(pictures), bool)
+def at(side: int, pictures: Images) -> npt.NDArray[np.int64]:
+    """Compare every pair at this side: int64 (n,)."""
+    return np.full(len(pictures), side, np.int64)
 
 
 def copies(photographs: Images, name: str) -> Images:
@@ -72,9 +79,7 @@ def with_other_texture(pictures: Images) -> Images:
 @pytest.mark.parametrize("side", LARGE)
 def test_copies_pass(photographs: Images, side: LargeSide, name: str) -> None:
     """At the profile's threshold, 90 % of the copies pass, also of those that lost their detail."""
-    found = pair_scorer_highres.score(
-        prepared(photographs), copies(photographs, name), side, LEAST, all_of(photographs)
-    )
+    found = pair_scorer_highres.score(prepared(photographs), copies(photographs, name), at(side, photographs), LEAST)
     assert (found >= LEAST).mean() >= 0.9
 
 
@@ -83,8 +88,8 @@ def test_different_detail_does_not_pass(photographs: Images, side: LargeSide) ->
     """Pictures with equal coarse structure and different detail pass at 32×32 and fail at the larger side."""
     images = prepared(photographs)
     mixed = with_other_texture(images)
-    assert (pair_scorer_highres.score(images, mixed, 32, LEAST, all_of(images)) >= LEAST).mean() >= 0.9
-    assert (pair_scorer_highres.score(images, mixed, side, LEAST, all_of(images)) >= LEAST).mean() <= 0.1
+    assert (pair_scorer_highres.score(images, mixed, at(32, images), LEAST) >= LEAST).mean() >= 0.9
+    assert (pair_scorer_highres.score(images, mixed, at(side, images), LEAST) >= LEAST).mean() <= 0.1
 
 
 @pytest.mark.parametrize("side", LARGE)
@@ -93,7 +98,7 @@ def test_unrelated_pictures_do_not_pass(photographs: Images, side: LargeSide) ->
     images = prepared(photographs)
     left, right = np.triu_indices(len(images), 1)
     left, right = left[::6], right[::6]
-    assert pair_scorer_highres.score(images[left], images[right], side, -1000.0, all_of(left)).max() < 0
+    assert pair_scorer_highres.score(images[left], images[right], at(side, left), -1000.0).max() < 0
 
 
 def test_low_scores_and_enlarged_pictures_keep_their_score(photographs: Images) -> None:
@@ -101,12 +106,20 @@ def test_low_scores_and_enlarged_pictures_keep_their_score(photographs: Images) 
     images = prepared(photographs)
     others = np.concatenate([np.roll(images, 1, axis=0)[:15], with_other_texture(images)[15:]])
     at_32 = pair_scorer.score(to_32(images), to_32(others))
-    held = pair_scorer_highres.has_detail(np.array([47, 48] * 15), 64)
-    assert held.tolist() == [False, True] * 15
-    found = pair_scorer_highres.score(images, others, 64, LEAST, held)
-    same = (at_32 < LEAST - pair_scorer_highres.HIGHRES_MARGIN) | ~held
+    sides = pair_scorer_highres.sides_with_detail(np.array([47, 48] * 15), 64)
+    assert sides.tolist() == [32, 64] * 15
+    found = pair_scorer_highres.score(images, others, sides, LEAST)
+    same = (at_32 < LEAST - pair_scorer_highres.HIGHRES_MARGIN) | (sides == 32)
     assert (found == at_32)[same].all() and (found != at_32)[~same].all() and (~same).sum() >= 7
-    assert pair_scorer_highres.score(images, others, 32, LEAST, held).tolist() == at_32.tolist()
+    assert pair_scorer_highres.score(images, others, at(32, images), LEAST).tolist() == at_32.tolist()
+
+
+def test_auto_compares_at_the_largest_side_with_detail() -> None:
+    """The highest band ends at three quarters of the side, so that many source pixels are needed."""
+    pixels = np.array([32, 47, 48, 95, 96, 500])
+    assert pair_scorer_highres.sides_with_detail(pixels, "auto").tolist() == [32, 32, 64, 64, 128, 128]
+    assert pair_scorer_highres.sides_with_detail(pixels, 128).tolist() == [32, 32, 32, 32, 128, 128]
+    assert pair_scorer_highres.sides_with_detail(pixels, 32).tolist() == [32] * 6
 
 
 def test_source_sides_are_those_of_the_source_or_of_its_box(
@@ -123,9 +136,9 @@ def test_a_score_does_not_depend_on_its_batch(photographs: Images, side: LargeSi
     """Scoring pairs one by one or together gives the same scores."""
     left, right = prepared(photographs)[:6], copies(photographs, "crop5")[:6]
     alone = [
-        pair_scorer_highres.score(left[n : n + 1], right[n : n + 1], side, LEAST, all_of(left[:1]))[0] for n in range(6)
+        pair_scorer_highres.score(left[n : n + 1], right[n : n + 1], at(side, left[:1]), LEAST)[0] for n in range(6)
     ]
-    assert pair_scorer_highres.score(left, right, side, LEAST, all_of(left)).tolist() == alone
+    assert pair_scorer_highres.score(left, right, at(side, left), LEAST).tolist() == alone
 
 
 def test_scores_are_the_same_on_every_processor() -> None:
@@ -137,9 +150,7 @@ def test_scores_are_the_same_on_every_processor() -> None:
     left = np.stack(made).astype(np.uint8)[..., None].repeat(3, axis=3)
     right = np.roll(left, (2, 3), axis=(1, 2)) // 2 + 40
     right[3] = np.roll(left[3], 64, axis=0)
-    found = {
-        side: pair_scorer_highres.score(left, right, side, -1000.0, all_of(left)).tolist() for side in (32, 64, 128)
-    }
+    found = {side: pair_scorer_highres.score(left, right, at(side, left), -1000.0).tolist() for side in (32, 64, 128)}
     assert found == GOLDEN
 
 
