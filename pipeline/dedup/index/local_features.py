@@ -173,8 +173,11 @@ def match(
         BadParameters: more than 67 million pairs of features are equal.
     """
     a, b = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    uses = [np.zeros(len(features.codes), np.int64) for features in (left, right)]
     with progress.bar(title, len(left.codes), "features") as advance:
         for pairs in pairs_between(left.codes, right.codes, _RADIUS, workers=workers):
+            for count, numbers in zip(uses, (pairs.left, pairs.right), strict=True):
+                count += np.bincount(numbers, minlength=len(count))
             chosen: slice | npt.NDArray[np.bool_] = slice(None)
             if within:
                 chosen = left.picture[pairs.left] < right.picture[pairs.right]
@@ -182,9 +185,7 @@ def match(
             b.append(pairs.right[chosen])
         advance(len(left.codes))
     firsts, seconds = np.concatenate(a), np.concatenate(b)
-    rare = (np.bincount(firsts, minlength=len(left.codes))[firsts] <= _TOO_COMMON) & (
-        np.bincount(seconds, minlength=len(right.codes))[seconds] <= _TOO_COMMON
-    )
+    rare = (uses[0][firsts] <= _TOO_COMMON) & (uses[1][seconds] <= _TOO_COMMON)
     firsts, seconds = firsts[rare], seconds[rare]
     order = np.lexsort((seconds, firsts, right.picture[seconds], left.picture[firsts]))
     firsts, seconds = firsts[order], seconds[order]

@@ -24,6 +24,7 @@ from pipeline.dedup.recall import recall_eval
 from pipeline.dedup.scoring import pair_scorer_highres
 from pipeline.dedup.search import find_pairs, pair_search
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
+from pipeline.prepare.resize import resize
 from tests.conftest import folder_bytes
 from tests.dedup.search.conftest import NEAR
 
@@ -125,15 +126,15 @@ def test_recall_is_measured_by_the_same_comparison(
         recall_eval.measure_recall(*folders, NEAR, section, tmp_path / "recall")
     sides, seen = [], pair_scorer_highres.score
 
-    def score(left: Images, right: Images, side: pair_scorer_highres.Side, least: float, detailed: Any) -> Any:
-        sides.append((side, left.shape[1], bool(detailed.any())))
-        return seen(left, right, side, least, detailed)
+    def score(left: Images, right: Images, compared_at: Rows, least: float) -> Any:
+        sides.append((left.shape[1], int(compared_at.max())))
+        return seen(left, right, compared_at, least)
 
     monkeypatch.setattr(pair_scorer_highres, "score", score)
     summary = recall_eval.measure_recall(*folders, closely, section, tmp_path / "recall")
     assert summary["recall"]["jpeg80"]["found"] == summary["recall"]["brighter5"]["found"] == 6
     # Halves and quarters of 64 pixels have no more detail than 32×32.
-    assert (64, 64, True) in sides and sides.count((64, 64, False)) == 2
+    assert (64, 64) in sides and sides.count((64, 32)) == 2
 
 
 def test_mirrored_copies_are_decoys_unless_mirrored_is_set(find: Callable[..., Any], copies: Images) -> None:
@@ -290,3 +291,26 @@ def test_wrong_inputs_are_refused(find: Callable[..., Any], copies: Images, tmp_
         pair_search.PairSearch(ImageSet(tmp_path / "set"), None, tmp_path / "encoder" / "encoder.safetensors", NEAR, 1)
     with pytest.raises(CorruptData, match="not the one that --codes were made with; run hash-images again"):
         find(copies, NEAR.model_copy(update={"mode": "exact"}), to="other")
+
+
+def test_deep_crops_are_found_by_local_features(find: Callable[..., Any], scenes: Scenes, tmp_path: Path) -> None:
+    """Windows of 60 % of the sides are found, with any number of workers; without local features they are not."""
+    pictures = scenes(20, 1).repeat(2, axis=1).repeat(2, axis=2)
+    windows = np.stack([resize(picture[6:83, 25:102], side=128, method="area") for picture in pictures[:5]])
+    images = np.concatenate([pictures, windows])
+    _, found = find(images)
+    assert found == []
+    deeply = NEAR.model_copy(update={"local_features": True, "compare_side": "auto"})
+    summary, found = find(images, deeply, to="deeply")
+    assert {(n, 20 + n) for n in range(5)}.issuperset(found) and len(found) >= 4 and summary["decoys"] == 0
+    find(images, deeply, workers=2, to="again")
+    assert folder_bytes(tmp_path / "deeply") == folder_bytes(tmp_path / "again")
+
+
+def test_mirrored_deep_crops_are_decoys(find: Callable[..., Any], scenes: Scenes) -> None:
+    """The decoys of a search with local features have local features too."""
+    pictures = scenes(20, 1).repeat(2, axis=1).repeat(2, axis=2)
+    windows = np.stack([resize(picture[6:83, 25:102], side=128, method="area") for picture in pictures[:2]])
+    deeply = NEAR.model_copy(update={"local_features": True, "compare_side": "auto"})
+    summary, found = find(np.concatenate([pictures, windows[:, :, ::-1]]), deeply)
+    assert found == [] and summary["decoys"] == 2
