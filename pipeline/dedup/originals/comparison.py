@@ -53,7 +53,9 @@ _DRAWN = 850
 """With a larger share of equal neighbours, in thousandths, a picture of few colours is a drawing, and a file of it with
 more colours has them from its compression. Photographs with a palette of 32 colours have up to 800."""
 _ADDED, _MORE_ADDED = 3, 2
-_CUT_OFF = 25
+_CUT_OFF, _MUCH_CUT_OFF = 25, 250
+"""Difference of what two pictures lack, in thousandths of what both show, that counts; and that comes before all else:
+a part of a picture, however detailed, is no substitute for the rest."""
 _DENSER = 1.3
 
 
@@ -96,6 +98,8 @@ def compare(left: Examined, right: Examined, differences: Differences | None) ->
         "saved_again": lambda: _saved_again(left, right),
         "compression": lambda: _compression(a, b, scale),
     }
+    if differences and abs(differences.cut_off[0] - differences.cut_off[1]) >= _MUCH_CUT_OFF:
+        return Preference(_whole(differences.cut_off), "cut_off")
     order = list(ways)
     if scale and max(scale, 1 / scale) < _RATIO:  # among as many pixels, dither and noise of tones look like detail
         order[:3] = ["colour", "depth", "detail"]

@@ -1,7 +1,7 @@
 """Find what tells two aligned pictures apart: bars, frames and marks that were added, and sides that were cut off.
 
-Beyond the common part, a strip of a single colour, or one behind a straight edge along the whole side, was added;
-anything else was cut off the other picture. Within the common part, regions that differ after the tones were made equal
+Beyond the common part, a strip of a single colour, or a small one behind a straight edge along the whole side, was
+added; anything else was cut off the other picture, or is the other half of a collage, which must not be lost either. Within the common part, regions that differ after the tones were made equal
 are compared: the picture that has the edges of the region, or a single colour where the other one has texture, has the
 mark.
 """
@@ -31,6 +31,8 @@ _CONTINUED, _ABOUT_SAME = 0.6, 6
 _EDGE, _EDGE_OF_STRONG = 3.0, 2.0
 """An edge along the whole side is this many times as strong as the median line of the picture, and as the line that a
 tenth of the others exceed."""
+_LARGEST_ADDED = 0.3
+"""A strip with content behind an edge is not an addition if it is larger than this share of the common part."""
 _BLUR = 0.8
 _SAMPLED = 5
 """One pixel of this many is used to find the tones."""
@@ -142,6 +144,8 @@ def _beyond(plane: Image, box: Box) -> tuple[float, float]:
         area = top * (width if whole else right - left)
         line = round(top)
         kind = _kind(turned[:, columns], turned[:, round(left) : round(right)], line, round(bottom))
+        if kind == "framed":
+            kind = "natural" if area > _LARGEST_ADDED * _area(box) else "added"
         added += area if kind == "added" else 0.0
         natural += area if kind == "natural" else 0.0
     return added, natural
@@ -159,6 +163,8 @@ def _turned(box: Box, plane: Image, turns: int) -> Box:
 
 def _kind(strip_columns: Image, inner: Image, line: int, bottom: int) -> str:
     """Whether the strip above a line was `added`, is a `natural` part of the picture, or may be `either`.
+
+    A strip with content behind a straight edge is `framed`: a decorated border, or another picture.
 
     Args:
         strip_columns: the columns of the strip, uint8 (h, w).
@@ -181,7 +187,7 @@ def _kind(strip_columns: Image, inner: Image, line: int, bottom: int) -> str:
     middle, strong = (max(2.0, float(value)) for value in np.percentile(lines or [255], (50, 90)))
     if plain >= _PARTLY_PLAIN:
         return "added" if edge > middle else "natural"
-    return "added" if edge > max(_EDGE * middle, _EDGE_OF_STRONG * strong) else "natural"
+    return "framed" if edge > max(_EDGE * middle, _EDGE_OF_STRONG * strong) else "natural"
 
 
 def _edge(plane: Image, row: int) -> float:

@@ -128,7 +128,8 @@ def measure_recall(
 
     Returns:
         The content of `recall.json`: `found`, `of`, `share`, and the exact 95 % interval from `low` to `high`, for each
-        transform, for all known ones and for all held-out ones; also the estimates from decoys.
+        transform, for all known ones, for all held-out ones and, in a search with local features, for all parts; also
+        the estimates from decoys.
 
     Raises:
         MissingInput: the image set, the encoder or the pairs are missing.
@@ -154,7 +155,10 @@ def measure_recall(
         rows = np.sort(rng.permutation(len(images))[: parameters.sample])
         originals = images.read(rows)
         source_sides = pair_scorer_highres.source_sides(images)[rows]
-        names = (*transforms.KNOWN, *transforms.HELD_OUT)
+        of_kind = {"known": transforms.KNOWN, "held_out": transforms.HELD_OUT}
+        if detector.local_features and images.side >= local_features.LEAST_SIDE:
+            of_kind["parts"] = transforms.PARTS
+        names = [name for kind in of_kind.values() for name in kind]
         hits: dict[str, int] = {}
         with progress.bar("probe-duplicates", len(names), "transforms") as advance:
             for name in names:
@@ -162,7 +166,7 @@ def measure_recall(
                 hits[name] = int(detected(originals, copies, encoder, detector, source_sides, sizes).sum())
                 advance(1)
         recall = {name: _share(hits[name], len(rows)) for name in names}
-        for title, of in (("known", transforms.KNOWN), ("held_out", transforms.HELD_OUT)):
+        for title, of in of_kind.items():
             recall[title] = _share(sum(hits[name] for name in of), len(rows) * len(of))
         about = files.read_json(pairs_folder / "pairs.json")
         summary = {**made_from, "mode": detector.mode, "recall": recall, "decoys": decoys.decoy_figures(about)}

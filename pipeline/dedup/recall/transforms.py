@@ -1,7 +1,9 @@
 """Transforms that occur in copies of pictures: compression, scaling, cropping, colours, frames, labels, rotation.
 
 Each is a pure function of a picture of any size and a random generator. The `KNOWN` transforms may train and calibrate
-a detector. The `HELD_OUT` transforms may only test it, so that their recall estimates that on unforeseen changes.
+a detector. The `HELD_OUT` transforms may only test it, so that their recall estimates that on unforeseen changes. The
+`PARTS` only test it too: their copies show a part of the original, or the original as a part of a larger picture, and
+are found by local features.
 """
 
 import io
@@ -24,14 +26,14 @@ def apply(name: str, image: Pixels, rng: np.random.Generator) -> Pixels:
     """Make a changed copy of a picture.
 
     Args:
-        name: one of `KNOWN` or `HELD_OUT`.
+        name: one of `KNOWN`, `HELD_OUT` or `PARTS`.
         image: uint8 (H, W, 3) RGB, of any size; not modified.
         rng: the only source of randomness; the same state gives the same bytes.
 
     Returns:
         uint8 (H', W', 3), a new array. Height and width are those of the picture, except for `half` and `quarter`
-        (halved, quartered), `border` (4 to 8 % of the short side added on every side), `caption` (12 % higher) and
-        `chain`.
+        (halved, quartered), `border` (4 to 8 % of the short side added on every side), `caption` (12 % higher),
+        `chain` and `PARTS`.
 
     Raises:
         KeyError: no transform has this name.
@@ -94,6 +96,40 @@ def _cropped(share: float) -> Transform:
         return _resampled(image, width, height, (left, top, left + width * (1 - share), top + height * (1 - share)))
 
     return crop
+
+
+def _cut(share: float) -> Transform:
+    """Cut off a share of the height or of the width at one of the four sides, without scaling."""
+
+    def cut(image: Pixels, rng: np.random.Generator) -> Pixels:
+        turns = int(rng.integers(4))
+        turned = np.rot90(image, turns)
+        return np.ascontiguousarray(np.rot90(turned[min(round(len(turned) * share), len(turned) - 1) :], -turns))
+
+    return cut
+
+
+def _window(share: float) -> Transform:
+    """Cut off a share of the height and of the width, at random places, without scaling."""
+
+    def cut(image: Pixels, rng: np.random.Generator) -> Pixels:
+        height, width = (max(1, round(side * (1 - share))) for side in image.shape[:2])
+        top = int(rng.integers(image.shape[0] - height + 1))
+        left = int(rng.integers(image.shape[1] - width + 1))
+        return image[top : top + height, left : left + width].copy()
+
+    return cut
+
+
+def _shot_of_a_screen(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Paste the picture into a plain page that is 1.2 to 1.6 times as high and as wide, below a dark bar."""
+    height, width = image.shape[:2]
+    tall, wide = (max(side + 2, round(side * float(rng.uniform(1.2, 1.6)))) for side in (height, width))
+    page = np.full((tall, wide, 3), (_WHITE, 240, 30)[int(rng.integers(3))], np.uint8)
+    page[: max(1, tall // 20)] = (60, 60, 70)
+    top, left = int(rng.integers(tall - height + 1)), int(rng.integers(wide - width + 1))
+    page[top : top + height, left : left + width] = image
+    return page
 
 
 def _shifted(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -278,10 +314,19 @@ _HELD_OUT: dict[str, Transform] = {
     "rotate2": _rotated,
     "chain": _chain,
 }
-_TRANSFORMS = _KNOWN | _HELD_OUT
+_PARTS: dict[str, Transform] = {
+    **{f"cut{percent}": _cut(percent / 100) for percent in (15, 30, 45)},
+    **{f"window{percent}": _window(percent / 100) for percent in (15, 30, 45)},
+    "screenshot": _shot_of_a_screen,
+}
+_TRANSFORMS = _KNOWN | _HELD_OUT | _PARTS
 
 KNOWN: tuple[str, ...] = tuple(_KNOWN)
 """Names of the transforms that training and calibration may use."""
 
 HELD_OUT: tuple[str, ...] = tuple(_HELD_OUT)
 """Names of the transforms that are never used for training or calibration."""
+
+PARTS: tuple[str, ...] = tuple(_PARTS)
+"""Names of the transforms whose copies show a part of the original, or have it as a part. They are never used for
+training or calibration."""

@@ -65,3 +65,22 @@ def test_damage_comes_first() -> None:
     assert damaged_loses(True, False) == Preference(1, "damaged")
     assert damaged_loses(False, True) == Preference(0, "damaged")
     assert damaged_loses(True, True) == damaged_loses(False, False) == UNDECIDED
+
+
+def test_what_shows_much_more_is_preferred_to_a_finer_part(photographs: list[tuple[Picture, bytes]]) -> None:
+    """A crop with more detail than the reduced whole is no substitute for what it lacks."""
+    for picture, _ in photographs:
+        width, height = picture.size
+        part = encoded(picture.crop((width // 4, height // 4, width, height)))
+        whole = encoded(picture.resize((width // 2, height // 2)))
+        assert outcome(part, whole) == Preference(1, "cut_off")
+        assert outcome(whole, part) == Preference(0, "cut_off")
+
+
+def test_a_collage_is_preferred_to_one_of_its_pictures(photographs: list[tuple[Picture, bytes]]) -> None:
+    """The other picture of a collage of two would be lost; it is no frame."""
+    (first, original), (second, _) = photographs[:2]
+    collage = Image.new("RGB", (2 * first.width, first.height))
+    collage.paste(first)
+    collage.paste(second.resize(first.size), (first.width, 0))
+    assert outcome(original, encoded(collage)) == Preference(1, "cut_off")
