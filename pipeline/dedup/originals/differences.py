@@ -1,9 +1,9 @@
 """Find what tells two aligned pictures apart: bars, frames and marks that were added, and sides that were cut off.
 
 Beyond the common part, a strip of a single colour, or a small one behind a straight edge along the whole side, was
-added; anything else was cut off the other picture, or is the other half of a collage, which must not be lost either. Within the common part, regions that differ after the tones were made equal
-are compared: the picture that has the edges of the region, or a single colour where the other one has texture, has the
-mark.
+added; anything else was cut off the other picture, or is the other half of a collage, which must not be lost either.
+Within the common part, regions that differ after the tones were made equal are compared: the picture that has the edges
+of the region, or a single colour where the other one has texture, has the mark.
 """
 
 import itertools
