@@ -12,8 +12,8 @@ A planted copy is found if the tool reports it and its original as duplicates of
 tool's own removal would delete all files that show it. In the set `strangers` every loss is an error. The photographs
 and the small pictures contain real near-duplicates that nobody labelled, so there the losses are only counted.
 
-Time and memory are those of one run, watched ten times a second (`resource_usage.py`). On two idle cores all of it
-takes less than ten minutes. Compare seconds only if all tools were measured on an idle machine.
+Time and memory are those of one run, watched ten times a second (`resource_usage.py`). All of it needs
+about ten minutes of processor time. Compare seconds only if all tools were measured on an idle machine.
 """
 
 import argparse

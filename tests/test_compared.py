@@ -132,9 +132,8 @@ def test_strangers_are_different_pictures_in_shared_layouts(sets: ModuleType, ph
         for data, _ in drawn[start : start + sets.PER_LAYOUT]:
             decoded = decode(data, max_pixels=10**7)
             assert isinstance(decoded, Decoded)
-            layout.append(decoded.image.astype(np.int16))
-        assert len({image.shape for image in layout}) == 1
-        for number, image in enumerate(layout):
-            others = np.stack([other for place, other in enumerate(layout) if place != number])
-            changed = (np.abs(others - image).max(axis=3) > 64).mean(axis=(1, 2))
+            layout.append(decoded.image[::4, ::4].astype(np.int16))  # every fourth pixel: comparing all takes minutes
+        shown = np.stack(layout)
+        for place, image in enumerate(shown[:-1]):
+            changed = (np.abs(shown[place + 1 :] - image).max(axis=3) > 64).mean(axis=(1, 2))
             assert changed.min() > 0.002, "two strangers nearly equal each other"
