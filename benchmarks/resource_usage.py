@@ -36,7 +36,8 @@ def run_and_measure(command: list[str], cwd: Path) -> dict[str, float]:
     """Run a command and sample its memory ten times a second until it ends.
 
     Returns:
-        `seconds`: wall-clock time. In MB, the maximum over time of the sum over all processes: `pss` (proportional),
+        `seconds`: wall-clock time; `processor seconds`: time of all processors, by the command and the child processes
+        that it waited for. In MB, the maximum over time of the sum over all processes: `pss` (proportional),
         `rss` (resident) and `anonymous` (without mapped files, which the kernel can reclaim). `largest`: peak resident
         memory of the largest process that has been waited for, in MB.
     """
@@ -54,6 +55,7 @@ def run_and_measure(command: list[str], cwd: Path) -> dict[str, float]:
     assert run.returncode == 0, f"{command} failed"
     return {
         "seconds": round(time.monotonic() - started, 1),
+        "processor seconds": round(usage.ru_utime + usage.ru_stime, 1),
         **{name: round(m / MEGABYTE) for name, m in zip(("pss", "rss", "anonymous"), most, strict=True)},
         "largest": round((usage.ru_maxrss << 10) / MEGABYTE),
     }
