@@ -78,7 +78,7 @@ def find_duplicates(
     prefer: Sequence[str] = (),
     radius: int | None = None,
     score: float | None = None,
-    mirrored: bool = False,
+    mirrored: Literal["list", "remove"] | None = None,
     compare_side: int | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
@@ -108,7 +108,8 @@ def find_duplicates(
         prefer: patterns of keys, such as `camera/*`; of a group, a picture whose key matches one is kept.
         radius: maximum number of bits, 0 to 15, in which the codes of compared pictures differ.
         score: minimum score of a pair of copies, in log odds.
-        mirrored: whether mirrored copies count as duplicates too.
+        mirrored: what happens to mirrored copies. `list`: they are kept and listed in `mirrored.csv`; `remove`: they
+            are removed too.
         compare_side: side in pixels at which pairs are compared: 32, 64 or 128.
         side: side in pixels of the squares to which pictures are cropped; at least `compare_side`.
         max_bad: largest share of unreadable pictures, 0 to 1; they are listed in the image set.
@@ -167,7 +168,7 @@ def options_of(
     prefer: Sequence[str] = (),
     radius: int | None = None,
     score: float | None = None,
-    mirrored: bool = False,
+    mirrored: Literal["list", "remove"] | None = None,
     compare_side: int | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
@@ -193,7 +194,7 @@ def options_of(
                 "mode": mode,
                 "radius": radius,
                 "score": score,
-                "mirrored": mirrored or None,
+                "mirrored": mirrored,
                 "compare_side": compare_side,
             },
             "remove": {"keep": list(keep) if keep else None},

@@ -84,7 +84,7 @@ def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
 
 
 EXACT = PairSearchConfig(
-    mode="exact", radius=0, score=0.0, near_miss_margin=0.0, mirrored=False, compare_side=32, max_candidates=1
+    mode="exact", radius=0, score=0.0, near_miss_margin=0.0, mirrored="list", compare_side=32, max_candidates=1
 )
 
 

@@ -57,7 +57,7 @@ def arguments(source: Path, tmp_path: Path) -> dict[str, Any]:
     folders = (tmp_path / "images", tmp_path / "codes", tmp_path / "encoder")
     hash_images(folders[0], folders[2], folders[1])
     section = PairSearchConfig(
-        mode="exact", radius=0, score=0, near_miss_margin=0, mirrored=False, compare_side=32, max_candidates=1
+        mode="exact", radius=0, score=0, near_miss_margin=0, mirrored="list", compare_side=32, max_candidates=1
     )
     find_pairs(*folders, section, workers=1, to=tmp_path / "pairs")
     write_verdicts(tmp_path / "verdicts.csv", [])

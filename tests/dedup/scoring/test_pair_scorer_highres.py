@@ -22,7 +22,7 @@ LEAST = 3.0
 LargeSide = Literal[64, 128]
 LARGE: tuple[LargeSide, ...] = (64, 128)
 NEAR = PairSearchConfig(
-    mode="near", radius=15, score=LEAST, near_miss_margin=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+    mode="near", radius=15, score=LEAST, near_miss_margin=3.0, mirrored="list", compare_side=32, max_candidates=100_000
 )
 
 

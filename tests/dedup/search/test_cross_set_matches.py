@@ -19,7 +19,7 @@ from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.format.image_set import Images, ImageSet
 
 NEAR = PairSearchConfig(
-    mode="near", radius=15, score=3.0, near_miss_margin=3.0, mirrored=False, compare_side=32, max_candidates=100_000
+    mode="near", radius=15, score=3.0, near_miss_margin=3.0, mirrored="list", compare_side=32, max_candidates=100_000
 )
 
 
