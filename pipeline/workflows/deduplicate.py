@@ -456,7 +456,7 @@ def _mirrored_sentence(summary: dict[str, Any]) -> str:
         else:
             said += f"; at most about {min(removed, math.ceil(high)):,} of {removed:,} mirrored copies may be wrong"
     if kept := summary["mirrored"]:
-        said += f"; {kept:,} mirrored copies are kept (mirrored.csv)"
+        said += f"; {kept:,} mirrored {'copy is' if kept == 1 else 'copies are'} kept (mirrored.csv)"
     return said
 
 

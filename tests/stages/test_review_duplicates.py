@@ -181,7 +181,7 @@ def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
         page.keyboard.press("s")
         saved(page)
         page.select_option("[name=kind]", "mirrored")
-        expect(page.locator("#position")).to_have_text("Decoy 1 of 2")
+        expect(page.locator("#position")).to_have_text("Mirrored match 1 of 2")
         page.keyboard.press("Escape")
         page.keyboard.press("m")
         saved(page)
