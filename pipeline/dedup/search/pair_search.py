@@ -180,8 +180,8 @@ class PairSearch:
     def accept(self, scored: Scored) -> dict[str, pa.Table]:
         """Apply the threshold, and return the tables `pairs`, `misses`, `doubtful` and `mirrored`.
 
-        `mirrored` has all mirrored matches. If mirrored copies are removed, the other tables have those pairs of the
-        search with mirrored left pictures that are in no table of their own kind or a stronger one unchanged.
+        `mirrored` has all mirrored matches. If mirrored copies are removed, the other tables have mirrored pairs as
+        well; a pair that is found in both ways is listed once.
         """
         compared = scored.compared
         self.candidates = {"pairs": len(compared[0].score), "mirrored": len(compared[1].score)}

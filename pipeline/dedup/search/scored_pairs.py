@@ -1,7 +1,7 @@
 """The scores of all candidate pairs of a set, kept in a folder: finding them takes long, applying a threshold does not.
 
-turn-N.parquet   the candidate pairs with the N-th turn of the left picture (the last one has the decoys): left, right,
-                 hamming, score, as in `find_pairs`
+turn-N.parquet   the candidate pairs with the N-th turn of the left picture (unchanged, mirrored): left, right, hamming,
+                 score, as in `find_pairs`
 codes.npy        uint8 (n, 16), the codes of the searched pictures
 scored.json      what the scores were made from, and the turns
 """
