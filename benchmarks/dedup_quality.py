@@ -148,7 +148,7 @@ def precision(pictures: Images) -> dict[str, Any]:
             codes.hash_images(images, folder / "encoder", folder / "codes", workers=2)
             parts = (images, folder / "codes", folder / "encoder")
             about = find_pairs.find_pairs(*parts, section, workers=2, to=folder / "pairs")
-            decoys = pq.read_table(folder / "pairs" / "decoys.parquet").to_pydict()
+            decoys = pq.read_table(folder / "pairs" / "mirrored.parquet").to_pydict()
             keys = list(zip(rows[decoys["left"]].tolist(), rows[decoys["right"]].tolist(), strict=True))
         sizes[str(count)] = {
             "pairs": about["pairs"],

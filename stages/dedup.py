@@ -78,11 +78,13 @@ def dedup(
         typer.Option(help="Minimum score of a pair of copies, in log odds.", rich_help_panel="What counts as a copy"),
     ] = None,
     mirrored: Annotated[
-        bool,
+        Literal["list", "remove"] | None,
         typer.Option(
-            "--mirrored", help="Count mirrored copies as duplicates too.", rich_help_panel="What counts as a copy"
+            help="What happens to mirrored copies. list: they are kept and listed in mirrored.csv; remove: they are "
+            "removed too.",
+            rich_help_panel="What counts as a copy",
         ),
-    ] = False,
+    ] = None,
     compare_side: Annotated[
         Literal["auto", "32", "64", "128"] | None,
         typer.Option(

@@ -15,7 +15,7 @@ from pipeline.audit.false_removal_rate import estimate
 from pipeline.audit.least_certain import find_least_certain
 from pipeline.core import files, params
 from pipeline.core.workspace import workspace
-from pipeline.dedup.decision import manifest
+from pipeline.dedup.decision import manifest, mirrored_copies
 from pipeline.dedup.decision.verdicts import read_verdicts
 from pipeline.dedup.encoder import codes
 from pipeline.imageset import image_grid
@@ -92,6 +92,7 @@ def audit_duplicates(
         "source": source,
         "images": images.digest,
         "manifest": files.sha256_file(dedup_folder / "manifest.parquet"),
+        "mirrored": files.sha256_file(dedup_folder / mirrored_copies.FILE),
         "pairs": files.sha256_file(pairs / "pairs.parquet") if pairs else None,
         "planted": files.sha256_file(planted_file) if planted_file.is_file() else None,
         "sampled": sampled,
@@ -131,6 +132,7 @@ def audit_duplicates(
             table,
             [*largest, *random],
             least_certain,
+            mirrored_copies.read(dedup_folder, images),
             name=name,
             metrics=metrics,
             bits=bits,

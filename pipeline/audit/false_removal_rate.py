@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.audit.pair_sample import CONTROL, PairSample, SampledPair
-from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict
+from pipeline.dedup.decision.verdicts import Verdict, not_duplicates
+from pipeline.dedup.pairs.pairs_table import MIRRORED
 from pipeline.intervals import stratified_interval
 
 TARGET_RATE = 0.01
@@ -84,13 +85,15 @@ def estimate(sample: PairSample, verdicts: Sequence[Verdict], *, detector: str) 
 
 def _votes(sample: PairSample, verdicts: Iterable[Verdict]) -> dict[frozenset[str], dict[str, bool]]:
     """Whether each rater called each sampled pair wrong; if verdicts of a rater disagree, "wrong" counts."""
-    sampled = {pair.contents for pair in sample.pairs}
+    sampled = {pair.contents: pair for pair in sample.pairs}
     votes: dict[frozenset[str], dict[str, bool]] = defaultdict(dict)
     for verdict in verdicts:
         contents = frozenset((verdict.sha256_a, verdict.sha256_b))
         if verdict.sample == sample.name and contents in sampled:
-            wrong = votes[contents].get(verdict.rater, False)
-            votes[contents][verdict.rater] = wrong or verdict.label in NOT_DUPLICATES
+            before = votes[contents].get(verdict.rater, False)
+            # A picture with the reason `mirrored` was removed because it is a mirrored copy.
+            wrong = not_duplicates(removes_mirrored=sampled[contents].stratum.startswith(MIRRORED))
+            votes[contents][verdict.rater] = before or verdict.label in wrong
     return dict(votes)
 
 

@@ -24,7 +24,9 @@ from PIL import Image
 from pipeline.audit.least_certain import LeastCertain
 from pipeline.csv_text import encode_key
 from pipeline.dedup.decision import manifest
+from pipeline.dedup.decision.mirrored_copies import MirroredCopy
 from pipeline.dedup.decision.verdicts import HEADER, LABELS, NOT_DUPLICATES
+from pipeline.dedup.pairs.pairs_table import MIRRORED
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import resize
 from pipeline.seeding import numpy_rng
@@ -37,6 +39,9 @@ MAX_CHARACTERS = 16_000_000
 
 MAX_REMOVED = 4
 """Maximum number of removed pictures shown of a group, besides those that are shown because they are least certain."""
+
+MAX_MIRRORED = 60
+"""Maximum number of mirrored copies shown, those with the lowest scores."""
 
 MAX_SIDE = 128
 """Maximum side of an embedded picture, in pixels; larger ones are averaged down."""
@@ -97,6 +102,28 @@ class Pair:
     verdict: str
     encoded_key: str
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether the removed picture is a mirrored copy of the kept one."""
+        return self.reason == MIRRORED
+
+
+@dataclass(frozen=True)
+class MirroredPair:
+    """Two kept pictures, of which one is probably a mirrored copy of the other.
+
+    Attributes:
+        picture: the probable mirrored copy.
+        other: the other picture.
+        score: score of the match.
+        verdict: the line of `verdicts.csv` that labels them as mirrored copies.
+    """
+
+    picture: Picture
+    other: Picture
+    score: float
+    verdict: str
+
 
 def choose_groups(table: pa.Table, largest: int, random: int, random_seed: int) -> tuple[list[int], list[int]]:
     """Choose the groups to show.
@@ -141,6 +168,7 @@ def render(
     table: pa.Table,
     groups: Sequence[int],
     least_certain: LeastCertain,
+    mirrored: Sequence[MirroredCopy],
     *,
     name: str,
     metrics: Mapping[str, Any],
@@ -160,6 +188,7 @@ def render(
         table: the manifest.
         groups: numbers of the groups to show.
         least_certain: removed pictures to show because their removal is least certain.
+        mirrored: the kept mirrored copies; those with the lowest scores are shown.
         name: name of the set.
         metrics: content of `metrics.json`; its `title` is the name of the set on the page.
         bits: content of `codes.json`.
@@ -191,6 +220,8 @@ def render(
             made_from=made_from,
             pairs=pairs,
             left_out=len(rows) - len(pairs),
+            mirrored=load_mirrored(images, mirrored, originals),
+            mirrored_total=len(mirrored),
             max_removed=MAX_REMOVED,
             linked=any(picture.link for pair in pairs for picture in (pair.removed, pair.kept)),
             labels={label: LABELS[label] for label in LABELS if label in NOT_DUPLICATES},
@@ -293,17 +324,34 @@ def _link(key: str, folders: Sequence[Path]) -> str:
     return ""
 
 
-def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
-    """The line of `verdicts.csv` that labels a removed picture and its representative as different.
+def load_mirrored(images: ImageSet, copies: Sequence[MirroredCopy], originals: Sequence[Path]) -> list[MirroredPair]:
+    """The `MAX_MIRRORED` mirrored copies with the lowest scores, the lowest first."""
+    made = []
+    for copy in sorted(copies, key=lambda copy: (copy.score, copy.row))[:MAX_MIRRORED]:
+        rows = np.array([copy.row, copy.other])
+        stored, (one, other) = images.read(rows), images.index.take(pa.array(rows)).to_pylist()
+        made.append(
+            MirroredPair(
+                _picture(one, stored[0], one, originals),
+                _picture(other, stored[1], other, originals),
+                copy.score,
+                verdict_line(one, other, label=MIRRORED),
+            )
+        )
+    return made
+
+
+def verdict_line(removed: Mapping[str, Any], kept: Mapping[str, Any], *, label: str = "different") -> str:
+    """The line of `verdicts.csv` that gives a removed picture and its representative a label.
 
     Verdicts refer to contents; the keys are there for people, so long ones are cut. Unprintable characters are
     percent-encoded.
 
     Args:
-        removed, kept: rows of the manifest.
+        removed, kept: rows of the manifest, or of the index.
     """
     keys = (encode_key(row["key"][:MAX_TEXT]) for row in (removed, kept))
-    return _printable(",".join([removed["sha256"], kept["sha256"], *keys])) + ",different,,,"
+    return _printable(",".join([removed["sha256"], kept["sha256"], *keys])) + f",{label},,,"
 
 
 def _printable(text: str) -> str:

@@ -18,7 +18,7 @@ from pipeline.imageset.format.image_set import ImageSet, Rows
 
 Floats = npt.NDArray[np.float64]
 
-UNCERTAIN_REASONS = ("same_code", "near_code", "given_pair")
+UNCERTAIN_REASONS = ("same_code", "near_code", "mirrored", "given_pair")
 """Reasons that can be wrong. Pictures with equal pixels are certainly copies; other sets cannot be shown."""
 
 

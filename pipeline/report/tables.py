@@ -52,7 +52,9 @@ def share(value: float) -> str:
 def reasons(audits: Sequence[AuditRecord]) -> dict[str, str]:
     """Map each reason of removal in these sets to its description, from the strongest evidence to the weakest."""
     found = {reason for audit in audits for reason, count in audit.by_reason.items() if count}
-    known = [reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code") if reason in found]
+    known = [
+        reason for reason in ("same_bytes", "same_pixels", "same_code", "near_code", "mirrored") if reason in found
+    ]
     return {reason: reason.replace("_", " ") for reason in [*known, *sorted(found - set(known))]}
 
 

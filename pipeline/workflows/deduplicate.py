@@ -40,6 +40,7 @@ from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import hash_images
 from pipeline.dedup.encoder.encoder_input import SIDE
 from pipeline.dedup.originals.compare_sources import compare_sources
+from pipeline.dedup.pairs.pairs_table import MIRRORED
 from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.dedup.search.find_pairs import find_pairs
@@ -62,7 +63,7 @@ OPTIONS = "options.json"
 
 SHOWN = {
     "dedup": (
-        *("manifest.parquet", "removed.csv", "doubtful.csv", "better_copies.csv", "exact_only.csv"),
+        *("manifest.parquet", "removed.csv", "doubtful.csv", "mirrored.csv", "better_copies.csv", "exact_only.csv"),
         *("kept.txt", "kept.npy", "summary.json"),
     ),
     "gallery": ("gallery.html",),
@@ -444,7 +445,7 @@ def summary_sentence(summary: dict[str, Any], to: Path) -> str:
         if better := summary["better_copies"]:
             said += f", and {better:,} are better than the kept picture (better_copies.csv)"
     if "decoys" in summary:
-        said += _error_sentence(summary)
+        said += _error_sentence(summary) + _mirrored_sentence(summary)
     if "matches" in summary:
         found = summary["matches"]
         said += f"; also in the other source: {found['matched']:,} (matches.csv)"
@@ -473,7 +474,21 @@ def _error_sentence(summary: dict[str, Any]) -> str:
         return f"; {removed:,} near copies are too few to estimate how many are wrong"
     said = f"; at most about {min(removed, math.ceil(high)):,} of {removed:,} near copies may be wrong"
     if decoys:
-        said += f"; {decoys:,} mirrored look-alikes are counted here: look at them (list: decoys)"
+        said += f"; {decoys:,} mirrored look-alikes are counted here: look at them (list: mirrored)"
+    return said
+
+
+def _mirrored_sentence(summary: dict[str, Any]) -> str:
+    """How many of the mirrored copies that were removed may be wrong, and how many are kept."""
+    said = ""
+    if removed := summary["by_reason"].get(MIRRORED, 0):
+        high = summary["expected_false_mirrored_removals_high"]
+        if high is None:
+            said += f"; {removed:,} mirrored copies: not estimated how many are wrong; judge some (list: mirrored)"
+        else:
+            said += f"; at most about {min(removed, math.ceil(high)):,} of {removed:,} mirrored copies may be wrong"
+    if kept := summary["mirrored"]:
+        said += f"; {kept:,} mirrored {'copy is' if kept == 1 else 'copies are'} kept (mirrored.csv)"
     return said
 
 

@@ -78,7 +78,7 @@ def find_duplicates(
     prefer: Sequence[str] = (),
     radius: int | None = None,
     score: float | None = None,
-    mirrored: bool = False,
+    mirrored: Literal["list", "remove"] | None = None,
     compare_side: Literal[32, 64, 128, "auto"] | None = None,
     local_features: bool | None = None,
     side: int | None = None,
@@ -109,7 +109,7 @@ def find_duplicates(
         prefer: patterns of keys, such as `camera/*`; of a group, a picture whose key matches one is kept.
         radius: maximum number of bits, 0 to 15, in which the codes of compared pictures differ.
         score: minimum score of a pair of copies, in log odds.
-        mirrored: whether mirrored copies count as duplicates too.
+        mirrored: what happens to mirrored copies. `list`: they are kept and listed in `mirrored.csv`; `remove`: they
         compare_side: side in pixels at which pairs are compared: 32, 64, 128, or `auto` for the largest one at which
             both pictures have detail.
         local_features: whether to find pictures that show a part of another one.
@@ -172,7 +172,7 @@ def options_of(
     prefer: Sequence[str] = (),
     radius: int | None = None,
     score: float | None = None,
-    mirrored: bool = False,
+    mirrored: Literal["list", "remove"] | None = None,
     compare_side: Literal[32, 64, 128, "auto"] | None = None,
     local_features: bool | None = None,
     side: int | None = None,
@@ -199,7 +199,7 @@ def options_of(
                 "mode": mode,
                 "radius": radius,
                 "score": score,
-                "mirrored": mirrored or None,
+                "mirrored": mirrored,
                 "compare_side": compare_side,
                 "local_features": local_features,
             },

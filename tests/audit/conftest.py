@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.audit.audit_duplicates import AuditConfig, audit_duplicates
+from pipeline.csv_text import encode_key
 from pipeline.dedup.decision import removal
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
@@ -22,7 +23,7 @@ EXACT = pair_search.PairSearchConfig(
     radius=0,
     score=0.0,
     near_miss_margin=0.0,
-    mirrored=False,
+    mirrored="list",
     compare_side=32,
     local_features=False,
     max_candidates=1,
@@ -33,7 +34,7 @@ EXACT = pair_search.PairSearchConfig(
 def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., tuple[str, dict[str, Any]]]:
     """A function that hashes pictures, removes duplicates and audits the result; it returns the page and the metrics.
 
-    Duplicates are pictures of equal codes, or the pairs of the CSV text `given`.
+    Duplicates are pictures of equal codes, or the pairs of the CSV text `given`. `mirrored` are kept mirrored copies.
     """
 
     def run(
@@ -42,6 +43,7 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
         planted: str | None = None,
         given: str | None = None,
         originals: Sequence[Path] = (),
+        mirrored: Sequence[tuple[str, str, float]] = (),
         **parameters: int,
     ) -> tuple[str, dict[str, Any]]:
         folder = make_imageset(images, keys=keys)
@@ -60,6 +62,8 @@ def audit(tmp_path: Path, make_imageset: Callable[..., Path]) -> Callable[..., t
             load_external_pairs(folder, ExternalPairs(tmp_path / "given.csv"), to=tmp_path / "pairs")
         folders = (folder, tmp_path / "codes", tmp_path / "pairs", tmp_path / "verdicts.csv")
         removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), tmp_path / "dedup")
+        with (tmp_path / "dedup" / "mirrored.csv").open("a") as file:
+            file.writelines(f"{encode_key(key)},{encode_key(other)},{score}\n" for key, other, score in mirrored)
         (tmp_path / "raw").mkdir()
         (tmp_path / "raw" / "source.json").write_text(json.dumps({"source": "archive"}))
         if planted is not None:

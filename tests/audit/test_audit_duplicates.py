@@ -80,6 +80,32 @@ def test_the_line_on_the_page_restores_the_picture(audit: Callable[..., Any], tm
     assert again["restored"] == 1
 
 
+def test_mirrored_copies_have_a_section(audit: Callable[..., Any], tmp_path: Path) -> None:
+    """Kept pictures side by side, with a line for verdicts.csv, and how many there are."""
+    pictures = np.concatenate([copies(1, 2), copies(1, 1)[:, :, ::-1]])
+    page, _ = audit(pictures, ["one", "two", EVIL], mirrored=[(EVIL, "one", 5.5)])
+    (section,) = re.findall(r'<section id="mirrored".*?</section>', page, re.DOTALL)
+    assert "1 pair of kept pictures" in section and "score 5.50" in section and "mirrored.csv" in section
+    assert len(Tags(section).named("img")) == 2 and "<script" not in section
+    (line,) = (html.unescape(found) for found in re.findall(r'<code class="line">(.*?)</code>', section))
+    with (tmp_path / "verdicts.csv").open("a") as file:
+        file.write(line + "\n")
+    (verdict,) = read_verdicts(tmp_path / "verdicts.csv")
+    assert (verdict.key_a, verdict.key_b, verdict.label) == (EVIL, "one", "mirrored")
+
+
+def test_only_some_mirrored_copies_are_shown(audit: Callable[..., Any]) -> None:
+    """Nothing was removed; the page has a limited number of mirrored copies, those with the lowest scores."""
+    count = gallery.MAX_MIRRORED + 5
+    pictures = np.random.default_rng(0).integers(0, 256, (2 * count, 8, 8, 3)).astype(np.uint8)
+    keys = [f"{n:03d}" for n in range(2 * count)]
+    listed = [(keys[n], keys[count + n], 3 + n / 8) for n in range(count)]
+    page, metrics = audit(pictures, keys, mirrored=listed)
+    assert metrics["removed"] == 0 and f"{count} pairs of kept pictures" in page
+    assert f"The {gallery.MAX_MIRRORED} with the lowest scores are shown" in page
+    assert page.count("<article") == gallery.MAX_MIRRORED and keys[-1] not in re.findall(r"<code>(\d+)</code>", page)
+
+
 def test_keys_are_text(audit: Callable[..., Any]) -> None:
     """Keys with markup, quotes and characters that change the text direction are escaped."""
     page, _ = audit(copies(1, 2), [EVIL, "z" * 5000])

@@ -120,6 +120,16 @@ def test_which_labels_make_a_removal_wrong(label: str) -> None:
     assert found["controls"]["missed"] == (label not in NOT_DUPLICATES)
 
 
+def test_the_label_mirrored_confirms_the_removal_of_a_mirrored_copy() -> None:
+    """In a stratum of mirrored copies, the label is right; in others it is wrong."""
+    sample = sample_of({"mirrored 17-128": (30, 2), "near_code 5-8": (30, 2)})
+    found = estimate(sample, [verdict(pair, "mirrored") for pair in sample.pairs], detector=DETECTOR)
+    assert {name: stratum["wrong"] for name, stratum in found["strata"].items()} == {
+        "mirrored 17-128": 0,
+        "near_code 5-8": 2,
+    }
+
+
 @pytest.mark.parametrize(
     ("votes", "wrong", "agree"), [("..x", 0, 0), ("xx.", 1, 0), ("x.", 1, 0), ("..", 0, 1), ("xxx", 1, 1)]
 )

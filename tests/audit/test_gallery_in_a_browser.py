@@ -246,6 +246,35 @@ def test_the_difference_leaves_out_brightness_and_contrast(show: Callable[..., P
     expect(canvas).to_be_hidden()
 
 
+@pytest.mark.parametrize("given", ["key_a,key_b,score\n000,001,4\n", None])
+def test_mirrored_copies_are_shown_apart(
+    audit: Callable[..., Any], chromium: Browser, tmp_path: Path, given: str | None
+) -> None:
+    """Their difference is that after mirroring; sorting and filtering leave them in their section."""
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    pictures[3] = pictures[2, :, ::-1]
+    audit(pictures, ["000", "001", "002", "003"], given=given, mirrored=[("003", "002", 7.25)])
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    page.goto((tmp_path / "audit" / "gallery.html").as_uri())
+    section = page.locator("#mirrored")
+    expect(section.locator(".pair")).to_have_count(1)
+    expect(section.locator(".tick")).to_have_count(0)
+    section.scroll_into_view_if_needed()
+    expect(section.locator("canvas[data-drawn]")).to_be_visible()
+    mean = """canvas => {
+      const values = canvas.getContext('2d').getImageData(0, 0, 64, 64).data.filter((_, i) => i % 4 < 3);
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    }"""
+    assert section.locator("canvas").evaluate(mean) < 40, "JPEG noise only"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if given:
+        assert page.locator("#list canvas").evaluate(mean) > 100
+        page.fill("[name=text]", "no such key")
+        expect(page.locator("#count")).to_have_text("0 of 1 pairs")
+    expect(section.locator(".pair")).to_be_visible()
+    page.close()
+
+
 def test_ticked_pairs_are_restored(
     show: Callable[..., Page], tmp_path: Path, run_stage: Callable[..., Any], gallery: Path
 ) -> None:

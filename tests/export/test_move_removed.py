@@ -61,7 +61,7 @@ def arguments(source: Path, tmp_path: Path) -> dict[str, Any]:
         radius=0,
         score=0,
         near_miss_margin=0,
-        mirrored=False,
+        mirrored="list",
         compare_side=32,
         local_features=False,
         max_candidates=1,

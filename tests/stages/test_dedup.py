@@ -91,6 +91,34 @@ def test_again_it_gives_the_same_and_verdicts_act(result: Path, folder: Path, tm
     assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
 
 
+def test_mirrored_copies_are_listed_or_removed(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
+    """By default they are kept and listed; `--mirrored remove` removes them without a new search, for their reason."""
+    source = tmp_path / "pictures"
+    source.mkdir()
+    for n in range(8):
+        (source / f"{n}.png").write_bytes((folder / "a" / f"{n:02d}.png").read_bytes())
+    with Image.open(source / "5.png") as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((48, 48)).save(source / "mirrored 5.png")
+    options = [source, "--to", tmp_path / "out", "--encoder", result / "steps" / "encoder", "-j", 1]
+    done = run_stage("dedup", *options)
+    assert done.returncode == 0 and "9 of 9 pictures kept" in done.stderr, done.stderr
+    assert "1 mirrored copy is kept (mirrored.csv)" in done.stderr
+    with (tmp_path / "out" / "mirrored.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["key"], row["other_key"]) == ("mirrored 5.png", "5.png") and float(row["score"]) >= 3
+    assert 'id="mirrored"' in (tmp_path / "out" / "gallery.html").read_text()
+    done = run_stage("dedup", *options, "--mirrored", "remove")
+    assert done.returncode == 0 and "8 of 9 pictures kept, 1 removed (mirrored 1; groups: 1)" in done.stderr, (
+        done.stderr
+    )
+    assert "--mirrored was list, now remove" in done.stderr and "compare: " not in done.stderr
+    assert "1 mirrored copies: not estimated how many are wrong" in done.stderr
+    assert list(removed(tmp_path / "out").values()) == [("5.png", "mirrored")]
+    assert "mirrored, score" in (tmp_path / "out" / "gallery.html").read_text()
+    refused = run_stage("dedup", *options, "--mirrored", "true")
+    assert refused.returncode == 2 and "list" in refused.stderr and "remove" in refused.stderr
+
+
 def test_what_stands_in_another_source(result: Path, folder: Path, tmp_path: Path, run_stage: Run) -> None:
     """Copies across two folders are listed, and left out if that is asked for; an encoder is used again."""
     options = ["--against", folder / "a", "--encoder", result / "steps" / "encoder", "-j", 1]

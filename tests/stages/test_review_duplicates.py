@@ -142,7 +142,7 @@ def test_hostile_keys_are_text(found: Path, watched: Watched) -> None:
 
 @pytest.mark.long
 def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
-    """Filters, jumps, and the lists of misses and decoys; a reload restores list and position."""
+    """Filters, jumps, and the lists of misses and mirrored matches; a reload restores list and position."""
     with serving(found) as server:
         page = watched.open(server.link)
         page.keyboard.press("f")
@@ -180,8 +180,8 @@ def test_filters_jump_and_lists(found: Path, watched: Watched) -> None:
         page.keyboard.press("Escape")
         page.keyboard.press("s")
         saved(page)
-        page.select_option("[name=kind]", "decoys")
-        expect(page.locator("#position")).to_have_text("Decoy 1 of 2")
+        page.select_option("[name=kind]", "mirrored")
+        expect(page.locator("#position")).to_have_text("Mirrored match 1 of 2")
         page.keyboard.press("Escape")
         page.keyboard.press("m")
         saved(page)

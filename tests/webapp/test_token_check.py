@@ -190,7 +190,7 @@ def test_headers_of_every_answer(server: Server, browser: requests.Session, path
         *({}, [], None, "x", {**VERDICT, "id": 10**9}, {**VERDICT, "id": -1}, {**VERDICT, "id": True}),
         *({**VERDICT, "id": "0"}, {**VERDICT, "kind": "kept"}, {**VERDICT, "kind": ["removed"]}),
         *({**VERDICT, "label": "nice"}, {**VERDICT, "label": 3}, {**VERDICT, "keep": "yes"}),
-        *({**VERDICT, "kind": "decoys", "always": True}, {**VERDICT, "label": "", "keep": True}),
+        *({**VERDICT, "kind": "mirrored", "always": True}, {**VERDICT, "label": "", "keep": True}),
     ],
 )
 def test_wrong_verdicts_are_refused(found: Path, server: Server, browser: requests.Session, body: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.core import files
+from pipeline.core.errors import BadParameters
 from pipeline.core.workspace import resumable_steps
 from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format import image_set
@@ -69,7 +70,7 @@ def test_the_last_line_says_what_was_not_read(tmp_path: Path) -> None:
     image_set.join_chunks(tmp_path, 1, tmp_path / "set", side=4, max_bad=0.0)
     counts = not_read(ImageSet(tmp_path / "set"))
     assert counts == {"hidden": 1, "link": 1, "not_a_picture": 2}
-    summary = {"kept": 1, "pictures": 1, "removed": 0, "by_reason": {}, "groups": 0, "doubtful": 0}
+    summary = {"kept": 1, "pictures": 1, "removed": 0, "by_reason": {}, "groups": 0, "doubtful": 0, "mirrored": 0}
     said = summary_sentence({**summary, "not_read": counts}, Path("found"))
     assert "; not read: 4 (hidden 1, link 1, not_a_picture 2; see steps/images/skipped.parquet); " in said
     assert "not read" not in summary_sentence(summary, Path("found"))
@@ -92,9 +93,37 @@ def test_the_last_line_says_what_was_not_read(tmp_path: Path) -> None:
 )
 def test_the_last_line_says_how_many_may_be_wrong(removed: int, decoys: int, high: float, said: str | None) -> None:
     """In words; nothing if nothing was removed, and no bound that a few removals would have whatever they are."""
-    summary: dict[str, Any] = {"kept": 1, "pictures": 300, "removed": removed, "groups": 1, "doubtful": 0}
+    summary: dict[str, Any] = {
+        "kept": 1,
+        "pictures": 300,
+        "removed": removed,
+        "groups": 1,
+        "doubtful": 0,
+        "mirrored": 0,
+    }
     summary |= {"decoys": decoys, "decoys_judged_mirrored": 0, "by_reason": {"near_code": removed}}
     summary |= {"expected_false_removals_low": 0.0, "expected_false_removals_high": high}
     line = summary_sentence(summary, Path("found"))
     assert said is None or f"; {said}" in line
     assert ("wrong" in line, "dcgan review-duplicates --dedup found" in line) == (said is not None, removed > 0)
+
+
+def test_the_last_line_speaks_of_mirrored_copies() -> None:
+    """Those that are kept, and apart from near copies how many of the removed ones may be wrong."""
+    summary: dict[str, Any] = {"kept": 1, "pictures": 300, "removed": 9, "groups": 9, "doubtful": 0, "mirrored": 0}
+    summary |= {"decoys": 9, "decoys_judged_mirrored": 9, "by_reason": {"near_code": 0, "mirrored": 9}}
+    summary |= {"expected_false_removals_low": 0.0, "expected_false_removals_high": 0.0}
+    name = "expected_false_mirrored_removals_high"
+    said = summary_sentence(summary | {name: None}, Path("found"))
+    assert "(mirrored 9; groups: 9)" in said
+    assert "; 9 mirrored copies: not estimated how many are wrong; judge some (list: mirrored);" in said
+    said = summary_sentence(summary | {name: 2.1}, Path("found"))
+    assert "; at most about 3 of 9 mirrored copies may be wrong;" in said
+    kept = summary | {"removed": 0, "by_reason": {"near_code": 0, "mirrored": 0}, "mirrored": 4}
+    assert "; 4 mirrored copies are kept (mirrored.csv);" in summary_sentence(kept, Path("found"))
+
+
+def test_what_happens_to_mirrored_copies_is_named() -> None:
+    """A truth value, as in older profiles, is refused; the message names the two values."""
+    with pytest.raises(BadParameters, match=r"mirrored: True: input should be 'list' or 'remove'"):
+        read_options(Path("profiles/workstation.yaml"), "lsun", {"pairs": {"mirrored": True}})

@@ -4,13 +4,16 @@ const CONTRAST = 50; // standard deviation that each picture is brought to, in l
 const LEAST_CONTRAST = 4; // below it a picture is flat, and its noise must not be amplified
 const GAIN = 4;
 
-// Draws on the canvas how two loaded images differ, after the brightness and contrast of each were made equal.
-export function drawDifference(canvas, left, right) {
+// Draws on the canvas how two loaded images differ, after the brightness and contrast of each were made equal, and
+// after the left one was mirrored if it is a mirrored copy.
+export function drawDifference(canvas, left, right, mirrored = false) {
   const [width, height] = [right.naturalWidth, right.naturalHeight];
   Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const [a, b] = [left, right].map((image) => {
     context.clearRect(0, 0, width, height);
+    if (mirrored && image === left) context.setTransform(-1, 0, 0, 1, width, 0);
+    else context.resetTransform();
     context.drawImage(image, 0, 0, width, height);
     return context.getImageData(0, 0, width, height).data;
   });

@@ -1,7 +1,7 @@
 // The gallery's controls. The page embeds this file after difference.js. Text from outside is only set as textContent.
 
 const $ = (selector) => document.querySelector(selector);
-const pairs = [...document.querySelectorAll(".pair")];
+const pairs = [...document.querySelectorAll("#list .pair")];
 const tools = $("#tools");
 const ticked = $("#ticked");
 
@@ -47,13 +47,13 @@ const drawn = new IntersectionObserver(async (entries) => {
     drawn.unobserve(target);
     const images = [...target.closest(".pictures").querySelectorAll("img")].map((image) => Object.assign(new Image(), { src: embedded.get(image) }));
     await Promise.all(images.map((image) => image.decode()));
-    drawDifference(target, ...images);
+    drawDifference(target, ...images, target.closest(".pair").hasAttribute("data-mirrored"));
     target.dataset.drawn = "yes";
   }
 }, { rootMargin: "50%" });
 
 function showDifferences(on) {
-  $("#difference-note").hidden = !on;
+  if (pairs.length) $("#difference-note").hidden = !on;
   for (const figure of document.querySelectorAll(".difference")) figure.hidden = !on;
 }
 
@@ -105,10 +105,10 @@ function downloadVerdicts() {
   URL.revokeObjectURL(link.href);
 }
 
+for (const canvas of document.querySelectorAll(".difference canvas")) drawn.observe(canvas);
 if (pairs.length) {
   tools.hidden = false;
   for (const pair of pairs) pair.querySelector(".tick").hidden = false;
-  for (const canvas of document.querySelectorAll(".difference canvas")) drawn.observe(canvas);
   tools.addEventListener("submit", (event) => event.preventDefault());
   for (const name of ["sort", "reason", "text"]) tools.elements[name].addEventListener("input", arrange);
   tools.elements.size.addEventListener("input", (event) => $("#list").style.setProperty("--card-width", `${event.target.value}rem`));
@@ -125,4 +125,7 @@ if (pairs.length) {
   showDifferences(tools.elements.difference.checked);
   showOriginals(Boolean(tools.elements.originals?.checked));
   readTicks();
+} else {
+  showDifferences(true);
+  showOriginals(true);
 }

@@ -64,6 +64,45 @@ def find_representatives(
     return representatives
 
 
+def prefer_buckets(
+    representatives: Rows,
+    ranks: Rows,
+    buckets: Sequence[Rows],
+    contents: Rows,
+    cannot_link: CannotLink,
+    prior: Rows | None = None,
+) -> Rows:
+    """Give removed pictures a representative that shares one of the given buckets with them, if a kept picture does.
+
+    No other picture is kept or removed by this.
+
+    Args:
+        representatives: int64 (n,), from `find_representatives` with these and other buckets.
+        ranks, contents, cannot_link, prior: as for `find_representatives`.
+        buckets: the preferred buckets.
+
+    Returns:
+        int64 (n,): the new representatives. Of several kept pictures, the one that ranks first is chosen.
+    """
+    buckets_with: dict[int, set[int]] = {}
+    for number, bucket in enumerate(buckets):
+        for row in bucket.tolist():
+            buckets_with.setdefault(row, set()).add(number)
+    found = representatives.copy()
+    for row, numbers in buckets_with.items():
+        representative = int(representatives[row])
+        earlier = prior is not None and prior[row] >= 0
+        if representative == row or earlier or numbers & buckets_with.get(representative, set()):
+            continue
+        forbidden = cannot_link.get(int(contents[row]), ())
+        shared = np.concatenate([buckets[number] for number in numbers])
+        kept = [
+            other for other in shared[representatives[shared] == shared].tolist() if contents[other] not in forbidden
+        ]
+        found[row] = min(kept, key=ranks.__getitem__, default=representative)
+    return found
+
+
 def _assign(
     candidates: Sequence[int],
     representative: int,

@@ -6,6 +6,7 @@ kept.npy           int64, the kept rows, increasing; the only file that training
 summary.json       counts
 doubtful.csv       for people: kept pairs that agree only in a layout that they share with other pictures: key,
                    other_key, score, the highest score first
+mirrored.csv       for people: kept pictures that are probably mirrored copies: key, other_key, score
 removed.csv        for people: each removed picture and its representative, with SHA-256, labels and the reason
 kept.txt           for people: the kept keys
 exact_only.csv     for people: the pictures that were compared by their bytes and source pixels only, with the reason
@@ -47,7 +48,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-REASONS = ("same_bytes", "same_pixels", "same_code", "near_code", "in_other_set", "given_pair")
+REASONS = ("same_bytes", "same_pixels", "same_code", "near_code", "mirrored", "in_other_set", "given_pair")
 
 _SIMILARITY_TEXT = "{:.4f}"
 

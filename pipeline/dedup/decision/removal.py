@@ -1,6 +1,6 @@
 """Decide which pictures are kept: one of each group of equal pictures or copies, after verdicts and the keep policy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.core import files, params, progress
 from pipeline.core.workspace import workspace
 from pipeline.csv_text import encode_key
-from pipeline.dedup.decision import manifest
+from pipeline.dedup.decision import manifest, mirrored_copies
 from pipeline.dedup.decision.better_copies import FILE, better_copies_csv, find_better_copies
 from pipeline.dedup.decision.detector_removals import REMOVALS
-from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives
+from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives, prefer_buckets
 from pipeline.dedup.decision.keep_policy import KeepRule, better_by, rank
 from pipeline.dedup.decision.prior_decisions import PriorDecisions, load_prior_decisions, no_prior_decisions, release
-from pipeline.dedup.decision.verdicts import NOT_DUPLICATES, Verdict, read_verdicts
+from pipeline.dedup.decision.verdicts import Verdict, not_duplicates, read_verdicts
 from pipeline.dedup.encoder.codes import load_codes
 from pipeline.dedup.encoder.encoder_input import flatten, to_32
 from pipeline.dedup.pairs.classes_table import EXACT_ONLY, FLAT, SEVERAL_FRAMES, Classes, load_classes
-from pipeline.dedup.pairs.decoys import estimate_false_pairs
+from pipeline.dedup.pairs.decoys import estimate_false_mirrored, estimate_false_pairs
 from pipeline.dedup.pairs.matches_table import NONE, Matches, load_matches
 from pipeline.dedup.pairs.originals_table import load_originals
-from pipeline.dedup.pairs.pairs_table import PairsTable, load_pairs
+from pipeline.dedup.pairs.pairs_table import MIRRORED, PairsTable, load_pairs
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 
 _BLOCK = 4096
@@ -109,7 +110,8 @@ def remove_duplicates(
             summary = dict(files.read_json(to / "summary.json"))
             _warn(summary)
             return summary
-        others = _apply_verdicts_to_matches(others, images, verdicts)
+        labels = not_duplicates(removes_mirrored=pairs.removes_mirrored)
+        others = _apply_verdicts_to_matches(others, images, verdicts, labels)
         ranks = rank(images, parameters.keep, compared, prefer)
         decided = _group_pictures(images, classes, pairs, others.rows, verdicts, ranks, prior)
         removals = _removals_table(images, codes, classes, pairs, decided.representatives)
@@ -118,16 +120,19 @@ def remove_duplicates(
             detected = _removals_table(images, codes, classes, pairs, decided.detector_only)
         table = manifest.build(images, codes, removals, detected, others)
         doubtful = _doubtful_pairs(pairs, table)
+        kept = np.asarray(pc.not_equal(table.column("status"), "removed"))
+        mirrored = mirrored_copies.find(images, classes, pairs, verdicts, decided.representatives, kept, ranks)
         summary = {
             **manifest.summarise(table),
             "mode": pairs.mode,
             "shared_layout_pairs": len(doubtful),
             "doubtful": len({row[name] for row in doubtful for name in ("key", "other_key")}),
+            "mirrored": len({copy.row for copy in mirrored}),
             "flat_pictures": classes.count(FLAT),
             "several_frames": classes.count(SEVERAL_FRAMES),
             "zero_codes": int((~codes.any(axis=1)).sum()),
             "mixed_label_groups": manifest.count_mixed_label_groups(table, images),
-            **_decoy_estimates(pairs, images, verdicts, removals.column("reason").to_pylist().count(pairs.reason)),
+            **_estimates(images, classes, pairs, verdicts, removals),
             "verdicts_used": decided.verdicts_used,
             "verdicts_ignored": len(verdicts) - decided.verdicts_used,
         }
@@ -138,6 +143,7 @@ def remove_duplicates(
             files.write_text(work.result / FILE, better_copies_csv(images, better, of, reasons))
         header = {name: made_from[name] for name in ("schema_version", "parameters", "detector", "mode", "images")}
         manifest.write(work.result, table, detected, doubtful, summary, header, images)
+        files.write_text(work.result / mirrored_copies.FILE, mirrored_copies.csv_text(images, mirrored))
         files.write_text(work.result / "exact_only.csv", _exact_only_csv(classes, images))
         work.publish()
     _warn(summary)
@@ -151,33 +157,52 @@ def _exact_only_csv(classes: Classes, images: ImageSet) -> str:
     return "".join(["key,reason\n", *lines])
 
 
-def _decoy_estimates(pairs: PairsTable, images: ImageSet, verdicts: Sequence[Verdict], removed: int) -> dict[str, Any]:
-    """Estimate the numbers of false pairs and of false removals from the decoys, with 95 % intervals.
+def _estimates(
+    images: ImageSet, classes: Classes, pairs: PairsTable, verdicts: Sequence[Verdict], removals: pa.Table
+) -> dict[str, Any]:
+    """Estimate the numbers of false pairs and of false removals, with 95 % intervals.
 
-    The pairs are those before verdicts apply. Decoys that a verdict labels as mirrored copies are not counted.
+    The pairs are those before verdicts apply. Mirrored matches that a verdict labels as mirrored copies are no decoys.
 
     Args:
-        removed: number of pictures that were removed because of a pair.
+        removals: the removed pictures, with the schema `REMOVALS`.
     """
-    if pairs.decoys is None:
+    if pairs.matches is None:
         return {}
-    judged = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label == "mirrored"}
-    contents = [images.index.column("sha256").take(rows).to_pylist() for rows in pairs.decoys]
-    mirrored = sum(frozenset(pair) in judged for pair in zip(*contents, strict=True))
-    figures = estimate_false_pairs(len(contents[0]) - mirrored, len(pairs.left), pairs.layout)
-    removals = {
-        name.replace("false_discovery_rate", "expected_false_removals"): round(removed * (share or 0.0), 4)
-        for name, share in figures.items()
-        if name.startswith("false_discovery_rate")
-    }
-    return {
-        "pairs": len(pairs.left),
-        "decoys": len(contents[0]),
-        "decoys_judged_mirrored": mirrored,
+    labels: dict[frozenset[str], set[str]] = {}
+    for verdict in verdicts:
+        labels.setdefault(frozenset((verdict.sha256_a, verdict.sha256_b)), set()).add(verdict.label)
+
+    def labels_of(table: pa.Table, *names: str) -> list[set[str]]:
+        sides = (images.index.column("sha256").take(table.column(name)).to_pylist() for name in names)
+        return [labels.get(frozenset(pair), set()) for pair in zip(*sides, strict=True)]
+
+    judged = labels_of(pairs.matches, "left", "right")
+    confirmed = sum("mirrored" in found for found in judged)
+    unchanged = int((~pairs.mirrored).sum())
+    figures = estimate_false_pairs(len(judged) - confirmed, unchanged, pairs.layout)
+    removed = pc.sum(pc.equal(removals.column("reason"), pairs.reason)).as_py() or 0
+    estimates = {
+        "pairs": unchanged,
+        "decoys": len(judged),
+        "decoys_judged_mirrored": confirmed,
         **pairs.layout.figures(),
         **figures,
-        **removals,
+        **{
+            name.replace("false_discovery_rate", "expected_false_removals"): round(removed * (share or 0.0), 4)
+            for name, share in figures.items()
+            if name.startswith("false_discovery_rate")
+        },
     }
+    if pairs.removes_mirrored:
+        are_pairs = mirrored_copies.are_pairs(classes, pairs)
+        judged = [found for found, is_pair in zip(judged, are_pairs, strict=True) if found and not is_pair]
+        false = sum(not mirrored_copies.REJECTED.isdisjoint(found) for found in judged)
+        of_mirrored = removals.filter(pc.equal(removals.column("reason"), MIRRORED))
+        unjudged = labels_of(of_mirrored, "row", "representative").count(set())
+        estimates |= {"mirrored_judged": len(judged), "mirrored_judged_false": false}
+        estimates |= estimate_false_mirrored(len(judged), false, unjudged)
+    return estimates
 
 
 def _doubtful_pairs(pairs: PairsTable, table: pa.Table) -> list[dict[str, Any]]:
@@ -238,25 +263,29 @@ def _group_pictures(
     prior: PriorDecisions,
 ) -> _Decision:
     """Find the representatives of all pictures except those that are `excluded`, with and without the verdicts."""
+    labels = not_duplicates(removes_mirrored=pairs.removes_mirrored)
     named = images.index.column("sha256").combine_chunks().dictionary_encode()  # verdicts refer to contents
     contents = np.asarray(named.indices, np.int64)
     content_of = {sha256: number for number, sha256 in enumerate(named.dictionary.to_pylist())}
-    buckets = _buckets(classes, pairs)
-    if len(excluded):
-        buckets = [left for bucket in buckets if len(left := bucket[~np.isin(bucket, excluded)]) > 1]
+    unchanged, mirrored = (
+        [left for bucket in buckets if len(left := bucket[~np.isin(bucket, excluded)]) > 1]
+        for buckets in _buckets(classes, pairs)
+    )
 
     def are_any_of(sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
         return np.isin(contents, [content_of[sha256] for sha256 in sha256s if sha256 in content_of])
 
     def representatives(verdicts: Sequence[Verdict], decided: Rows) -> Rows:
-        cannot_link = _cannot_link(verdicts, content_of)
+        cannot_link = _cannot_link(verdicts, content_of, labels)
         decided = release(decided, contents, cannot_link)
         # Preferred even if the other picture of the verdict is not in the set: deduplicating the kept pictures again
         # must change nothing.
         preferred = are_any_of(v.keep for v in verdicts)
         first = np.empty(len(images), np.int64)
         first[np.lexsort((ranks, ~preferred, decided < 0))] = np.arange(len(images))
-        found = find_representatives(first, buckets, contents, cannot_link, decided)
+        found = find_representatives(first, unchanged + mirrored, contents, cannot_link, decided)
+        if mirrored:
+            found = prefer_buckets(found, first, unchanged, contents, cannot_link, decided)
         # A restored picture is kept, but represents no other picture. Otherwise, a picture that is a copy of it and of
         # no other kept picture would be removed in its place.
         restored = are_any_of(v.sha256_a for v in verdicts if v.always_keep)
@@ -274,59 +303,83 @@ def _removals_table(
     """The removed pictures with their representatives and reasons, with the schema `REMOVALS`."""
     removed = np.flatnonzero(representatives != np.arange(len(images)))
     of = representatives[removed]
+    reasons = _reasons(classes, pairs, removed, of)
     columns = [
         pa.array(removed, pa.int64()),
         pa.array(of, pa.int64()),
-        pa.array(classes.reasons(removed, of, otherwise=pairs.reason), pa.string()),
+        pa.array(reasons, pa.string()),
         pa.array(np.bitwise_count(codes[removed] ^ codes[of]).sum(axis=1), pa.int16()),
-        pa.array(similarity(images, removed, of), pa.float64(), from_pandas=True),
+        pa.array(similarity(images, removed, of, np.array(reasons) == MIRRORED), pa.float64(), from_pandas=True),
     ]
     return pa.Table.from_arrays(columns, schema=REMOVALS)
 
 
-def _buckets(classes: Classes, pairs: PairsTable) -> list[Rows]:
-    """Buckets of duplicates: rows, any two of which may be removed for each other; a row may be in several buckets."""
+def _reasons(classes: Classes, pairs: PairsTable, rows: Rows, representatives: Rows) -> list[str]:
+    """Why each row was removed for its representative.
+
+    Earlier decisions stay when pictures are added, so it does not matter whether mirrored copies are removed now.
+    """
+    reasons = classes.reasons(rows, representatives, otherwise=pairs.reason)
+    if pairs.matches is None:
+        return reasons
+    of_matches = mirrored_copies.class_pairs(classes, pairs.matches.column("left"), pairs.matches.column("right"))
+    are_pairs = mirrored_copies.are_pairs(classes, pairs)
+    mirrored = {match for match, is_pair in zip(of_matches, are_pairs, strict=True) if not is_pair}
+    of_rows = mirrored_copies.class_pairs(classes, rows, representatives)
+    return [MIRRORED if pair in mirrored else reason for pair, reason in zip(of_rows, reasons, strict=True)]
+
+
+def _buckets(classes: Classes, pairs: PairsTable) -> tuple[list[Rows], list[Rows]]:
+    """Buckets of duplicates: rows, any two of which may be removed for each other; a row may be in several buckets.
+
+    Returns:
+        The buckets of equal pictures and of pairs, and those of mirrored pairs.
+    """
     kinds = [classes.bytes, classes.pixels, classes.squares]
     if pairs.mode == "exact" and classes.codes is not None:
         kinds.append(classes.codes)
     buckets = [bucket for ids in kinds for bucket in buckets_of(ids)]
     square_buckets = {int(bucket[0]): bucket for bucket in buckets_of(classes.squares)}
-    # Squares were compared, so a pair is valid for all pictures with the same square as one of its two.
-    class_pairs = np.unique(
-        np.sort(np.stack([classes.squares[pairs.left], classes.squares[pairs.right]], axis=1)), axis=0
-    )
-    buckets += [
-        np.concatenate([square_buckets.get(first, np.array([first])) for first in pair])
-        for pair in class_pairs.tolist()
-        if pair[0] != pair[1]
-    ]
-    return buckets
+
+    def of_pairs(chosen: npt.NDArray[np.bool_]) -> list[Rows]:
+        # Squares were compared, so a pair is valid for all pictures with the same square as one of its two.
+        sides = [classes.squares[side[chosen]] for side in (pairs.left, pairs.right)]
+        class_pairs = np.unique(np.sort(np.stack(sides, axis=1)), axis=0)
+        return [
+            np.concatenate([square_buckets.get(first, np.array([first])) for first in pair])
+            for pair in class_pairs.tolist()
+            if pair[0] != pair[1]
+        ]
+
+    return buckets + of_pairs(~pairs.mirrored), of_pairs(pairs.mirrored)
 
 
-def _apply_verdicts_to_matches(others: Matches, images: ImageSet, verdicts: Sequence[Verdict]) -> Matches:
+def _apply_verdicts_to_matches(
+    others: Matches, images: ImageSet, verdicts: Sequence[Verdict], labels: Collection[str]
+) -> Matches:
     """The matches, without those that verdicts label as no duplicates and those of pictures that are always kept."""
     contents = images.index.column("sha256").take(others.rows).to_pylist()
     always = {verdict.sha256_a for verdict in verdicts if verdict.always_keep}
-    not_duplicates = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label in NOT_DUPLICATES}
+    different = {frozenset((v.sha256_a, v.sha256_b)) for v in verdicts if v.label in labels}
     applies = [
-        content not in always and frozenset((content, other)) not in not_duplicates
+        content not in always and frozenset((content, other)) not in different
         for content, other in zip(contents, others.contents, strict=True)
     ]
     return others.take(np.flatnonzero(applies))
 
 
-def _cannot_link(verdicts: Sequence[Verdict], content_of: Mapping[str, int]) -> CannotLink:
-    """The pairs of contents that verdicts label as no duplicates."""
+def _cannot_link(verdicts: Sequence[Verdict], content_of: Mapping[str, int], labels: Collection[str]) -> CannotLink:
+    """The pairs of contents that verdicts give one of the labels."""
     cannot_link: dict[int, set[int]] = {}
     for verdict in verdicts:
-        if verdict.label in NOT_DUPLICATES and {verdict.sha256_a, verdict.sha256_b} <= content_of.keys():
+        if verdict.label in labels and {verdict.sha256_a, verdict.sha256_b} <= content_of.keys():
             a, b = content_of[verdict.sha256_a], content_of[verdict.sha256_b]
             cannot_link.setdefault(a, set()).add(b)
             cannot_link.setdefault(b, set()).add(a)
     return cannot_link
 
 
-def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.float64]:
+def similarity(images: ImageSet, rows: Rows, others: Rows, mirrored: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Normalised cross-correlation of pairs of grey pictures at 32×32.
 
     The sums are integers, and every CPU rounds square root, product and quotient correctly, so the result is equal on
@@ -335,6 +388,7 @@ def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.flo
     Args:
         images: the image set.
         rows, others: int64 (n,), the rows of the pairs.
+        mirrored: bool (n,), which pairs are compared after one picture was mirrored.
 
     Returns:
         float64 (n,), -1..1 to four decimals; NaN if one picture has a constant luma.
@@ -342,7 +396,9 @@ def similarity(images: ImageSet, rows: Rows, others: Rows) -> npt.NDArray[np.flo
     found = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
-        a, b = (_grey(images.read(chosen[block])) for chosen in (rows, others))
+        left, right = (images.read(chosen[block]) for chosen in (rows, others))
+        left[mirrored[block]] = left[mirrored[block], :, ::-1]
+        a, b = _grey(left), _grey(right)
         pixels = a.shape[1]
         together = pixels * (a * b).sum(axis=1) - a.sum(axis=1) * b.sum(axis=1)
         a_variance, b_variance = (pixels * (x * x).sum(axis=1) - x.sum(axis=1) ** 2 for x in (a, b))

@@ -26,7 +26,12 @@ LABELS = {
 """Labels of a verdict with their meanings, from most to least similar."""
 
 NOT_DUPLICATES = frozenset({"mirrored", "similar", "different"})
-"""Labels that forbid removing one picture of the pair for the other."""
+"""Labels that forbid removing one picture of the pair for the other; see `not_duplicates`."""
+
+
+def not_duplicates(*, removes_mirrored: bool) -> frozenset[str]:
+    """The labels that forbid a removal; `mirrored` confirms it if mirrored copies are removed."""
+    return NOT_DUPLICATES - {"mirrored"} if removes_mirrored else NOT_DUPLICATES
 
 
 @dataclass(frozen=True)

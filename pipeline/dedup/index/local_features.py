@@ -63,11 +63,6 @@ def _mirrored_bits() -> Rows:
     return bits[:, ::-1, (_DIRECTIONS // 2 - np.arange(_DIRECTIONS)) % _DIRECTIONS].reshape(-1)
 
 
-def _upside_down_bits() -> Rows:
-    bits = np.arange(BITS).reshape(_CELLS, _CELLS, _DIRECTIONS)
-    return bits[::-1, :, -np.arange(_DIRECTIONS) % _DIRECTIONS].reshape(-1)
-
-
 @dataclass(frozen=True)
 class LocalFeatures:
     """The features of n pictures.
@@ -84,16 +79,9 @@ class LocalFeatures:
 
     def mirrored(self) -> "LocalFeatures":
         """The features of the pictures with left and right exchanged."""
-        return self._turned(0, _mirrored_bits())
-
-    def upside_down(self) -> "LocalFeatures":
-        """The features of the pictures with top and bottom exchanged."""
-        return self._turned(1, _upside_down_bits())
-
-    def _turned(self, axis: int, order: Rows) -> "LocalFeatures":
         place = self.place.copy()
-        place[:, axis] = 1 - place[:, axis]
-        bits = np.unpackbits(self.codes, axis=1)[:, order]
+        place[:, 0] = 1 - place[:, 0]
+        bits = np.unpackbits(self.codes, axis=1)[:, _mirrored_bits()]
         return LocalFeatures(self.picture, place, np.packbits(bits, axis=1))
 
 

@@ -58,8 +58,8 @@ class _Member:
     place: Place | None
 
 
-_Chunk = list[tuple[list[_Member], list[tuple[int, int]]]]
-"""For each group its members, and its pairs of rows."""
+_Chunk = list[tuple[list[_Member], Group]]
+"""For each group its members, and the group."""
 
 _Compared = list[tuple[list[dict[str, Any]], list[dict[str, Any]]]]
 """For each group its rows of both tables."""
@@ -209,7 +209,7 @@ def _cut(groups: Sequence[Group], members: dict[int, _Member]) -> list[_Chunk]:
         if count >= _CHUNK_PICTURES:
             chunks.append([])
             count = 0
-        chunks[-1].append(([members[row] for row in group.rows], group.pairs))
+        chunks[-1].append(([members[row] for row in group.rows], group))
         count += len(group.rows)
     return chunks
 
@@ -230,22 +230,22 @@ def _compare_chunk(sources: Sequence[Source], chunk: _Chunk) -> _Compared:
                 return None
             return examine(data, member.sha256, member.box)
 
-        return [_compare_group(members, pairs, [examined(member) for member in members]) for members, pairs in chunk]
+        return [_compare_group(members, group, [examined(member) for member in members]) for members, group in chunk]
 
 
 def _compare_group(
-    members: Sequence[_Member], pairs: Sequence[tuple[int, int]], pictures: Sequence[Examined | None]
+    members: Sequence[_Member], group: Group, pictures: Sequence[Examined | None]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Compare the pairs of one group; return its rows of both tables."""
     number = {member.row: n for n, member in enumerate(members)}
     net_wins = [0] * len(members)
     outcomes = []
-    for left, right in pairs:
+    for left, right in group.pairs:
         a, b = number[left], number[right]
         # The order of two pictures follows from their contents, so that names decide nothing.
         swapped = members[a].sha256 > members[b].sha256
         first, second = (b, a) if swapped else (a, b)
-        differences = _differences(pictures[first], pictures[second])
+        differences = _differences(pictures[first], pictures[second], are_mirrored=(left, right) in group.mirrored)
         damaged = damaged_loses(members[first].damaged, members[second].damaged)
         preference = damaged if damaged.winner is not None else _prefer(pictures[first], pictures[second], differences)
         if preference.winner is not None:
@@ -260,13 +260,13 @@ def _compare_group(
     return rows, outcomes
 
 
-def _differences(left: Examined | None, right: Examined | None) -> Differences | None:
+def _differences(left: Examined | None, right: Examined | None, *, are_mirrored: bool) -> Differences | None:
     if left is None or right is None:
         return None
     sides = max(left.measures.width, left.measures.height), max(right.measures.width, right.measures.height)
-    other = right.reduced
+    other = mirrored(right.reduced) if are_mirrored else right.reduced
     affine = align(left.reduced, other)
-    if affine is None:  # the pair may be one of mirrored copies
+    if affine is None and not are_mirrored:  # pairs of another program may be mirrored copies as well
         other = mirrored(other)
         affine = align(left.reduced, other)
     return None if affine is None else find_differences(left.reduced, other, affine, sides)

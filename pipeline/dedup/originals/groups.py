@@ -23,12 +23,14 @@ class Group:
     Attributes:
         rows: the compared pictures, in increasing order.
         pairs: (left, right) rows of `rows`, left < right, which are copies of each other.
+        mirrored: those of the pairs that are mirrored copies.
         others: the pictures that are not compared because the group is large.
     """
 
     rows: list[int]
     pairs: list[tuple[int, int]]
     others: list[int]
+    mirrored: frozenset[tuple[int, int]] = frozenset()
 
 
 def find_groups(images: ImageSet, classes: Classes, pairs: PairsTable) -> list[Group]:
@@ -41,11 +43,12 @@ def find_groups(images: ImageSet, classes: Classes, pairs: PairsTable) -> list[G
     distinct = np.flatnonzero(classes.bytes == np.arange(len(images)))
     buckets = [members for ids in kinds for members in _members(ids, distinct).values() if len(members) > 1]
     of_squares = _members(classes.squares, distinct)
-    linked = {
-        (int(left), int(right)) if left < right else (int(right), int(left))
-        for left, right in zip(classes.squares[pairs.left], classes.squares[pairs.right], strict=True)
-        if left != right
-    }
+    linked: dict[tuple[int, int], bool] = {}  # classes of squares -> whether they are mirrored copies only
+    sides = (classes.squares[side].tolist() for side in (pairs.left, pairs.right))
+    for left, right, flag in zip(*sides, pairs.mirrored.tolist(), strict=True):
+        if left != right:
+            link = (min(left, right), max(left, right))
+            linked[link] = flag and linked.get(link, True)
     edges = [(members[0], member) for members in buckets for member in members[1:]]
     edges += [(of_squares[left][0], of_squares[right][0]) for left, right in linked]
     groups = []
@@ -53,14 +56,18 @@ def find_groups(images: ImageSet, classes: Classes, pairs: PairsTable) -> list[G
         compared = _largest(images, component)
         inside = set(compared)
         joined: set[tuple[int, int]] = set()
+        mirrored: set[tuple[int, int]] = set()
         for ids in kinds:
             for members in _members(ids, np.array(compared)).values():
                 joined.update(itertools.combinations(members, 2))
         by_squares = _members(classes.squares, np.array(compared))
         for left, right in itertools.combinations(sorted(by_squares), 2):
             if (left, right) in linked:
-                joined.update((min(x, y), max(x, y)) for x in by_squares[left] for y in by_squares[right])
-        groups.append(Group(compared, sorted(joined), sorted(row for row in component if row not in inside)))
+                between = {(min(x, y), max(x, y)) for x in by_squares[left] for y in by_squares[right]}
+                (mirrored if linked[left, right] else joined).update(between)
+        mirrored -= joined
+        others = sorted(row for row in component if row not in inside)
+        groups.append(Group(compared, sorted(joined | mirrored), others, frozenset(mirrored)))
     return groups
 
 

@@ -59,6 +59,36 @@ def estimate_false_pairs(decoys: int, pairs: int, layout: LayoutTest = LayoutTes
     }
 
 
+MAX_INTERVAL = 0.5
+"""The share of false mirrored copies is withheld while its 95 % interval is at least this wide."""
+
+
+def estimate_false_mirrored(judged: int, false: int, removed: int) -> dict[str, float | None]:
+    """Estimate the number of false removals of mirrored copies from verdicts on mirrored matches.
+
+    There are no decoys for them. Pictures turned upside down may match far more rarely than different pictures of
+    which one is mirrored; how much more rarely depends on the set (`benchmarks/mirrored_decoys.py`). The share of false
+    ones among the judged matches, with an exact binomial interval, is applied to the removals without a verdict. If the
+    matches with the lowest scores are judged first, the estimate is too high.
+
+    Args:
+        judged: number of mirrored matches with a verdict.
+        false: number of these that are no mirrored copies.
+        removed: number of pictures without a verdict that are removed as mirrored copies.
+
+    Returns:
+        `expected_false_mirrored_removals`, also with the suffixes `_low` and `_high` for the ends of its 95 % interval;
+        all None if there are too few verdicts for an estimate.
+    """
+    low, high = binomial_interval(false, judged)
+    known = high - low < MAX_INTERVAL or not removed
+    shares = {"": false / judged if judged else 0.0, "_low": low, "_high": high}
+    return {
+        f"expected_false_mirrored_removals{end}": round(share * removed, 4) if known else None
+        for end, share in shares.items()
+    }
+
+
 FIGURES = (
     *("pairs", "decoys", "expected_false", "expected_false_low", "expected_false_high"),
     *("false_discovery_rate", "false_discovery_rate_low", "false_discovery_rate_high"),

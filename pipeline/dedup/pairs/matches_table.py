@@ -15,7 +15,12 @@ from pipeline.imageset.format.image_set import ImageSet, Rows
 SCHEMA_VERSION = 1
 
 
-MATCHES = pa.schema([*SCHEMA, *((name, pa.string()) for name in ("reason", "other_key", "other_sha256"))])
+MATCHES = pa.schema(
+    [
+        *(SCHEMA.field(name) for name in ("left", "right", "hamming", "score")),
+        *((name, pa.string()) for name in ("reason", "other_key", "other_sha256")),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def load_matches(folder: Path, images: ImageSet) -> Matches:
             f"--matches {folder}: matches of another image set than {images.folder}; compare the sets again"
         )
     table = files.read_table(folder / "matches.parquet", f"--matches {folder}", "compare the sets again")
-    strength = {"same_bytes": 0, "same_pixels": 1, "same_code": 2, "near_code": 2}
+    strength = {"same_bytes": 0, "same_pixels": 1, "same_code": 2, "near_code": 2, "mirrored": 3}
     best: dict[int, dict[str, Any]] = {}
     for row in table.to_pylist():
         row["rank"] = (strength[row["reason"]], -(row["score"] or 0.0))

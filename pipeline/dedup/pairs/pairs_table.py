@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,12 +15,20 @@ from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.dedup.pairs.decoys import LayoutTest
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
-SCHEMA = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("hamming", pa.int16()), ("score", pa.float64())])
-"""left, right: rows of a pair, left < right; hamming: bits in which the codes of the whole pictures differ; score: see
-`pair_scorer_highres`."""
+SCHEMA = pa.schema(
+    [
+        ("left", pa.int64()),
+        ("right", pa.int64()),
+        ("hamming", pa.int16()),
+        ("score", pa.float64()),
+        ("mirrored", pa.bool_()),
+    ]
+)
+"""left, right: rows of a pair, left < right; hamming: bits in which the codes of the whole pictures differ, the left
+one mirrored if the pair is; score: see `pair_scorer_highres`; mirrored: whether the left picture was mirrored."""
 
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of all files of the folder, written to `pairs.json`."""
 
 
@@ -27,7 +36,10 @@ Mode = Literal["exact", "near", "given"]
 
 
 REASONS: dict[str, str] = {"exact": "same_code", "near": "near_code", "given": "given_pair"}
-"""Reason in the manifest for pictures that are removed because of a pair, by mode."""
+"""Reason in the manifest for pictures that are removed because of an unchanged pair, by mode."""
+
+MIRRORED = "mirrored"
+"""Reason in the manifest for pictures that are removed because of a pair of mirrored copies."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,10 @@ class PairsTable:
         mode: `exact`, `near` or `given`.
         detector: digest of the detector that found the pairs.
         left, right: rows, int64 (n,), left < right.
-        decoys: left and right rows of the accepted decoys, int64 (m,) each; None if the search used no decoys.
+        mirrored: whether each pair is one of mirrored copies, bool (n,); all false if they are kept.
+        removes_mirrored: whether mirrored copies are removed.
+        matches: the mirrored matches (accepted pairs in which the left picture was mirrored), with the schema `SCHEMA`:
+            mirrored copies and decoys; None if the search did not look for them.
         doubtful: pairs that agree only in a layout that they share with other pictures, with the schema `SCHEMA`.
         layout: counts of the pairs with a shared layout.
     """
@@ -47,13 +62,15 @@ class PairsTable:
     detector: str
     left: Rows
     right: Rows
-    decoys: tuple[Rows, Rows] | None
+    mirrored: npt.NDArray[np.bool_]
+    removes_mirrored: bool
+    matches: pa.Table | None
     doubtful: pa.Table
     layout: LayoutTest
 
     @property
     def reason(self) -> str:
-        """The reason of removal of pictures whose pixels differ; see `REASONS`."""
+        """The reason of removal of pictures whose pixels differ, if the pair is not mirrored; see `REASONS`."""
         return REASONS[self.mode]
 
 
@@ -72,13 +89,22 @@ def load_pairs(folder: Path, images: ImageSet) -> PairsTable:
         CorruptData: the pairs belong to another image set, have another version, or are not readable.
     """
     description = read_description(folder, images)
-    left, right = _rows_of(_read(folder / "pairs.parquet", len(images)))
-    decoys, doubtful, layout = None, SCHEMA.empty_table(), LayoutTest()
+    pairs = _read(folder / "pairs.parquet", len(images))
+    matches, doubtful, layout = None, SCHEMA.empty_table(), LayoutTest()
     if description["mode"] == "near":
-        decoys = _rows_of(_read(folder / "decoys.parquet", len(images)))
+        matches = _read(folder / "mirrored.parquet", len(images))
         doubtful = _read(folder / "doubtful.parquet", len(images))
         layout = LayoutTest(*(description[name] for name in LayoutTest().figures()))
-    return PairsTable(description["mode"], description["detector"], left, right, decoys, doubtful, layout)
+    return PairsTable(
+        description["mode"],
+        description["detector"],
+        *_rows_of(pairs),
+        np.asarray(pairs.column("mirrored"), bool),
+        description["mode"] == "near" and description["parameters"]["mirrored"] == "remove",
+        matches,
+        doubtful,
+        layout,
+    )
 
 
 def read_description(folder: Path, images: ImageSet) -> dict[str, Any]:

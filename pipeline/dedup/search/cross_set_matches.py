@@ -3,7 +3,7 @@
 matches.parquet   left (row of the set), right (row of the other set), hamming, score (null for equal pictures), reason,
                   key and SHA-256 of the other picture; ordered by left, right
 matches.csv       the same, for people to read: key, other_key, both SHA-256, reason, hamming, score
-misses.parquet, doubtful.parquet, decoys.parquet
+misses.parquet, doubtful.parquet, mirrored.parquet
                   as in `find_pairs`; left is a row of the set, right a row of the other set
 matches.json      parameters, counts, and the number of false matches estimated from the decoys
 """
@@ -21,7 +21,7 @@ from pipeline.core.workspace import workspace
 from pipeline.csv_text import encode_key
 from pipeline.dedup.encoder.codes import encode, load_encoder
 from pipeline.dedup.pairs.matches_table import MATCHES, SCHEMA_VERSION
-from pipeline.dedup.pairs.pairs_table import SCHEMA
+from pipeline.dedup.pairs.pairs_table import MIRRORED, REASONS, SCHEMA
 from pipeline.dedup.search.find_pairs import detector_digest
 from pipeline.dedup.search.pair_search import PairSearch, PairSearchConfig
 from pipeline.imageset.format.image_set import ImageSet
@@ -70,20 +70,22 @@ def find_matches(
         contents = [one.index.column("sha256").to_pylist() for one in (images, other)]
         digests = [one.index.column("source_digest").to_pylist() for one in (images, other)]
         figures: dict[str, Any] = {}
-        misses = doubtful = decoys = SCHEMA.empty_table()
+        misses = doubtful = mirrored = SCHEMA.empty_table()
         best: dict[tuple[int, int], tuple[str, int, float | None]] = {}
         if parameters.mode == "near":
             search = PairSearch(images, other, encoder_file, parameters, workers)
             tables = search.run()
             figures = search.summarise(tables)
-            misses, doubtful, decoys = (tables[name] for name in ("misses", "doubtful", "decoys"))
+            misses, doubtful, mirrored = (tables[name] for name in ("misses", "doubtful", "mirrored"))
             squares = [one.squares.tolist() for one in search.classes]
             rows_by_square = [_rows_by(side) for side in squares]
-            for row in tables["pairs"].to_pylist():
+            # An unchanged pair of two classes is written last, over a mirrored one.
+            for row in tables["pairs"].sort_by([("mirrored", "descending")]).to_pylist():
+                reason = MIRRORED if row["mirrored"] else REASONS["near"]
                 # The search used one picture of each class of equal squares; the pair is valid for the whole classes.
                 for left in rows_by_square[0][squares[0][row["left"]]]:
                     for right in rows_by_square[1][squares[1][row["right"]]]:
-                        best[left, right] = ("near_code", row["hamming"], row["score"])
+                        best[left, right] = (reason, row["hamming"], row["score"])
             kinds = [("same_bytes", contents), ("same_pixels", digests)]
         else:
             codes = [[bytes(c) for _, block in one.blocks() for c in encode(block, encoder)] for one in (images, other)]
@@ -107,7 +109,7 @@ def find_matches(
             "other_matched": len(np.unique(rights)),
         }
         pq.write_table(table, work.result / "matches.parquet", compression="zstd")
-        for title, part in (("misses", misses), ("doubtful", doubtful), ("decoys", decoys)):
+        for title, part in (("misses", misses), ("doubtful", doubtful), ("mirrored", mirrored)):
             pq.write_table(part, work.result / f"{title}.parquet", compression="zstd")
         files.write_text(work.result / "matches.csv", _csv(table, images.keys, contents[0]))
         files.write_json(work.result / "matches.json", summary)

@@ -104,7 +104,7 @@ def load_external_pairs(
         summary = {**made_from, "pictures": len(images), "pairs": len(table), "ignored": ignored}
         classes = find_classes(images, None, workers=workers).table()
         empty = table.slice(0, 0)
-        write_tables(work.result, {"pairs": table, "misses": empty, "decoys": empty, "classes": classes}, summary)
+        write_tables(work.result, {"pairs": table, "misses": empty, "mirrored": empty, "classes": classes}, summary)
         work.publish()
     return summary
 
@@ -212,4 +212,4 @@ def _pairs_of_embeddings(path: Path, cosine: float, count: int, max_pairs: int) 
 
 
 def _table(left: Rows, right: Rows, score: npt.NDArray[np.float64]) -> pa.Table:
-    return pa.table([left, right, pa.nulls(len(left), pa.int16()), score], schema=SCHEMA)
+    return pa.table([left, right, pa.nulls(len(left), pa.int16()), score, np.zeros(len(left), bool)], schema=SCHEMA)

@@ -2,10 +2,11 @@
 
 classes.parquet  one row for each picture: ids of equal source bytes, source pixels, squares and codes; see
                  `classes_table`
-pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score; ordered by left, right
+pairs.parquet    left, right (rows, left < right), hamming (distance of the codes), score, mirrored (whether the
+                 pictures agree after one of them was mirrored); ordered by left, right
 misses.parquet   near misses: pairs whose score is less than `near_miss_margin` below the threshold; same columns
 doubtful.parquet  pairs that agree only in a layout that they share with other pictures; same columns
-decoys.parquet   accepted pairs in which the left picture was mirrored; same columns
+mirrored.parquet  accepted pairs in which the left picture was mirrored: mirrored copies and decoys; same columns
 pairs.json       parameters, counts, and the number of false pairs estimated from the decoys
 """
 
@@ -79,7 +80,7 @@ def find_pairs(
         if work is None:
             return dict(files.read_json(to / "pairs.json"))
         empty = SCHEMA.empty_table()
-        tables = {"pairs": empty, "misses": empty, "doubtful": empty, "decoys": empty}
+        tables = {"pairs": empty, "misses": empty, "doubtful": empty, "mirrored": empty}
         summary: dict[str, Any] = {**made_from, "pictures": len(images), "pairs": 0}
         if parameters.mode == "near":
             search = PairSearch(images, None, encoder_file, parameters, workers)
@@ -113,6 +114,8 @@ def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
         else:
             decides["closer"] = pair_scorer_highres.digest()
         decides |= {"parameters": parameters.model_dump(exclude=excluded), "comparer": pair_scorer.digest()}
+        # As in older versions, for the same reason: listed mirrored copies are no pairs.
+        decides["parameters"]["mirrored"] = parameters.mirrored == "remove"
         decides["shared_layout"] = shared_layout.VERSION
     return files.digest(decides)
 
@@ -126,6 +129,8 @@ def summary_sentence(description: dict[str, Any]) -> str:
         f"{description['pairs']:,} pairs of copies among {description['pictures']:,} pictures; expected false "
         f"pairs (from decoys): {description['expected_false']:,.1f} (at most {high:,.1f} with 95 % confidence)"
     )
+    if description["mirrored_pairs"]:
+        said += f"; {description['mirrored_pairs']:,} pairs of mirrored copies"
     if description["doubtful_pairs"]:
         said += f"; {description['doubtful_pairs']:,} doubtful pairs with a shared layout"
     return said

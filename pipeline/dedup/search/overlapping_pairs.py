@@ -51,8 +51,6 @@ def matches_of(left: LocalFeatures, right: LocalFeatures, turn: Turn, *, within:
     """Pairs of pictures with equal features, after turning the left pictures; see `local_features.match`."""
     if turn == "mirrored":
         left = left.mirrored()
-    elif turn == "upside down":
-        left = left.upside_down()
     return match(left, right, within=within, title=f"match features ({turn})", workers=workers)
 
 

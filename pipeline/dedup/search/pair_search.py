@@ -2,10 +2,10 @@
 
 Accepted pairs that agree only in a layout that they share with other pictures are doubtful (`shared_layout`).
 
-A decoy is a pair whose left picture was mirrored. Mirroring does not change how often the codes and pixels of two
-unrelated pictures agree. But a decoy is not a pair of copies, unless one picture is a mirrored copy of the other. Each
-pair of pictures is searched once as a pair and once as a decoy, so the number of accepted decoys estimates the number
-of accepted pairs of unrelated pictures.
+The search runs twice: with the left pictures unchanged, and with the left pictures mirrored. An accepted pair of the
+second search is a mirrored match. It is either a mirrored copy or a decoy: mirroring does not change how often the
+codes and pixels of two unrelated pictures agree, so the number of mirrored matches that are no mirrored copies
+estimates the number of accepted pairs of unrelated pictures.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,8 +48,11 @@ usual margin of near misses."""
 _LSUN_BEDROOMS = 3_033_042
 _ENCODE_BLOCK = 2048
 _COMPARE_BLOCK = 1024
+TURNS: tuple[Turn, ...] = ("unchanged", "mirrored")
+"""How the left pictures are turned, in the order of `Scored.compared`."""
+
 _KINDS = ("pairs", "doubtful", "misses")
-"""Tables of listed pairs. A pair that is found with several turns is in the first of them that applies."""
+"""Tables of listed pairs. A pair that is found in several ways is in the first of them that applies."""
 
 
 class PairSearchConfig(params.Section):
@@ -65,7 +68,9 @@ class PairSearchConfig(params.Section):
     near_miss_margin: float = Field(
         ge=0, allow_inf_nan=False, description="pairs at most this far below the score are listed as near misses (near)"
     )
-    mirrored: bool = Field(description="whether mirrored copies are copies (near)")
+    mirrored: Literal["list", "remove"] = Field(
+        description="what happens to mirrored copies; list: they are kept and listed; remove: they are pairs (near)"
+    )
     compare_side: pair_scorer_highres.CompareSide = Field(
         description="pixels per side, at most the pictures' own; above 32, likely pairs are compared again at it; "
         "auto: the largest of 32, 64 and 128 at which both have detail (near)"
@@ -140,7 +145,7 @@ class Scored:
     """The result of a search before the threshold is applied.
 
     Attributes:
-        compared: the candidate pairs of each turn of the left pictures with their scores; the last one has the decoys.
+        compared: the candidate pairs with their scores, for the left pictures unchanged and then mirrored.
         codes: for each set, the codes of the whole pictures of the searched rows, uint8 (n, 16).
     """
 
@@ -162,8 +167,8 @@ class PairSearch:
         classes: the classes of equal pictures, without codes.
         rows: the rows that are searched, int64, increasing: one of each class of equal squares, except pictures that
             are compared by their bytes and source pixels only.
-        candidates: number of candidate pairs and decoys, after `accept`.
-        examined: which accepted pairs and decoys share a layout, after `accept`.
+        candidates: number of candidate pairs and of candidates with a mirrored left picture, after `accept`.
+        examined: which accepted pairs and mirrored matches share a layout, after `accept`.
 
     Raises:
         BadParameters: the encoder has another kind of input, or pictures are smaller than `compare_side`.
@@ -190,7 +195,7 @@ class PairSearch:
         self.rows = [
             np.flatnonzero((one.squares == np.arange(len(one.squares))) & one.searched) for one in self.classes
         ]
-        self.candidates = {"pairs": 0, "decoys": 0}
+        self.candidates = {"pairs": 0, "mirrored": 0}
         self.examined = Examined([], [], 0, 0)
 
     def run(self) -> dict[str, pa.Table]:
@@ -200,34 +205,37 @@ class PairSearch:
     def score(self) -> Scored:
         """Find the candidate pairs and compare them; the threshold has no influence."""
         compile_ahead(self.parameters)
-        # If mirrored copies count as copies, decoys are turned upside down instead.
-        decoy: Turn = "upside down" if self.parameters.mirrored else "mirrored"
-        turns: list[Turn] = ["unchanged", "mirrored"] if self.parameters.mirrored else ["unchanged"]
-        wanted: list[tuple[int, Turn]] = [(0, turn) for turn in (*turns, decoy)]
+        wanted: list[tuple[int, Turn]] = [(0, turn) for turn in TURNS]
         left = self._encode(wanted if self.within else [*wanted, (1, "unchanged")])
         right = left[0 if self.within else -1]
-        compared = self._compare(list(zip((*turns, decoy), left, strict=False)), right)
+        compared = self._compare(list(zip(TURNS, left, strict=False)), right)
         return Scored(compared, [left[0][0]] if self.within else [left[0][0], right[0]])
 
     def accept(self, scored: Scored) -> dict[str, pa.Table]:
-        """Apply the threshold, and return the tables `pairs`, `misses`, `decoys` and `doubtful`."""
+        """Apply the threshold, and return the tables `pairs`, `misses`, `doubtful` and `mirrored`.
+
+        `mirrored` has all mirrored matches. If mirrored copies are removed, the other tables have mirrored pairs as
+        well; a pair that is found in both ways is listed once.
+        """
         compared = scored.compared
-        counts = [len(one.score) for one in compared]
-        self.candidates = {"pairs": sum(counts[:-1]), "decoys": counts[-1]}
+        self.candidates = {"pairs": len(compared[0].score), "mirrored": len(compared[1].score)}
         self.examined = examine(
             self.sets, self.rows, scored.codes, compared, self.parameters.score, workers=self.workers
         )
-        *found, decoys = map(self._listed, compared, self.examined.doubtful)
-        order = [("left", "ascending"), ("right", "ascending"), ("kind", "ascending"), ("score", "descending")]
+        unchanged, mirrored = map(self._listed, compared, self.examined.doubtful)
+        found = [unchanged, mirrored] if self.parameters.mirrored == "remove" else [unchanged]
+        # If a pair is found in both ways, it is in the first table that applies, and an unchanged pair if it can be.
+        order = [(name, "ascending") for name in ("left", "right", "kind", "mirrored")]
         pairs = _first_of_each(pa.concat_tables(found).sort_by(order))
         tables = {name: _of_kind(pairs, kind) for kind, name in enumerate(_KINDS)}
-        return tables | {"decoys": _of_kind(decoys, 0)}
+        return tables | {"mirrored": _of_kind(mirrored, 0)}
 
     def _listed(self, compared: Compared, doubtful: npt.NDArray[np.bool_]) -> pa.Table:
         """Accepted pairs and near misses of one turn: the columns of `SCHEMA`, and the number of the kind."""
         least, margin = self.parameters.score, self.parameters.near_miss_margin
         listed = compared.score >= least - margin
-        columns = [getattr(compared, name)[listed] for name in SCHEMA.names]
+        columns = [getattr(compared, name)[listed] for name in ("left", "right", "hamming", "score")]
+        columns.append(np.full(int(listed.sum()), compared.turn == "mirrored"))
         kinds = np.where(compared.score < least, 2, doubtful)[listed]
         return pa.table(columns, schema=SCHEMA).append_column("kind", pa.array(kinds, pa.int64()))
 
@@ -249,17 +257,16 @@ class PairSearch:
         return codes
 
     def _compare(self, lefts: Sequence[tuple[Turn, Codes]], right: Codes) -> list[Compared]:
-        """Candidate pairs and their scores, for each turn of the left pictures; the last one has the decoys."""
+        """Candidate pairs and their scores, for each turn of the left pictures."""
         candidates = []
-        for number, (turn, left) in enumerate(lefts):
-            kind = "decoys" if number == len(lefts) - 1 else "pairs"
+        for turn, left in lefts:
             a, b = find_candidates(
                 left,
                 right,
                 self.parameters.radius,
                 within=self.within,
                 most=self.parameters.max_candidates,
-                title=f"find {kind}",
+                title="find pairs" if turn == "unchanged" else "find mirrored pairs",
                 workers=self.workers,
             )
             candidates.append(Candidates(turn, self.rows[0][a], self.rows[-1][b]))
@@ -348,8 +355,10 @@ class PairSearch:
         return scores
 
     def summarise(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
-        """Counts, and the number of false pairs estimated from the decoys."""
-        pairs, decoys = len(tables["pairs"]), len(tables["decoys"])
+        """Counts, and the number of false pairs (without mirrored ones) estimated from the mirrored matches."""
+        decoys = len(tables["mirrored"])
+        mirrored_pairs = int(pc.sum(tables["pairs"].column("mirrored")).as_py() or 0)
+        pairs = len(tables["pairs"]) - mirrored_pairs
         layout = self.examined.layout_test()
         count = len(self.rows[0])
         compared = count * (count - 1) // 2 if self.within else count * len(self.rows[1])
@@ -358,8 +367,9 @@ class PairSearch:
             "searched": count,
             **{EXACT_ONLY[reason]: self.classes[0].count(reason) for reason in (NO_DETAIL, SEVERAL_FRAMES)},
             "candidates": self.candidates["pairs"],
-            "decoy_candidates": self.candidates["decoys"],
+            "decoy_candidates": self.candidates["mirrored"],
             "pairs": pairs,
+            "mirrored_pairs": mirrored_pairs,
             "near_misses": len(tables["misses"]),
             "doubtful_pairs": len(tables["doubtful"]),
             "decoys": decoys,

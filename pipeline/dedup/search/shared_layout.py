@@ -82,11 +82,8 @@ class Examined:
     passed: int
 
     def layout_test(self) -> LayoutTest:
-        """The counts for the estimate of false pairs, without the last turn, that of the decoys."""
-        accepted = sum(
-            int((layout & ~doubtful).sum())
-            for layout, doubtful in zip(self.layout[:-1], self.doubtful[:-1], strict=True)
-        )
+        """The counts for the estimate of false pairs, of the first turn, that of unchanged pairs."""
+        accepted = int((self.layout[0] & ~self.doubtful[0]).sum())
         return LayoutTest(accepted, self.strangers, self.passed)
 
 

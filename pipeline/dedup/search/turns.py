@@ -1,14 +1,12 @@
-"""How pictures are turned before they are compared: unchanged, mirrored or upside down."""
+"""How pictures are turned before they are compared: unchanged or mirrored."""
 
 from typing import Literal
 
 from pipeline.imageset.format.image_set import Images
 
-Turn = Literal["unchanged", "mirrored", "upside down"]
+Turn = Literal["unchanged", "mirrored"]
 
 
 def turned(images: Images, turn: Turn) -> Images:
-    """Pictures uint8 (n, H, W, 3), unchanged, mirrored or upside down; a view of the same memory."""
-    if turn == "mirrored":
-        return images[:, :, ::-1]
-    return images[:, ::-1] if turn == "upside down" else images
+    """Pictures uint8 (n, H, W, 3), unchanged or with left and right exchanged; a view of the same memory."""
+    return images[:, :, ::-1] if turn == "mirrored" else images

@@ -98,7 +98,7 @@ class Review:
         for pair in self.lists.describe(kind, numbers):
             before = pair["verdict"]
             wanted = (label, bool(keep), bool(always))
-            if kind != "removed":  # a near miss or decoy: verdicts on single pictures must not change
+            if kind != "removed":  # a near miss or mirrored match: verdicts on single pictures must not change
                 if (keep and not before["keep"]) or (always and not before["always"]):
                     raise BadParameters(
                         "keep, always: expected false, because neither picture was removed for the other"

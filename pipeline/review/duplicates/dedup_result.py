@@ -1,7 +1,7 @@
 """Open a dedup result for the review app. Arrays are kept in memory (100 MB for 300,000 removals), pictures are not.
 
 There are up to three lists of pairs. `removed` has each removed picture with its representative. The other two exist if
-the search wrote them: `misses` has near misses, pairs that were nearly accepted; `decoys` has accepted pairs of a
+the search wrote them: `misses` has near misses, pairs that were nearly accepted; `mirrored` has accepted pairs of a
 search with one picture of each pair mirrored, so a match is a mirrored copy or chance.
 """
 
@@ -22,7 +22,7 @@ from pipeline.core.errors import CorruptData
 from pipeline.dedup.results.result_folders import ResultFolders
 from pipeline.imageset.format.image_set import ImageSet, Rows
 
-LIST_TITLES = {"removed": "removed pictures", "misses": "near misses", "decoys": "decoys"}
+LIST_TITLES = {"removed": "removed pictures", "misses": "near misses", "mirrored": "mirrored matches"}
 
 _BATCH = 1 << 14
 _NONE = -1
@@ -67,7 +67,7 @@ class PairList:
     Attributes:
         first, second: int64, positions in the `PictureTable`; second is -1 if the representative is in another set.
         reason: int8, indices of `reasons`.
-        reasons: reasons of removal; one empty text for near misses and decoys.
+        reasons: reasons of removal; one empty text for near misses and mirrored matches.
         hamming: int16, bits in which the codes differ.
         similarity, score: float32; NaN if there is none.
         group: int64, number of the group; -1 if there is none.
@@ -114,7 +114,7 @@ class DedupResult:
         found = {"removed": self._read_removed()}
         if folders.pairs:
             _check_pairs(folders.pairs, self.images)
-            for kind in ("misses", "decoys"):
+            for kind in ("misses", "mirrored"):
                 if (folders.pairs / f"{kind}.parquet").is_file():
                     found[kind] = self._read_searched(folders.pairs / f"{kind}.parquet")
         # Until here, `first` and `second` are rows of the image set; from here on, positions in `pictures`.

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives
+from pipeline.dedup.decision.groups import CannotLink, buckets_of, find_representatives, prefer_buckets
 from pipeline.imageset.format.image_set import Rows
 
 
@@ -54,6 +54,29 @@ def test_representatives_are_valid(case: Case) -> None:
             assert case.share_a_bucket(row, representative)
             assert not case.cannot_be_linked(representative, row)
             assert case.ranks[representative] < case.ranks[row]
+
+
+@given(cases(), st.integers(0, 6))
+def test_preferred_buckets_change_only_representatives(case: Case, count: int) -> None:
+    """The same pictures are kept; each removed one with a kept picture in a preferred bucket is removed for it."""
+    before = case.representatives()
+    preferred = case.buckets[:count]
+    after = prefer_buckets(before, case.ranks, preferred, case.contents, case.cannot_link)
+    assert np.array_equal(before == np.arange(len(before)), after == np.arange(len(before)))
+    kept = [row for row, of in enumerate(after.tolist()) if row == of]
+    for row, representative in enumerate(after.tolist()):
+        if row in kept:
+            continue
+        assert representative in kept and case.share_a_bucket(row, representative)
+        assert not case.cannot_be_linked(representative, row)
+        sharing = [
+            other
+            for other in kept
+            if any(row in bucket and other in bucket for bucket in preferred) and not case.cannot_be_linked(other, row)
+        ]
+        assert representative in sharing or (not sharing and representative == before[row])
+    earlier = prefer_buckets(before, case.ranks, preferred, case.contents, case.cannot_link, before)
+    assert np.array_equal(earlier, before)
 
 
 @given(cases())

@@ -192,7 +192,7 @@ def test_a_second_run_gives_the_same_bytes(
     for name in ("one", "two"):
         removal.remove_duplicates(*folders, tmp_path / "verdicts.csv", PARAMETERS, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
-    assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 9
+    assert made[0] == made[1] and MARK in made[0] and len(made[0]) == 10
 
 
 def test_codes_of_another_set_are_refused(
@@ -217,7 +217,9 @@ def test_codes_of_another_set_are_refused(
 def test_similarity_is_the_correlation_of_grey(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> None:
     """The similarity equals numpy's correlation; a negative gives -1, and a picture without contrast gives NaN."""
     images = np.concatenate([blobs(3), 255 - blobs(1), np.full((1, 64, 64, 3), 7, np.uint8)])
-    found = removal.similarity(ImageSet(make_set(images)), np.array([0, 1, 0, 0, 2]), np.array([1, 2, 0, 3, 4]))
+    found = removal.similarity(
+        ImageSet(make_set(images)), np.array([0, 1, 0, 0, 2]), np.array([1, 2, 0, 3, 4]), np.zeros(5, bool)
+    )
     grey = to_32(images).reshape(5, -1, 3) @ np.array([0.299, 0.587, 0.114])
     expected = [np.corrcoef(grey[0], grey[1])[0, 1], np.corrcoef(grey[1], grey[2])[0, 1], 1.0, -1.0]
     assert np.allclose(found[:4], expected, atol=6e-5) and np.isnan(found[4])

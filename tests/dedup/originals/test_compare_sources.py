@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -145,6 +146,28 @@ def test_a_mirrored_copy_is_compared_as_well(
     (row,) = pq.read_table(tmp_path / "originals" / "preferences.parquet").to_pylist()
     assert (row["preferred"], row["reason"]) == (1, "added")
     assert row["left_added"] > 10 > row["right_added"]
+
+
+def test_a_mirrored_pair_is_compared_with_the_other_picture_mirrored(
+    tmp_path: Path, photographs: list[tuple[Picture, bytes]], prepared: Callable[..., tuple[Path, Path, Path]]
+) -> None:
+    """The mark on a mirrored copy is found; if the pair says mirrored, the unchanged pictures are not compared."""
+    picture, original = photographs[1]
+    marked = written(picture, "STOCK PHOTO", 0.1)
+    for name, copy in (("mirrored", marked.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), ("unchanged", marked)):
+        group = {"a.jpg": encoded(copy, quality=95), "b.jpg": original}
+        source, images, pairs = prepared([group], name)
+        table = pq.read_table(pairs / "pairs.parquet")
+        flags = pa.array([True] * len(table))
+        pq.write_table(
+            table.set_column(table.column_names.index("mirrored"), "mirrored", flags), pairs / "pairs.parquet"
+        )
+        compare_sources(images, pairs, [(source, None)], workers=1, to=tmp_path / f"{name}-originals")
+        (row,) = pq.read_table(tmp_path / f"{name}-originals" / "preferences.parquet").to_pylist()
+        if name == "mirrored":
+            assert (row["preferred"], row["reason"]) == (1, "added") and row["left_added"] > 10 > row["right_added"]
+        else:
+            assert row["left_added"] is None, "it was not compared with the unchanged picture"
 
 
 def test_sources_that_are_gone_are_said(

@@ -24,12 +24,16 @@ def groups(make_set: Callable[..., Path], blobs: Callable[[int], Images]) -> Cal
         pairs: Sequence[tuple[int, int]] = (),
         codes: Sequence[int] | None = None,
         mode: Literal["exact", "near"] = "near",
+        mirrored: Sequence[int] = (),
+        name: str = "set",
     ) -> list[Group]:
-        images = ImageSet(make_set(blobs(len(contents)), sources=[f"source {n}" for n in contents]))
+        images = ImageSet(make_set(blobs(len(contents)), name, sources=[f"source {n}" for n in contents]))
         same = [np.array(values, np.int64) for values in (contents, pixels, pixels, codes or range(len(contents)))]
         classes = Classes(*same, np.full(len(contents), SEARCHED, np.int8))
         left, right = np.array(pairs, np.int64).reshape(-1, 2).T
-        return find_groups(images, classes, PairsTable(mode, "", left, right, None, SCHEMA.empty_table(), LayoutTest()))
+        flags = np.isin(np.arange(len(left)), mirrored)
+        found = PairsTable(mode, "", left, right, flags, True, None, SCHEMA.empty_table(), LayoutTest())
+        return find_groups(images, classes, found)
 
     return find
 
@@ -38,6 +42,15 @@ def test_pairs_and_equal_pixels_make_groups(groups: Callable[..., list[Group]]) 
     """A pair is valid for all pictures with equal pixels; of equal files, one is compared; others are left out."""
     found = groups(contents=[0, 1, 2, 0, 4, 5, 6], pixels=[0, 1, 1, 0, 4, 5, 6], pairs=[(0, 1), (4, 6)])
     assert found == [Group([0, 1, 2], [(0, 1), (0, 2), (1, 2)], []), Group([4, 6], [(4, 6)], [])]
+
+
+def test_mirrored_pairs_are_marked(groups: Callable[..., list[Group]]) -> None:
+    """A mirrored pair is one for all pictures with equal pixels, but for two that are also an unchanged pair."""
+    found = groups(range(5), [0, 1, 1, 3, 4], pairs=[(0, 1), (0, 3), (1, 3)], mirrored=[0, 1])
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert found == [Group([0, 1, 2, 3], pairs, [], frozenset({(0, 1), (0, 2), (0, 3)}))]
+    (found,) = groups(range(2), range(2), pairs=[(0, 1), (0, 1)], mirrored=[1], name="both")
+    assert found.pairs == [(0, 1)] and not found.mirrored
 
 
 def test_equal_files_alone_are_no_group(groups: Callable[..., list[Group]]) -> None:

@@ -46,7 +46,7 @@ def test_results_of_version_1_are_refused_by_name(found: Path, tmp_path: Path) -
     (found / "pairs.json").write_text(json.dumps(about | {"schema_version": 1}))
     (found / "classes.parquet").unlink()
     for load in (load_pairs, load_classes):
-        with pytest.raises(CorruptData, match=r"pairs.json: schema version 1, expected 3; run find-pairs again"):
+        with pytest.raises(CorruptData, match=r"pairs.json: schema version 1, expected 4; run find-pairs again"):
             load(found, ImageSet(tmp_path / "set"))
 
 

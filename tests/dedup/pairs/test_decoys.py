@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.dedup.pairs.decoys import LayoutTest, estimate_false_pairs
+from pipeline.dedup.pairs.decoys import LayoutTest, estimate_false_mirrored, estimate_false_pairs
 
 
 def test_without_layouts_the_mirrored_decoys_count() -> None:
@@ -24,3 +24,15 @@ def test_without_strangers_every_pair_with_a_layout_may_be_false() -> None:
     """If no stranger could be examined, the upper bound is the number of accepted pairs with a layout."""
     figures = estimate_false_pairs(0, 60, LayoutTest(50, 0, 0))
     assert (figures["expected_false"], figures["expected_false_high"]) == (0, 50)
+
+
+def test_false_mirrored_copies_are_estimated_from_verdicts_only() -> None:
+    """The share of false ones among the judged matches, for the removals without a verdict; None with few verdicts."""
+    name = "expected_false_mirrored_removals"
+    assert set(estimate_false_mirrored(5, 0, 90).values()) == {None}
+    figures = estimate_false_mirrored(20, 2, 90)
+    assert figures[name] == 9
+    assert figures[f"{name}_low"] == pytest.approx(1.111, abs=1e-3)
+    assert figures[f"{name}_high"] == pytest.approx(28.53, abs=1e-2)
+    assert estimate_false_mirrored(6, 0, 90)[f"{name}_high"] == pytest.approx(41.33, abs=1e-2)
+    assert set(estimate_false_mirrored(2, 0, 0).values()) == {0}, "every removal was judged"

@@ -23,7 +23,7 @@ NEAR = PairSearchConfig(
     radius=15,
     score=3.0,
     near_miss_margin=3.0,
-    mirrored=False,
+    mirrored="list",
     compare_side=32,
     local_features=False,
     max_candidates=100_000,
@@ -61,6 +61,25 @@ def test_every_picture_of_both_sets_is_found(
     assert (summary["matched"], summary["other_matched"], summary["decoys"]) == (3, 3, 0)
     best = load_matches(tmp_path / "matches", ImageSet(images))
     assert best.rows.tolist() == [0, 1, 3] and best.keys == ["k006", "k008", "k006"]
+
+
+def test_mirrored_copies_match_only_if_they_are_removed(
+    tmp_path: Path, encoder: Path, make_set: Callable[..., Path], scenes: Callable[[int, int], Images]
+) -> None:
+    """They have a reason of their own, and come after unchanged copies."""
+    pictures = scenes(8, 1)
+    images = make_set(pictures[:4], "images")
+    copies = recall_eval.planted_copies(pictures[1:3], "jpeg50", 1)
+    other = make_set(np.concatenate([pictures[[1]][:, :, ::-1], copies]), "other", ["x", "y", "z"])
+    for mirrored, expected in (
+        ("list", [(1, 1, "near_code"), (2, 2, "near_code")]),
+        ("remove", [(1, 0, "mirrored"), (1, 1, "near_code"), (2, 2, "near_code")]),
+    ):
+        parameters = NEAR.model_copy(update={"mirrored": mirrored})
+        summary = find_matches(images, other, encoder, parameters, workers=1, to=tmp_path / mirrored)
+        rows = pq.read_table(tmp_path / mirrored / "matches.parquet").to_pylist()
+        assert [(row["left"], row["right"], row["reason"]) for row in rows] == expected
+        assert summary["decoys"] == 1 and load_matches(tmp_path / mirrored, ImageSet(images)).keys == ["k001", "k002"]
 
 
 def test_exactly_equal_codes_in_mode_exact(

@@ -2,7 +2,7 @@
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from pipeline.prepare.resize import resize
 from tests.conftest import folder_bytes
 from tests.dedup.search.conftest import NEAR
 
+REMOVE = NEAR.model_copy(update={"mirrored": "remove"})
+
 Scenes = Callable[[int, int], Images]
 
 
@@ -52,7 +54,7 @@ def test_the_same_bytes_for_any_number_of_workers(find: Callable[..., Any], copi
     """The number of processes changes no byte."""
     find(copies)
     find(copies, workers=2, to="again")
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
+    for name in ("pairs.parquet", "misses.parquet", "mirrored.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
@@ -99,7 +101,7 @@ def test_comparing_at_64_gives_the_same_for_any_number_of_workers(
     scores = [pq.read_table(tmp_path / name / "pairs.parquet")["score"] for name in ("pairs", "closely")]
     assert scores[0] != scores[1]
     find(copies, closely, workers=2, to="again")
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "classes.parquet", "pairs.json"):
+    for name in ("pairs.parquet", "misses.parquet", "mirrored.parquet", "classes.parquet", "pairs.json"):
         assert (tmp_path / "closely" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
@@ -137,13 +139,108 @@ def test_recall_is_measured_by_the_same_comparison(
     assert (64, 64) in sides and sides.count((64, 32)) == 2
 
 
-def test_mirrored_copies_are_decoys_unless_mirrored_is_set(find: Callable[..., Any], copies: Images) -> None:
-    """Mirrored copies are decoys by default; with `mirrored` they are pairs, and decoys are upside down."""
-    mirrored = np.concatenate([copies[:20], copies[[3]][:, :, ::-1]])
+def test_mirrored_copies_are_pairs_only_if_they_are_removed(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """Mirrored copies are in a table of their own; with `remove` they are pairs as well. Scores are searched once."""
+    mirrored = np.concatenate([copies[:21], copies[[3]][:, :, ::-1]])
     summary, found = find(mirrored)
-    assert found == [] and summary["decoys"] == 1
-    summary, found = find(mirrored, NEAR.model_copy(update={"mirrored": True}), to="asked")
-    assert found == [(3, 20)] and summary["decoys"] == 0
+    assert found == [(0, 20)]
+    counts = {"pairs": 1, "mirrored_pairs": 0, "decoys": 1}
+    assert {name: summary[name] for name in counts} == counts
+    removing, found = find(mirrored, REMOVE, to="asked")
+    assert found == [(0, 20), (3, 21)] and removing["mirrored_pairs"] == 1
+    assert removing["detector"] != summary["detector"] and removing["expected_false"] == summary["expected_false"]
+    tables = [pq.read_table(tmp_path / name / "mirrored.parquet") for name in ("pairs", "asked")]
+    assert tables[0] == tables[1] and tables[0].select(["left", "right", "mirrored"]).to_pylist() == [
+        {"left": 3, "right": 21, "mirrored": True}
+    ]
+    assert pq.read_table(tmp_path / "asked" / "pairs.parquet").column("mirrored").to_pylist() == [False, True]
+    folders = (tmp_path / "set", tmp_path / "codes", tmp_path / "encoder")
+    with resumable_steps(tmp_path / "steps"):
+        for name, parameters in (("pairs", NEAR), ("asked", REMOVE)):
+            to, scored = tmp_path / "steps" / name, tmp_path / "steps" / "scored"
+            find_pairs.find_pairs(*folders, parameters, workers=1, to=to, scored=scored)
+            if name == "pairs":
+                written = (scored / "scored.json").stat().st_ino
+            assert folder_bytes(to) == folder_bytes(tmp_path / name)
+        assert (scored / "scored.json").stat().st_ino == written
+
+
+def test_a_symmetric_picture_is_no_mirrored_copy_of_itself_or_its_copy(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """It matches its own mirror image, but is no pair with itself; two copies of it are an unchanged pair."""
+    symmetric = copies[:20].copy()
+    symmetric[:, :, 32:] = symmetric[:, :, 31::-1]
+    images = np.concatenate([symmetric, recall_eval.planted_copies(symmetric[:1], "jpeg50", 1)])
+    _, found = find(images, REMOVE)
+    assert found == [(0, 20)]
+    assert pq.read_table(tmp_path / "pairs" / "pairs.parquet").column("mirrored").to_pylist() == [False]
+    summary, rows, listed = decide(tmp_path)
+    assert summary["mirrored"] == summary["by_reason"]["mirrored"] == 0 and listed == []
+    assert rows[20]["reason"] == "near_code"
+
+
+def decide(folder: Path, verdicts: Sequence[Verdict] = ()) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """The summary, the rows of the manifest and the lines of mirrored.csv after removal from `pairs`."""
+    write_verdicts(folder / "verdicts.csv", verdicts)
+    folders = (folder / "set", folder / "codes", folder / "pairs", folder / "verdicts.csv")
+    summary = removal.remove_duplicates(*folders, removal.RemovalConfig(keep=["first"]), folder / "dedup")
+    rows = pq.read_table(folder / "dedup" / "manifest.parquet").to_pylist()
+    return summary, rows, (folder / "dedup" / "mirrored.csv").read_text().splitlines()[1:]
+
+
+def judged(folder: Path, label: str, *pairs: tuple[int, int]) -> list[Verdict]:
+    sha256s = ImageSet(folder / "set").index.column("sha256").to_pylist()
+    return [Verdict(sha256s[a], sha256s[b], "", "", label, "", "tester", "") for a, b in pairs]
+
+
+def test_kept_mirrored_copies_are_listed(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
+    """Each once, beside the picture that is kept for the copies that it matches; not if it was judged different."""
+    find(np.concatenate([copies, copies[[3]][:, :, ::-1]]))
+    summary, rows, listed = decide(tmp_path)
+    assert summary["mirrored"] == 1 and summary["decoys"] == 2 and summary["by_reason"]["mirrored"] == 0
+    assert [line.rsplit(",", 1)[0] for line in listed] == ["k027,k003"] and rows[27]["status"] == "kept"
+    assert "expected_false_mirrored_removals" not in summary
+    summary, _, listed = decide(tmp_path, judged(tmp_path, "mirrored", (3, 27), (23, 27)))
+    assert summary["mirrored"] == len(listed) == 1 and summary["decoys_judged_mirrored"] == 2
+    summary, _, listed = decide(tmp_path, judged(tmp_path, "different", (3, 27)))
+    assert summary["mirrored"] == len(listed) == 0
+
+
+def test_mirrored_copies_are_removed_for_a_reason_of_their_own(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """The label `mirrored` confirms the removal; other labels restore the picture; only verdicts give an estimate."""
+    find(np.concatenate([copies, copies[[3]][:, :, ::-1]]), REMOVE)
+    summary, rows, listed = decide(tmp_path)
+    assert (rows[27]["status"], rows[27]["kept_key"], rows[27]["reason"]) == ("removed", "k003", "mirrored")
+    assert rows[27]["similarity"] == 1 and listed == [] and summary["mirrored"] == 0
+    assert (summary["by_reason"]["mirrored"], summary["by_reason"]["near_code"], summary["pairs"]) == (1, 5, 5)
+    assert summary["expected_false_removals"] == 2 and summary["mirrored_judged"] == 0
+    ends = [f"expected_false_mirrored_removals{end}" for end in ("", "_low", "_high")]
+    assert [summary[name] for name in ends] == [None] * 3
+    summary, rows, _ = decide(tmp_path, judged(tmp_path, "mirrored", (3, 27), (23, 27)))
+    assert rows[27]["status"] == "removed" and [summary[name] for name in ends] == [0, 0, 0]
+    assert (summary["mirrored_judged"], summary["mirrored_judged_false"]) == (2, 0)
+    assert summary["decoys_judged_mirrored"] == 2 and summary["expected_false_removals"] == 0
+    summary, rows, listed = decide(tmp_path, judged(tmp_path, "different", (3, 27), (23, 27)))
+    assert rows[27]["status"] == "restored" and listed == [] and summary["mirrored_judged_false"] == 2
+
+
+def test_an_unchanged_copy_comes_before_a_mirrored_one(
+    find: Callable[..., Any], copies: Images, tmp_path: Path
+) -> None:
+    """A picture with both kinds of pairs is removed for the unchanged one, if that is kept."""
+    images = np.concatenate([copies[[3]][:, :, ::-1], copies[:20], copies[23:24]])  # rows 4 and 21 are copies
+    find(images, REMOVE)
+    _, rows, _ = decide(tmp_path)
+    assert [(rows[row]["kept_key"], rows[row]["reason"]) for row in (4, 21)] == [("k000", "mirrored")] * 2
+    _, rows, listed = decide(tmp_path, judged(tmp_path, "different", (0, 4)))
+    assert rows[4]["status"] == "restored"
+    assert (rows[21]["kept_key"], rows[21]["reason"]) == ("k004", "near_code")
+    assert listed == []
 
 
 def test_decoys_judged_mirrored_do_not_count(find: Callable[..., Any], copies: Images, tmp_path: Path) -> None:
@@ -219,7 +316,7 @@ def test_a_set_of_version_1_gives_the_same(
     as_version_1(tmp_path / "set")
     hash_images(tmp_path / "set", tmp_path / "encoder", tmp_path / "codes")
     find(copies, to="again")
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet"):
+    for name in ("pairs.parquet", "misses.parquet", "mirrored.parquet"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
     of_images = ImageSet(tmp_path / "set")
     classes = load_classes(tmp_path / "again", of_images)

@@ -91,12 +91,12 @@ def test_many_copies_of_one_picture_are_copies(find: Find, scenes: Scenes, make:
 
 def test_the_same_bytes_for_any_number_of_workers(find: Find, scenes: Scenes, tmp_path: Path) -> None:
     """The number of processes changes no byte; mirrored copies are examined too."""
-    mirrored = NEAR.model_copy(update={"mirrored": True})
+    mirrored = NEAR.model_copy(update={"mirrored": "remove"})
     pictures = anatomies(40, 1, scenes(1, 1))
     summary, _ = find(pictures, mirrored)
     find(pictures, mirrored, workers=2, to="again")
     assert summary["doubtful_pairs"] > 100
-    for name in ("pairs.parquet", "misses.parquet", "decoys.parquet", "doubtful.parquet", "pairs.json"):
+    for name in ("pairs.parquet", "misses.parquet", "mirrored.parquet", "doubtful.parquet", "pairs.json"):
         assert (tmp_path / "pairs" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 

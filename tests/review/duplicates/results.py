@@ -35,7 +35,7 @@ HOSTILE = (
 def make_result(
     folder: Path, groups: int, copies: int, *, hostile: Sequence[str] = (), side: int = 32, chunk: int = 65_536
 ) -> Path:
-    """A result with `groups` kept pictures, `copies` removed ones for each, and some misses and decoys.
+    """A result with `groups` kept pictures, `copies` removed ones for each, and some misses and mirrored matches.
 
     The code of copy c differs from its representative's in 2c bits, and its score is -c. The first copy of every tenth
     group has the bytes of its representative. The rows of a group are adjacent; the representative is first.
@@ -70,10 +70,11 @@ def make_result(
         "pairs": _pairs(leaders, leaders + numbers, 2 * numbers, -numbers),
         "misses": _pairs(np.arange(0, count - size, size)[:120], np.arange(size, count, size)[:120], 9, -8.5),
         "doubtful": pairs_table.SCHEMA.empty_table(),
-        "decoys": _pairs(np.array([0, size]), np.array([2 * size, 2 * size]), 7, -0.5),
+        "mirrored": _pairs(np.array([0, size]), np.array([2 * size, 2 * size]), 7, -0.5, mirrored=True),
     }
     tables["classes"] = find_classes(read, None, workers=1).table()
     about: dict[str, Any] = {"schema_version": pairs_table.SCHEMA_VERSION, "mode": "near", "images": digest}
+    about["parameters"] = {"mirrored": "list"}
     (steps / "pairs").mkdir()
     pairs_table.write_tables(steps / "pairs", tables, {**about, **LayoutTest().figures(), "detector": "d" * 64})
     write_verdicts(folder / "verdicts.csv", [])
@@ -111,7 +112,8 @@ def _images(rows: range, size: int, side: int) -> Images:
     return images
 
 
-def _pairs(left: Any, right: Any, hamming: Any, score: Any) -> pa.Table:
+def _pairs(left: Any, right: Any, hamming: Any, score: Any, *, mirrored: bool = False) -> pa.Table:
     count = len(left)
-    columns = (left, right, np.broadcast_to(hamming, count), np.broadcast_to(score, count).astype(float))
+    hamming, score, flags = (np.broadcast_to(value, count) for value in (hamming, score, mirrored))
+    columns = (left, right, hamming, score.astype(float), flags)
     return pa.table(dict(zip(SCHEMA.names, columns, strict=True))).cast(SCHEMA)

@@ -93,12 +93,12 @@ def test_filtered(lists: PairLists) -> None:
     assert all_pairs(lists, Query(text=".*")) == []
 
 
-def test_near_misses_and_decoys(lists: PairLists) -> None:
-    """Misses and decoys are separate lists, and their pairs have no groups."""
+def test_near_misses_and_mirrored_matches(lists: PairLists) -> None:
+    """Misses and mirrored matches are separate lists, and their pairs have no groups."""
     misses = all_pairs(lists, Query(kind="misses", sort="score"))
     assert len(misses) == GROUPS - 1 and {pair["score"] for pair in misses} == {-8.5}
-    decoys = all_pairs(lists, Query(kind="decoys", sort="similarity"))
-    assert len(decoys) == 2 and decoys[0]["group"] is None and decoys[0]["reason"] == ""
+    mirrored = all_pairs(lists, Query(kind="mirrored", sort="similarity"))
+    assert len(mirrored) == 2 and mirrored[0]["group"] is None and mirrored[0]["reason"] == ""
 
 
 def judge(lists: PairLists, pair: dict[str, dict[str, str]], label: str, always: bool = False) -> None:

@@ -56,7 +56,7 @@ export const updateMark = (pair) => {
 };
 
 export function showPairDetails(pair, list, at, names) {
-  const title = list.kind === "removed" ? "Pair" : list.kind === "misses" ? "Near miss" : "Decoy";
+  const title = { removed: "Pair", misses: "Near miss", mirrored: "Mirrored match" }[list.kind];
   $("#position").textContent = pair ? `${title} ${number.format(at + 1)} of ${number.format(list.total)}` : "No pair matches the filter";
   const figures = [$("#pictures .removed"), $("#pictures .kept")];
   for (const [index, figure] of figures.entries()) {

@@ -32,9 +32,9 @@ export class Pictures {
     return this.root.dataset.view;
   }
 
-  // null: the picture is not available; undefined: there is no pair.
-  show(left, right, names) {
-    this.shown = [left, right, names];
+  // null: the picture is not available; undefined: there is no pair. The difference of a mirrored pair is that after mirroring.
+  show(left, right, names, mirrored = false) {
+    this.shown = [left, right, names, mirrored];
     this.load(this.left, left, names[0]);
     this.load(this.right, right, names[1]);
     this.root.classList.remove("second");
@@ -84,7 +84,7 @@ export class Pictures {
     const images = [this.left, this.right];
     const ready = images.every((image) => image.src && image.complete && image.naturalWidth);
     this.canvas.classList.toggle("stored", !this.source);
-    if (ready) drawDifference(this.canvas, ...images);
+    if (ready) drawDifference(this.canvas, ...images, this.shown[3]);
     else this.canvas.width = this.canvas.height = 1;
   }
 

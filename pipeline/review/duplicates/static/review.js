@@ -79,7 +79,8 @@ function showPair() {
   showPairDetails(pair, list, at, names());
   showProgress(list.judged, list.total);
   const [removed, kept] = names();
-  pictures.show(pair && (pair.kept.row === null ? null : pair.kept), pair && pair.removed, [kept, removed]);
+  const mirrored = list.kind === "mirrored" || pair?.reason === "mirrored";
+  pictures.show(pair && (pair.kept.row === null ? null : pair.kept), pair && pair.removed, [kept, removed], mirrored);
   showVerdict();
   sessionStorage.setItem("review", JSON.stringify({ query: query(), pair: pair ? pair.id : null }));
 }
