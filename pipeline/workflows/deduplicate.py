@@ -174,7 +174,8 @@ def read_options(
         wanted = {key: value for key, value in values.items() if value is not None}
         sections[section] = changed(sections[section], wanted, "options")
     sections["squares"] = _large_enough(sections["squares"], sections["pairs"], changes)
-    by_source = changes.get("squares", {}).get("side") is None and sections["pairs"].compare_side == "auto"
+    searches = sections["pairs"].mode == "near" and sections["pairs"].compare_side == "auto"
+    by_source = searches and changes.get("squares", {}).get("side") is None
     # Each mode has its own kind of codes: those of the paper, or codes that are similar for near-duplicates.
     exact = sections["pairs"].mode == "exact"
     kind = {"input": "pixels", "bits": "active"} if exact else {"input": "normalised", "bits": "balanced"}

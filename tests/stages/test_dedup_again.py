@@ -126,7 +126,10 @@ def test_a_sweep_decides_nothing(found: tuple[Path, Path], run_stage: Run) -> No
     lines = shown.stdout.splitlines()
     assert len(lines) == len(scores) + 2 and [line for line in lines if "4.5*" in line], shown.stdout
     for options, message in (
-        (["--side", "48"], "its result was made with other options: --side was 64, now 48; give these, or another"),
+        (
+            ["--side", "48"],
+            "its result was made with other options: --side was by source, now 48; give these, or another",
+        ),
         (["--mode", "exact"], "--sweep: expected --mode near"),
     ):
         refused = run_stage("dedup", source, "--to", result, "--sweep", *options)

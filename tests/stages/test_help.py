@@ -72,7 +72,7 @@ def test_each_help_ends_with_an_example_that_can_be_parsed(name: str) -> None:
         (["crop-scenes", "--sorce", "x"], "No such option: --sorce (Possible options: --set, --source"),
         (["dedup", "photos", "--to", "x", "--mode", "neer"], "'neer' is not one of 'near', 'exact'"),
         (["dedup", "photos", "--to", "x", "--keep", "best"], "'best' is not one of 'original', 'first', 'largest'"),
-        (["dedup", "photos", "--to", "x", "--compare-side", "48"], "'48' is not one of '32', '64', '128'"),
+        (["dedup", "photos", "--to", "x", "--compare-side", "48"], "'48' is not one of 'auto', '32', '64', '128'"),
         (["sample", "--set", "lsum", "--model", "m", "--seed", "1", "--to", "t"], "did you mean lsun?"),
     ],
 )

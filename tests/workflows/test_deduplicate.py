@@ -43,6 +43,25 @@ def test_a_full_disk_leaves_what_lay_on_top(tmp_path: Path, monkeypatch: pytest.
         )
 
 
+@pytest.mark.parametrize(
+    ("short_sides", "side"), [([20, 20, 300], 32), ([64, 64, 40], 64), ([127, 300, 300], 128), ([127, 100, 300], 64)]
+)
+def test_pictures_are_stored_at_a_side_that_most_of_them_have(
+    tmp_path: Path, encode: Callable[..., bytes], short_sides: list[int], side: int
+) -> None:
+    """By default, the side is 32, 64 or 128; a side that is given, as for added pictures, comes first."""
+    for number, short_side in enumerate(short_sides):
+        (tmp_path / f"{number}.jpg").write_bytes(encode(number, (short_side + 9, short_side)))
+    options = read_options(Path("profiles/workstation.yaml"), "lsun", {})
+    assert options.side_by_source
+    with resumable_steps(tmp_path / "found" / "steps"):
+        made = prepare(tmp_path, options, tmp_path / "found" / "steps", "images", workers=1)
+        again = prepare(tmp_path, options, tmp_path / "found" / "steps", "more", workers=1, side=48)
+    assert (ImageSet(made).stored_side, ImageSet(again).stored_side) == (side, 48)
+    given = read_options(Path("profiles/workstation.yaml"), "lsun", {"squares": {"side": 40}})
+    assert not given.side_by_source and given.squares.side == 40
+
+
 def test_a_result_inside_its_source_is_not_part_of_it(tmp_path: Path, encode: Callable[..., bytes]) -> None:
     """`--to SOURCE/found`: the pictures are those of the source, in the first run and in the next one."""
     for number in range(3):
