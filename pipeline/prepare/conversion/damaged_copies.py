@@ -111,7 +111,8 @@ def _candidates(chunks_folder: Path, chunk_count: int) -> list[tuple[int, int]]:
 def _equal_pairs(sums: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     """The pairs of places with equal sums, unless too frequent, as numbers: smaller place × length + larger place."""
     order = np.argsort(sums, kind="stable")
-    _, starts, lengths = np.unique(sums[order], return_index=True, return_counts=True)
+    starts = np.flatnonzero(np.r_[True, np.diff(sums[order]) != 0][: len(sums)])
+    lengths = np.diff(np.r_[starts, len(sums)])
     pairs = [np.empty(0, np.int64)]
     for length in range(2, _MOST_ALIKE + 1):
         alike = order[starts[lengths == length][:, None] + np.arange(length)]  # increasing, since the sort is stable

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import simplejpeg
 
 Pixels = npt.NDArray[np.uint8]
-Slices = npt.NDArray[np.uint32]
+Slices = list[int]
 
-SLICES = 16
+SLICES = 8
 """Number of parts of the compressed data that `slices` gives a checksum for."""
 
 _SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)})
@@ -70,16 +70,15 @@ def decode_jpeg(data: bytes, short_side: int | None = None, colours: str = "RGB"
 
 
 def slices(data: bytes) -> Slices | None:
-    """Checksums of equal parts of a JPEG's compressed data, uint32 (SLICES,); None for other formats.
+    """Checksums of equal parts of a JPEG's compressed data, SLICES of 32 bits; None for other formats.
 
     Files of different lengths have no equal checksums, except by chance.
     """
     if not is_jpeg(data):
         return None
-    start = len(header(data))
-    cuts = [start + (len(data) - start) * n // SLICES for n in range(SLICES + 1)]
-    view = memoryview(data)
-    return np.array([zlib.crc32(view[a:b], len(data)) for a, b in itertools.pairwise(cuts)], np.uint32)
+    length, start = len(data), len(header(data))
+    cuts = [start + (length - start) * n // SLICES for n in range(SLICES + 1)]
+    return [zlib.crc32(data[a:b], length) for a, b in itertools.pairwise(cuts)]
 
 
 def damaged_of(left: bytes, right: bytes) -> int | None:
