@@ -185,7 +185,7 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     """Find the duplicates of a source and list which pictures are kept; the source is only read.
 
     Args:
-        source: a folder, zip, tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
+        source: a folder, zip, tar, compressed tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
         options: parameters and further options.
         workers: number of processes.
         to: a new folder, or the folder of an earlier result.

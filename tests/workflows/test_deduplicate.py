@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 
 from pipeline.core import files
+from pipeline.core.params import load_section
 from pipeline.core.workspace import resumable_steps
+from pipeline.dedup.decision.removal import RemovalConfig
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
+from pipeline.prepare.squares import SquaresConfig
 from pipeline.workflows.deduplicate import SHOWN, not_read, prepare, read_options, show, summary_sentence
+from pipeline.workflows.find_duplicates import options_of
 
 
 def test_a_full_disk_leaves_what_lay_on_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +104,14 @@ def test_the_last_line_says_how_many_may_be_wrong(removed: int, decoys: int, hig
     line = summary_sentence(summary, Path("found"))
     assert said is None or f"; {said}" in line
     assert ("wrong" in line, "dcgan review-duplicates --dedup found" in line) == (said is not None, removed > 0)
+
+
+def test_the_defaults_are_those_of_the_pipeline() -> None:
+    """`dcgan dedup` searches as the pipeline does; only the tolerance for bad pictures and the epochs are its own."""
+    profile = Path("profiles/workstation.yaml")
+    options = options_of()
+    assert options.pairs == load_section(profile, "dedup.lsun.pairs", PairSearchConfig)
+    assert options.remove == load_section(profile, "dedup.lsun.remove", RemovalConfig)
+    assert options.autoencoder == load_section(profile, "dedup.lsun.autoencoder", AutoencoderConfig)
+    squares = load_section(profile, "prepare.lsun", SquaresConfig)
+    assert options.squares.model_copy(update={"max_bad": squares.max_bad}) == squares
