@@ -101,7 +101,7 @@ SourceOption = Annotated[
     Path,
     typer.Option(
         "--source",
-        help="Archive (zip, tar, tar of tars, parquet, LMDB), folder of pictures, "
+        help="Archive (zip, tar, compressed tar, tar of tars, parquet, LMDB), folder of pictures, "
         "or result folder of a download command.",
     ),
 ]

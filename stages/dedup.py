@@ -43,7 +43,9 @@ app = new_app()
 def dedup(
     source: Annotated[
         Path,
-        typer.Argument(help="Folder, zip, tar, tar of tars, LMDB, parquet or image set of pictures; it is only read."),
+        typer.Argument(
+            help="Folder, zip, tar, compressed tar, tar of tars, LMDB, parquet or image set; it is only read."
+        ),
     ],
     to: ToOption,
     parameters: ParamsOption,
@@ -123,7 +125,7 @@ def dedup(
         bool,
         typer.Option(
             "--keep-damaged",
-            help="Decode corrupt JPEGs as far as possible; otherwise they are skipped and listed.",
+            help="Decode damaged JPEGs as far as possible; otherwise they are skipped and listed.",
             rich_help_panel="How pictures are read",
         ),
     ] = False,

@@ -80,11 +80,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
     """A real browser, Debian's chromium."""
-    from playwright.sync_api import sync_playwright  # slow to import, and few tests look at pages
+    from playwright.sync_api import expect, sync_playwright  # slow to import, and few tests look at pages
 
     executable = shutil.which("chromium")
     assert executable, "the tests of pages need chromium: on Debian, apt install chromium"
     with sync_playwright() as playwright:
+        expect.set_options(timeout=60_000)  # the default of 5 s is short for a page on a busy machine
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()

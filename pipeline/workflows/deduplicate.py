@@ -206,7 +206,7 @@ def deduplicate(source: Path, options: Options, *, workers: int, to: Path) -> di
     """Find the duplicates of a source and list which pictures are kept; the source is only read.
 
     Args:
-        source: a folder, zip, tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
+        source: a folder, zip, tar, compressed tar, tar of tars, LMDB, parquet file or folder of them, or an image set.
         options: parameters and further options.
         workers: number of processes.
         to: a new folder, or the folder of an earlier result.
@@ -319,32 +319,8 @@ def decide(
     if options.verdicts is None and not verdicts.exists():
         write_verdicts(verdicts, [])
     hash_images(images, encoder, steps / "codes", workers=workers)
-    if options.given is None:
-        scored = steps / "scored"
-        find_pairs(images, steps / "codes", encoder, options.pairs, workers=workers, to=steps / "pairs", scored=scored)
-    else:
-        most = options.pairs.max_candidates
-        load_external_pairs(images, options.given, to=steps / "pairs", max_pairs=most, workers=workers)
-    matches = None
-    found: dict[str, Any] = {}
-    if options.against is not None:
-        other = prepare(options.against, options, steps, "other", workers)
-        found = find_matches(images, other, encoder, options.pairs, workers=workers, to=steps / "matches")
-        matches = steps / "matches" if options.drop_matches else None
-    originals = None
-    if "original" in options.remove.keep:
-        originals = steps / "originals"
-        sources = [(raw, None) for raw in raws if not of_image_set(raw)]
-        compare_sources(images, steps / "pairs", sources, workers=workers, to=originals)
-    folders = (images, steps / "codes", steps / "pairs", verdicts)
-    summary = remove_duplicates(
-        *folders,
-        options.remove,
-        steps / "dedup",
-        originals=originals,
-        prefer=options.prefer,
-        matches=matches,
-        prior_result=prior_result,
+    summary, found = search_and_remove(
+        images, encoder, raws, options, verdicts, workers=workers, steps=steps, to=steps, prior_result=prior_result
     )
     audit_duplicates(
         images,
@@ -368,6 +344,57 @@ def stored_side(source: Path, archives: Path) -> int:
     """The side at which pictures are stored to be compared: the largest of 32, 64 and 128 that most of them have."""
     short_side = median_short_side(source, archives)
     return max([SIDE, *(side for side in (64, 128) if side <= short_side)])
+
+
+def search_and_remove(
+    images: Path,
+    encoder: Path,
+    raws: Sequence[Path],
+    options: Options,
+    verdicts: Path,
+    *,
+    workers: int,
+    steps: Path,
+    to: Path,
+    prior_result: Path | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the steps that depend on the threshold, except the gallery: `pairs`, `matches`, `originals` and `dedup`.
+
+    Args:
+        images, encoder, raws, options, workers, prior_result: as for `decide`.
+        verdicts: CSV file.
+        steps: folder with the step `codes`; the scores of the search and the other source's pictures are kept there.
+        to: folder that the steps are written to.
+
+    Returns:
+        The content of `summary.json`, and the counts of the comparison with the other source.
+    """
+    codes, pairs = steps / "codes", to / "pairs"
+    if options.given is None:
+        find_pairs(images, codes, encoder, options.pairs, workers=workers, to=pairs, scored=steps / "scored")
+    else:
+        load_external_pairs(images, options.given, to=pairs, max_pairs=options.pairs.max_candidates, workers=workers)
+    matches = None
+    found: dict[str, Any] = {}
+    if options.against is not None:
+        other = prepare(options.against, options, steps, "other", workers)
+        found = find_matches(images, other, encoder, options.pairs, workers=workers, to=to / "matches")
+        matches = to / "matches" if options.drop_matches else None
+    originals = None
+    if "original" in options.remove.keep:
+        originals = to / "originals"
+        sources = [(raw, None) for raw in raws if not of_image_set(raw)]
+        compare_sources(images, pairs, sources, workers=workers, to=originals)
+    summary = remove_duplicates(
+        *(images, codes, pairs, verdicts),
+        options.remove,
+        to / "dedup",
+        originals=originals,
+        prefer=options.prefer,
+        matches=matches,
+        prior_result=prior_result,
+    )
+    return summary, found
 
 
 def not_read(images: ImageSet) -> dict[str, int]:

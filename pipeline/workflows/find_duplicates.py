@@ -101,7 +101,7 @@ def find_duplicates(
     """Find the duplicates of a source and write which pictures are kept; the source is only read.
 
     Args:
-        source: a folder, zip, tar, tar of tars, LMDB or parquet file of pictures, or an image set.
+        source: a folder, zip, tar, compressed tar, tar of tars, LMDB or parquet file of pictures, or an image set.
         to: a new folder for the result, or the folder of an earlier result.
         mode: criterion for copies. `near`: similar codes and matching pixels; `exact`: equal codes, as in the paper.
         keep: rules for which picture of a group is kept: `original`, `first`, `largest`, `sharpest`; each rule decides

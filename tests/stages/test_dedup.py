@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipeline.dedup.recall import transforms
 from pipeline.imageset.format.image_set import ImageSet
+from tests.dedup.search.layouts import forms
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COPIES = {"b/copy of 00.jpg": 0, "b/copy of 01.png": 1, "b/copy of 02.png": 2, "b/copy of 03.png": 3}
@@ -42,8 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, scenes: Callable[[int, int]
 def result(folder: Path, tmp_path_factory: pytest.TempPathFactory, run_stage: Run) -> Path:
     """What the command makes of it."""
     to = tmp_path_factory.mktemp("result") / "out"
-    done = run_stage("dedup", folder, "--to", to, "-j", 1, "--json")
-    assert done.returncode == 0, done.stderr
+    done = run_stage("dedup", folder, "--to", to, "-j", 1, "--json", "--strict")
+    assert done.returncode == 0, done.stderr  # no picture is doubtful
     assert "40 of 44 pictures kept, 4 removed" in done.stderr and "the source is unchanged" in done.stderr
     assert json.loads(done.stdout)["removed"] == 4
     return to
@@ -181,6 +182,22 @@ def test_comparing_at_a_larger_side(result: Path, folder: Path, tmp_path: Path, 
     assert larger.returncode == 0, larger.stderr
     assert ImageSet(tmp_path / "larger" / "steps" / "images").side == 128
     assert json.loads((tmp_path / "larger" / "steps" / "matches" / "matches.json").read_text())["matched"] == 44
+
+
+def test_doubtful_pictures_are_kept_and_strict_exits_with_3(
+    result: Path, tmp_path: Path, scenes: Callable[[int, int], np.ndarray], run_stage: Run
+) -> None:
+    """Exit status 0 without `--strict`; the result and the warning are the same."""
+    (tmp_path / "forms").mkdir()
+    for n, form in enumerate(forms(17, 0, scenes(17, 1))):
+        Image.fromarray(form).save(tmp_path / "forms" / f"{n:02d}.png")
+    options = ["--to", tmp_path / "found", "--encoder", result / "steps" / "encoder", "-j", 1, "--json"]
+    done = run_stage("dedup", tmp_path / "forms", *options)
+    summary = json.loads(done.stdout)
+    assert done.returncode == 0 and summary["doubtful"] > 10 and summary["removed"] == 0, done.stderr
+    strict = run_stage("dedup", tmp_path / "forms", *options, "--strict")
+    assert strict.returncode == 3 and json.loads(strict.stdout) == summary, strict.stderr
+    assert all("17 pictures share a layout" in run.stderr for run in (done, strict))
 
 
 @pytest.mark.parametrize(

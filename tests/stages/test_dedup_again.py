@@ -124,7 +124,8 @@ def test_a_sweep_decides_nothing(found: tuple[Path, Path], run_stage: Run) -> No
     assert own["expected_false_removals_low"] <= own["expected_false_removals"] <= own["expected_false_removals_high"]
     shown = run_stage("dedup", source, "--to", result, "--sweep", "--score", "4.5", "--quiet")
     lines = shown.stdout.splitlines()
-    assert len(lines) == len(scores) + 2 and [line for line in lines if "4.5*" in line], shown.stdout
+    assert len(lines) == len(scores) + 3 and [line for line in lines if "4.5*" in line], shown.stdout
+    assert "those of --keep largest; sources are not compared here" in lines[-1]
     for options, message in (
         (
             ["--side", "48"],
@@ -135,6 +136,20 @@ def test_a_sweep_decides_nothing(found: tuple[Path, Path], run_stage: Run) -> No
         refused = run_stage("dedup", source, "--to", result, "--sweep", *options)
         assert refused.returncode == 1 and message in refused.stderr, refused.stderr
     assert folder_bytes(result) == before
+
+
+@pytest.mark.long
+def test_a_sweep_counts_what_real_runs_remove(found: tuple[Path, Path], run_stage: Run) -> None:
+    """At two thresholds; at the higher one, only the same file is a copy."""
+    source, result = found
+    options = [source, "--to", result, "--keep", "largest", "--json"]
+    swept = run_stage("dedup", *options, "--score", "30", "--sweep")
+    table = json.loads(swept.stdout)
+    assert table["kept"] == ["largest"], swept.stderr
+    counts = {row["score"]: (row["removed"], row["doubtful"]) for row in table["sweep"]}
+    for score, expected in ((2.0, 3), (30.0, 1)):
+        real = json.loads(run_stage("dedup", *options, "--score", score).stdout)
+        assert (real["removed"], real["doubtful"]) == counts[score] == (expected, 0)
 
 
 @pytest.mark.long

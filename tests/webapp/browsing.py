@@ -45,7 +45,7 @@ def until(page: Page, expression: str) -> None:
 
     Playwright's `wait_for_function` uses `eval` in the page, which the content security policy forbids.
     """
-    for _ in range(200):
+    for _ in range(1200):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(50)

@@ -11,11 +11,17 @@ import pytest
 
 from pipeline.core import files
 from pipeline.core.errors import BadParameters
+from pipeline.core.params import load_section
 from pipeline.core.workspace import resumable_steps
+from pipeline.dedup.decision.removal import RemovalConfig
+from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
+from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.append import ALREADY_THERE
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import ImageSet, Picture, Skipped
+from pipeline.prepare.squares import SquaresConfig
 from pipeline.workflows.deduplicate import SHOWN, not_read, prepare, read_options, show, summary_sentence
+from pipeline.workflows.find_duplicates import options_of
 
 
 def test_a_full_disk_leaves_what_lay_on_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +152,14 @@ def test_what_happens_to_mirrored_copies_is_named() -> None:
     """A truth value, as in older profiles, is refused; the message names the two values."""
     with pytest.raises(BadParameters, match=r"mirrored: True: input should be 'list' or 'remove'"):
         read_options(Path("profiles/workstation.yaml"), "lsun", {"pairs": {"mirrored": True}})
+
+
+def test_the_defaults_are_those_of_the_pipeline() -> None:
+    """`dcgan dedup` searches as the pipeline does; only the tolerance for bad pictures and the epochs are its own."""
+    profile = Path("profiles/workstation.yaml")
+    options = options_of()
+    assert options.pairs == load_section(profile, "dedup.lsun.pairs", PairSearchConfig)
+    assert options.remove == load_section(profile, "dedup.lsun.remove", RemovalConfig)
+    assert options.autoencoder == load_section(profile, "dedup.lsun.autoencoder", AutoencoderConfig)
+    squares = load_section(profile, "prepare.lsun", SquaresConfig)
+    assert options.squares.model_copy(update={"max_bad": squares.max_bad}) == squares

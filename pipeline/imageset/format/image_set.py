@@ -58,6 +58,9 @@ _INDEX_SCHEMAS = {
 }
 """Each version added columns at the end."""
 
+DAMAGED = "damaged"
+"""Reason in `skipped.parquet` of a source that is damaged."""
+
 _BLOCK = 4096
 
 SKIPPED_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "kind", "reason", "detail")])
@@ -163,6 +166,12 @@ def write_chunk(
     files.write_bytes(folder / f"{number:06d}.json", json.dumps(record, default=bytes.hex).encode())
 
 
+def source_key(picture: Mapping[str, Any]) -> str:
+    """The key of the source of a picture, given its attributes: for a face with the key `photo#003`, `photo`."""
+    key: str = picture["key"]
+    return key if picture["box"] is None else key.rpartition("#")[0]
+
+
 def pictures_of(chunks_folder: Path, chunk_count: int) -> Iterator[tuple[list[dict[str, Any]], npt.NDArray[np.uint8]]]:
     """Iterate over the pictures of finished chunks, in order.
 
@@ -183,6 +192,8 @@ def join_chunks(
     side: int,
     max_bad: float,
     source_digests: Mapping[int, bytes] | None = None,
+    damaged: Mapping[int, str] | None = None,
+    keep_damaged: bool = False,
 ) -> dict[str, int]:
     """Join finished chunks, in order, into an image set in the folder `to`.
 
@@ -191,6 +202,10 @@ def join_chunks(
         side: height and width of the pictures.
         max_bad: maximum share of bad sources, 0..1; sources that are no pictures are not counted.
         source_digests: row -> digest of the whole decoded source (16 bytes), where it is known.
+        damaged: row -> what was found, for pictures whose damage was noticed after their chunk was written.
+        keep_damaged: whether these pictures are marked as damaged; otherwise they are left out as bad sources.
+
+    Rows are counted over the pictures of all chunks, before damaged ones are left out.
 
     Returns:
         Counts: `sources`, `pictures`, `bad`, `filtered`.
@@ -200,31 +215,37 @@ def join_chunks(
     """
     # A dictionary takes several times the memory of a table row, so only one chunk has dictionaries at a time.
     index_parts: list[pa.Table] = []
-    skipped_parts, sizes = [SKIPPED_SCHEMA.empty_table()], list[int]()
-    sources = left_out = used = total = 0
-    source_digests = source_digests or {}
+    skipped_parts, kept = [SKIPPED_SCHEMA.empty_table()], list[list[int]]()
+    sources = left_out = used = total = start = 0
+    source_digests, damaged = source_digests or {}, damaged or {}
     with pq.ParquetWriter(to / "index.parquet", INDEX_SCHEMA, compression="zstd") as index:
         for number in range(chunk_count):
             record = json.loads((chunks_folder / f"{number:06d}.json").read_bytes())
-            pictures = record["pictures"]
+            pictures, skipped_sources = record["pictures"], record["skipped"]
             digests = bytes.fromhex(record["stored_digests"])
+            found = {n: damaged[start + n] for n in range(len(pictures)) if start + n in damaged}
+            kept.append([n for n in range(len(pictures)) if keep_damaged or n not in found])
             rows = [
                 {
-                    **picture,
-                    "shard": (total + n) // SHARD_PICTURES,
-                    "row": (total + n) % SHARD_PICTURES,
+                    **pictures[n],
+                    "shard": place // SHARD_PICTURES,
+                    "row": place % SHARD_PICTURES,
                     "stored_digest": digests[n * DIGEST_BYTES : (n + 1) * DIGEST_BYTES],
-                    "source_digest": source_digests.get(total + n),
-                    "overview": bytes.fromhex(picture["overview"]) if picture["overview"] else None,
+                    "source_digest": source_digests.get(start + n),
+                    "damaged": pictures[n]["damaged"] or n in found,
+                    "overview": bytes.fromhex(pictures[n]["overview"]) if pictures[n]["overview"] else None,
                 }
-                for n, picture in enumerate(pictures)
+                for place, n in enumerate(kept[-1], total)
             ]
+            if not keep_damaged:  # once for all faces of a photo
+                bad_keys = {source_key(pictures[n]): detail for n, detail in found.items()}
+                skipped_sources += [vars(Skipped(key, "bad", DAMAGED, detail)) for key, detail in bad_keys.items()]
             index_parts.append(pa.Table.from_pylist(rows, INDEX_SCHEMA))
-            skipped_parts.append(pa.Table.from_pylist(record["skipped"], SKIPPED_SCHEMA))
-            sizes.append(len(pictures))
-            total += len(pictures)
+            skipped_parts.append(pa.Table.from_pylist(skipped_sources, SKIPPED_SCHEMA))
+            start += len(pictures)
+            total += len(rows)
             # Faces have the keys photo#000, photo#001, …, and all faces of a photo are in one chunk. Count photos.
-            used += len({p["key"] if p["box"] is None else p["key"].rpartition("#")[0] for p in pictures})
+            used += len({source_key(pictures[n]) for n in kept[-1]})
             sources += record["sources"]
             left_out += record["left_out"]
             index_parts = _write_index(index, index_parts, last=number == chunk_count - 1)
@@ -240,7 +261,7 @@ def join_chunks(
             f"{len(bad)} of {tried} sources could not be read and {total} pictures were made; at most "
             f"{max_bad:.2%} may be bad (max_bad). First ones: {first}"
         )
-    blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r") for n, size in enumerate(sizes) if size)
+    blocks = (np.load(chunks_folder / f"{n:06d}.npy", mmap_mode="r")[rows] for n, rows in enumerate(kept) if rows)
     shards = write_shards(blocks, total, to, side=side)
     pq.write_table(skipped.combine_chunks(), to / "skipped.parquet", compression="zstd")
     counts = {"sources": sources, "pictures": total, "bad": len(bad), "filtered": sources - used - len(bad)}

@@ -12,8 +12,10 @@ from pipeline.core import engine, progress
 from pipeline.core.workspace import workspace
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images, Picture, Skipped
+from pipeline.prepare.conversion.damaged_copies import find_damaged_copies, write_slices
 from pipeline.prepare.conversion.source_digests import Digest, digest_sources
 from pipeline.prepare.decode.heif import can_decode
+from pipeline.prepare.decode.jpeg import Slices, slices
 from pipeline.readers import first_bytes
 from pipeline.readers.base import UNSUPPORTED_FORMAT, Entry, LeftOut, Read, Source, UnreadableEntry, unreadable
 
@@ -46,6 +48,7 @@ def make_image_set(
     work_digest: str,
     to: Path,
     workers: int,
+    keep_damaged: bool = False,
 ) -> dict[str, int]:
     """Convert all entries of a source and publish them as the image set `to`.
 
@@ -61,6 +64,8 @@ def make_image_set(
         work_digest: digest of everything that affects a chunk's bytes; finished chunks with the same digest are reused.
         to: folder of the new image set.
         workers: number of processes.
+        keep_damaged: whether damaged copies of other pictures, which `convert` cannot notice, are in the set and marked
+            as damaged; otherwise they are bad pictures.
 
     Returns:
         Counts: `sources`, `pictures`, `bad`, `filtered`.
@@ -82,9 +87,17 @@ def make_image_set(
         with progress.bar(f"making {to.name}", len(entries), done=len(entries) - left) as advance:
             for count in engine.map_chunks(do_chunk, to_do, workers=workers):
                 advance(count)
-        digests = digest_sources(work.scratch, len(chunks), source, entries, digest, workers=workers)
+        made = (work.scratch, len(chunks))
+        digests = digest_sources(*made, source, entries, digest, workers=workers)
+        damaged = find_damaged_copies(*made, source, entries, workers=workers)
         counts = image_set.join_chunks(
-            work.scratch, len(chunks), work.result, side=side, max_bad=max_bad, source_digests=digests
+            *made,
+            work.result,
+            side=side,
+            max_bad=max_bad,
+            source_digests=digests,
+            damaged=damaged,
+            keep_damaged=keep_damaged,
         )
         work.publish()
     _warn_of_unsupported(image_set.ImageSet(to))
@@ -106,6 +119,7 @@ def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: 
     images: list[Images] = []
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
+    parts: dict[str, Slices] = {}
     left_out = 0
     with source.open() as read:
         key = None
@@ -126,7 +140,10 @@ def _do_chunk(source: Source, convert: Convert, side: int, folder: Path, chunk: 
                 else:
                     images.append(made[0])
                     pictures.append(made[1])
+                    if made[1].sha256 not in parts and (found := slices(data)) is not None:
+                        parts[made[1].sha256] = found
     stack = np.stack(images) if images else np.empty((0, side, side, 3), np.uint8)
+    write_slices(folder, number, parts)
     image_set.write_chunk(folder, number, stack, pictures, skipped, sources=len(entries), left_out=left_out)
     return len(entries)
 

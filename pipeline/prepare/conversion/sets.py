@@ -34,7 +34,7 @@ class PrepareConfig(params.Section):
         chunk_keys: source keys per chunk; an interrupted run resumes after its last finished chunks.
         max_bad: maximum share of unreadable source pictures (0..1).
         max_pixels: a source picture with more pixels is refused before it is decoded.
-        keep_damaged: whether a corrupt JPEG is decoded as far as possible; otherwise it is a bad picture.
+        keep_damaged: whether a damaged JPEG is decoded as far as possible; otherwise it is a bad picture.
     """
 
     side: int = Field(gt=0, le=1024)
@@ -87,6 +87,7 @@ def make_set(
         work_digest=_work_digest(data_set, section, path, described, code),
         to=to,
         workers=workers,
+        keep_damaged=section.keep_damaged,
     )
 
 

@@ -91,7 +91,7 @@ def _equal_squares(
     for pictures, _ in image_set.pictures_of(chunks_folder, chunk_count):
         for number, picture in enumerate(pictures):
             if chosen[start + number]:
-                keys.append(picture["key"] if picture["box"] is None else picture["key"].rpartition("#")[0])
+                keys.append(image_set.source_key(picture))
                 boxes.append(picture["box"])
                 hashes.append(picture["sha256"])
         start += len(pictures)

@@ -26,6 +26,7 @@ import simplejpeg
 from PIL import Image, ImageStat, UnidentifiedImageError
 
 from pipeline.prepare.decode.heif import optional_formats
+from pipeline.prepare.decode.jpeg import decode_jpeg, header, is_jpeg
 
 # Only formats that are decoded in this process; Pillow also supports PostScript, for which it starts a program.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", *optional_formats())
@@ -43,9 +44,6 @@ _TURNS: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
 _MAY_MATTER = (b"Exif\0\0", b"tiff:Orientation", b"MPF\0")
 """Byte strings in a JPEG's header that announce an orientation (EXIF, XMP) or several pictures per file."""
 
-_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)})
-"""Markers of a JPEG that are followed by a length (ITU-T T.81, table B.1), except the start of a scan."""
-
 _STRIP = 1 << 22
 """Pixels that are converted at a time: Pillow's copies of the largest pictures would take over a gigabyte."""
 
@@ -54,9 +52,6 @@ MOST_PIXELS = 2 * 89_478_485
 
 _NEARLY_WHITE = 208
 """Mean luma of the visible parts of a transparent picture above which black is the better background."""
-
-_CORRUPT = ("corrupt jpeg data", "premature end")
-"""Beginnings of libjpeg's warnings about damaged data; its other warnings are about unusual headers."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,7 @@ def _all_channels(picture: Image.Image, data: bytes) -> npt.NDArray[Any]:
     pixels: npt.NDArray[Any] | None = None
     if picture.format in ("JPEG", "MPO"):
         colours = "CMYK" if picture.mode == "CMYK" else "RGB"
-        pixels, damage = _libjpeg(data, None, colours)
+        pixels, damage = decode_jpeg(data, None, colours)
         if damage:
             raise ValueError(damage)
         if colours == "CMYK":
@@ -207,7 +202,7 @@ def _decode(picture: Image.Image, data: bytes, max_pixels: int, short_side: int 
     image, damage = None, ""
     if picture.format in ("JPEG", "MPO"):
         colours = "CMYK" if picture.mode == "CMYK" else "RGB"
-        image, damage = _libjpeg(data, short_side, colours)
+        image, damage = decode_jpeg(data, short_side, colours)
         if colours == "CMYK":  # libjpeg does not convert its inks to RGB
             image = None
     elif _is_deep(picture, data):
@@ -283,10 +278,10 @@ def _plain_webp(data: bytes) -> tuple[int, int] | None:
 
 def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded | Problem | None:
     """Decode a complete grey or colour JPEG of one picture without possible orientation metadata; None for others."""
-    if data[:3] != b"\xff\xd8\xff":
+    if not is_jpeg(data):
         return None
-    header = _header(data)
-    if any(mark in header for mark in _MAY_MATTER):
+    before_scan = header(data)
+    if any(mark in before_scan for mark in _MAY_MATTER):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -296,29 +291,8 @@ def _plain_jpeg(data: bytes, max_pixels: int, short_side: int | None) -> Decoded
         return None
     if width * height > max_pixels:
         return _too_large(width, height, max_pixels)
-    image, damage = _libjpeg(data, short_side)
+    image, damage = decode_jpeg(data, short_side)
     return None if image is None or damage else Decoded(image, width, height)
-
-
-def _header(data: bytes) -> bytes:
-    """A JPEG up to its first scan, where Pillow stops looking for metadata; all of it if its segments are irregular."""
-    at = 2
-    while at + 1 < len(data) and data[at] == 0xFF and data[at + 1] in _SEGMENTS:
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data[:at] if data[at : at + 2] == b"\xff\xda" else data
-
-
-def _libjpeg(data: bytes, short_side: int | None, colours: str = "RGB") -> tuple[npt.NDArray[np.uint8] | None, str]:
-    """The pixels of a complete grey or colour JPEG, or None; and what libjpeg said about damaged data, or nothing."""
-    least = short_side or 0
-    try:
-        image: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, colours, min_height=least, min_width=least, min_factor=1, strict=True
-        )
-    except ValueError as error:  # strict mode: warnings are errors, so a truncated file is not accepted
-        said = str(error)
-        return None, said if said.lower().startswith(_CORRUPT) else ""
-    return image, ""
 
 
 def _orientation(picture: Image.Image) -> int | None:
