@@ -54,10 +54,11 @@ _MAX_CONTRAST = 15.0
 """How much more the most varying 3 % of the cells may vary than the median cell, relative to their detail, of all cells
 and of the more detailed half: copies of one picture at most 14, layouts that the limit above accepts 16 to 300."""
 
-_MAX_UNEXPLAINED_OF_MOVED, _MAX_CONTRAST_OF_MOVED, _MOVED = 0.06, 25.0, 5.0
+_MAX_UNEXPLAINED_OF_MOVED, _MAX_CONTRAST_OF_MOVED, _MOVED = 0.12, 25.0, 5.0
 """The same limits for pictures that agree only after they were aligned, and how many times more of their detail was
-unexplained before, at the median. A layout remains in its place; frames of a moving camera do not: 0.03 to 0.07, up to
-17, 6 to 20 times. Forms that were scanned askew: mostly 0.18 or more, 1 to 4 times."""
+unexplained before, at the median. A layout remains in its place; copies with other crops and frames of a moving camera
+do not: 0.03 to 0.1, up to 17, 6 to 20 times (the cars of which CIFAR-10 has two dozen crops each: 0.04 to 0.1, up to
+12, 7 to 14 times). Forms that were scanned askew: mostly 0.18 or more, 1 to 4 times."""
 
 _MAX_UNEXPLAINED_OF_PAIR, _MAX_CONTRAST_OF_PAIR = 0.01, 8.0
 """The same for two pictures. They are lower, because a pair says less than a group. No two pictures of 33 layouts had

@@ -43,7 +43,7 @@ _SAMPLE = 4096
 
 _ANCHORS_PER_PART = 32
 
-VERSION = 1
+VERSION = 2
 """Number of this method in the digest of the detector; changes with the pairs that are doubtful."""
 
 
