@@ -25,6 +25,7 @@ EXACT = pair_search.PairSearchConfig(
     mirrored=False,
     compare_side=32,
     local_features=False,
+    neighbours=0,
     max_candidates=1,
 )
 

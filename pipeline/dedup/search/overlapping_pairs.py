@@ -49,11 +49,15 @@ def features_of(images: ImageSet, rows: Rows, *, workers: int) -> LocalFeatures:
 
 def matches_of(left: LocalFeatures, right: LocalFeatures, turn: Turn, *, within: bool, workers: int) -> LocalMatches:
     """Pairs of pictures with equal features, after turning the left pictures; see `local_features.match`."""
-    if turn == "mirrored":
-        left = left.mirrored()
-    elif turn == "upside down":
-        left = left.upside_down()
+    left = turned_features(left, turn)
     return match(left, right, within=within, title=f"match features ({turn})", workers=workers)
+
+
+def turned_features(features: LocalFeatures, turn: Turn) -> LocalFeatures:
+    """The local features of turned pictures."""
+    if turn == "mirrored":
+        return features.mirrored()
+    return features.upside_down() if turn == "upside down" else features
 
 
 def score_overlaps(
