@@ -6,10 +6,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.dedup.index import efficientnet, local_features
 from pipeline.dedup.index.neighbours import nearest
+from pipeline.dedup.search.cross_set_matches import find_matches
 from pipeline.dedup.search.find_pairs import detector_digest
 from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.resize import resize
@@ -78,6 +80,23 @@ def test_mirrored_copies_are_decoys(find: Callable[..., Any], images: Images) ->
     assert found == [] and summary["decoys"] > plain["decoys"]
     summary, found = find(mirrored, NEIGHBOURS.model_copy(update={"mirrored": True}), to="mirrored")
     assert {(n, COUNT + n) for n in range(COUNT)}.issuperset(found) and len(found) > plain["decoys"]
+
+
+def test_neighbours_are_found_in_another_set(
+    find: Callable[..., Any], make_set: Callable[..., Path], images: Images, tmp_path: Path
+) -> None:
+    """With two sets, the neighbours of a picture are those of the other set, decoys included."""
+    assert find  # it makes the encoder
+    counts = {}
+    for name, windows in (("plain", images[COUNT:]), ("mirrored", images[COUNT:, :, ::-1])):
+        sources = [f"whole {n}" for n in range(COUNT)]
+        folders = make_set(windows, f"{name}-windows"), make_set(images[:COUNT], f"{name}-whole", sources)
+        summary = find_matches(*folders, tmp_path / "encoder", NEIGHBOURS, workers=1, to=tmp_path / name)
+        rows = pq.read_table(tmp_path / name / "matches.parquet").to_pylist()
+        assert all(row["left"] == row["right"] for row in rows)
+        counts[name] = (len(rows), summary["decoys"])
+    assert counts["plain"][0] >= 8 and counts["plain"][1] == 0
+    assert counts["mirrored"][0] == 0 and counts["mirrored"][1] >= 8
 
 
 def test_small_pictures_are_compared_as_a_whole(find: Callable[..., Any], scenes: Callable[[int, int], Images]) -> None:
