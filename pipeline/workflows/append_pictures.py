@@ -123,7 +123,8 @@ def _compare(steps: Path, options: Options, side: int | None) -> None:
     then = {"mode": earlier["mode"], "prefer": [], **manifest.read_any(steps / "dedup")[1]["parameters"]}
     if mode == "near":
         now |= options.pairs.model_dump(exclude=_NOT_COMPARED)
-        then |= {"compare_side": SIDE, **earlier["parameters"]}  # older results have no compare_side
+        # Older results do not have these.
+        then |= {"compare_side": SIDE, "local_features": False, "neighbours": 0, **earlier["parameters"]}
     if side is not None and not options.side_by_source:
         now |= {"side": options.squares.side}
         then |= {"side": side}

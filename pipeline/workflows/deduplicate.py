@@ -39,6 +39,7 @@ from pipeline.dedup.decision.verdicts import read_verdicts, write_verdicts
 from pipeline.dedup.encoder.autoencoder import AutoencoderConfig
 from pipeline.dedup.encoder.codes import hash_images
 from pipeline.dedup.encoder.encoder_input import SIDE
+from pipeline.dedup.index import efficientnet
 from pipeline.dedup.originals.compare_sources import compare_sources
 from pipeline.dedup.pairs.pairs_table import MIRRORED
 from pipeline.dedup.search.cross_set_matches import find_matches
@@ -140,6 +141,7 @@ _OPTION_KEYS = {
     "mirrored",
     "compare_side",
     "local_features",
+    "neighbours",
     "keep",
 }
 """Keys of a profile that are also options of `dcgan dedup`."""
@@ -273,7 +275,8 @@ def check_inputs(source: Path, options: Options, to: Path) -> None:
     Raises:
         MissingInput: a file or folder does not exist.
         CorruptData: the file of verdicts is damaged.
-        BadParameters: the pictures of an image set are smaller than the side at which pairs are compared.
+        BadParameters: the pictures of an image set are smaller than the side at which pairs are compared, or the extra
+            that `neighbours` needs is not installed.
     """
     wanted = {"SOURCE": source, "--against": options.against, "--encoder": options.encoder}
     wanted |= {"--verdicts": options.verdicts, "--pairs, --embeddings": options.given.path if options.given else None}
@@ -286,6 +289,8 @@ def check_inputs(source: Path, options: Options, to: Path) -> None:
     for folder in searched:
         if folder is not None and (folder / "imageset.json").is_file():
             check_side(ImageSet(folder), options.pairs)
+    if options.pairs.mode == "near" and options.pairs.neighbours and any(searched):
+        efficientnet.check_installed()
 
 
 def decide(

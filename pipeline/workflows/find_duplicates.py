@@ -81,6 +81,7 @@ def find_duplicates(
     mirrored: Literal["list", "remove"] | None = None,
     compare_side: Literal[32, 64, 128, "auto"] | None = None,
     local_features: bool | None = None,
+    neighbours: int | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
     keep_damaged: bool = False,
@@ -113,6 +114,8 @@ def find_duplicates(
         compare_side: side in pixels at which pairs are compared: 32, 64, 128, or `auto` for the largest one at which
             both pictures have detail.
         local_features: whether to find pictures that show a part of another one.
+        neighbours: with how many pictures, the most similar for EfficientNet-Lite0, each picture is also compared;
+            needs the extra `embeddings`.
         side: side in pixels of the squares to which pictures are cropped; at least `compare_side`. If both are None,
             32, 64 or 128, whichever most of the sources have.
         max_bad: largest share of unreadable pictures, 0 to 1; they are listed in the image set.
@@ -145,6 +148,7 @@ def find_duplicates(
         mirrored=mirrored,
         compare_side=compare_side,
         local_features=local_features,
+        neighbours=neighbours,
         side=side,
         max_bad=max_bad,
         keep_damaged=keep_damaged,
@@ -175,6 +179,7 @@ def options_of(
     mirrored: Literal["list", "remove"] | None = None,
     compare_side: Literal[32, 64, 128, "auto"] | None = None,
     local_features: bool | None = None,
+    neighbours: int | None = None,
     side: int | None = None,
     max_bad: float = 0.5,
     keep_damaged: bool = False,
@@ -202,6 +207,7 @@ def options_of(
                 "mirrored": mirrored,
                 "compare_side": compare_side,
                 "local_features": local_features,
+                "neighbours": neighbours,
             },
             "remove": {"keep": list(keep) if keep else None},
             "squares": {"side": side, "max_bad": max_bad, "keep_damaged": keep_damaged or None},

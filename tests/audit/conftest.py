@@ -26,6 +26,7 @@ EXACT = pair_search.PairSearchConfig(
     mirrored="list",
     compare_side=32,
     local_features=False,
+    neighbours=0,
     max_candidates=1,
 )
 

@@ -91,6 +91,7 @@ EXACT = PairSearchConfig(
     mirrored="list",
     compare_side=32,
     local_features=False,
+    neighbours=0,
     max_candidates=1,
 )
 

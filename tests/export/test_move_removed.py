@@ -64,6 +64,7 @@ def arguments(source: Path, tmp_path: Path) -> dict[str, Any]:
         mirrored="list",
         compare_side=32,
         local_features=False,
+        neighbours=0,
         max_candidates=1,
     )
     find_pairs(*folders, section, workers=1, to=tmp_path / "pairs")

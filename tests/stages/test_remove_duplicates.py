@@ -32,7 +32,7 @@ def images(tmp_path: Path, make_imageset: Callable[..., Path]) -> Path:
     (tmp_path / "profile.yaml").write_text(
         "dedup:\n  drawn:\n"
         "    pairs: {mode: exact, radius: 0, score: 0.0, near_miss_margin: 0.0, mirrored: list,\n"
-        "      compare_side: 32, local_features: false, max_candidates: 1}\n"
+        "      compare_side: 32, local_features: false, neighbours: 0, max_candidates: 1}\n"
         "    remove: {keep: [first]}\n"
         "audit: {drawn: {largest: 2, random: 2, uncertain: 2, random_seed: 1}}\n"
     )

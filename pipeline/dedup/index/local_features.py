@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core import progress
+from pipeline.core import engine, progress
 from pipeline.core.jit import compiled, entry_point
 from pipeline.dedup.encoder.codes import BITS, Codes
+from pipeline.dedup.index.bands import Words, ones
 from pipeline.dedup.index.hamming_index import pairs_between
 from pipeline.imageset.format.image_set import Images, Rows
 
@@ -41,6 +42,10 @@ within it, and of pairs of features of unrelated photographs, about one in a mil
 _FEWEST = 3
 """Minimum number of equal features that agree on one map."""
 
+_WIDE_RADIUS, _MARGIN = 24, 2
+"""Between two given pictures, two features also match if each is the nearest one of the other, within the wide radius,
+and the second nearest one is farther by the margin."""
+
 _TOO_COMMON = 64
 """A feature that equals more features than this is ignored: it belongs to a logo or a pattern."""
 
@@ -55,6 +60,9 @@ _PRIOR = 0.02
 """Weight of the map's common scale when the two scales are fitted: that of two features at ±0.1 of the side."""
 
 _CELLS, _DIRECTIONS = 4, 8
+
+_PAIRS = 4096
+"""Pairs of pictures that are matched in one task."""
 
 
 def _mirrored_bits() -> Rows:
@@ -176,7 +184,44 @@ def match(
     rare = (uses[0][firsts] <= _TOO_COMMON) & (uses[1][seconds] <= _TOO_COMMON)
     firsts, seconds = firsts[rare], seconds[rare]
     order = np.lexsort((seconds, firsts, right.picture[seconds], left.picture[firsts]))
-    firsts, seconds = firsts[order], seconds[order]
+    return _agreeing(left, right, firsts[order], seconds[order])
+
+
+def match_given(
+    left: LocalFeatures, right: LocalFeatures, lefts: Rows, rights: Rows, *, workers: int = 1
+) -> LocalMatches:
+    """Find maps between given pairs of pictures, from features that are less similar than those that `match` needs.
+
+    Args:
+        left, right: the features of two lists of pictures.
+        lefts, rights: numbers of the pictures of each pair, int64 (n,), ordered by left, then right, each pair once.
+        workers: threads.
+
+    Returns:
+        The pairs that at least three pairs of features map onto each other.
+    """
+    blocks = [(lefts[start : start + _PAIRS], rights[start : start + _PAIRS]) for start in range(0, len(lefts), _PAIRS)]
+    parts = list(engine.map_threads(lambda block: _match_block(left, right, *block), blocks, workers=workers))
+    if not parts:
+        return LocalMatches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4)))
+    return LocalMatches(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("left", "right", "maps"))
+    )
+
+
+def _match_block(left: LocalFeatures, right: LocalFeatures, lefts: Rows, rights: Rows) -> LocalMatches:
+    starts = [np.searchsorted(one.picture, pictures) for one, pictures in ((left, lefts), (right, rights))]
+    ends = [np.searchsorted(one.picture, pictures, "right") for one, pictures in ((left, lefts), (right, rights))]
+    most = np.minimum(ends[0] - starts[0], ends[1] - starts[1])
+    offsets = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
+    firsts, seconds = (np.full(offsets[-1], -1, np.int64) for _ in range(2))
+    words = [np.require(one.codes, requirements=["C", "A"]).view(np.uint64) for one in (left, right)]
+    _match_mutually(words[0], words[1], starts[0], ends[0], starts[1], ends[1], offsets, firsts, seconds)
+    return _agreeing(left, right, firsts[firsts >= 0], seconds[firsts >= 0])
+
+
+def _agreeing(left: LocalFeatures, right: LocalFeatures, firsts: Rows, seconds: Rows) -> LocalMatches:
+    """The pairs of pictures whose equal features agree on one map; the features are ordered by their pictures."""
     pictures = left.picture[firsts], right.picture[seconds]
     new = np.ones(len(firsts), bool)
     new[1:] = (pictures[0][1:] != pictures[0][:-1]) | (pictures[1][1:] != pictures[1][:-1])
@@ -251,3 +296,41 @@ def _find_maps(
         counts[pair] = best
         if best >= _FEWEST:
             _fit(left, right, firsts[start:end], seconds[start:end], scale, shift_x, shift_y, maps[pair])
+
+
+@entry_point(
+    "(uint64[:,::1], uint64[:,::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])"
+)
+def _match_mutually(
+    left: Words,
+    right: Words,
+    left_starts: Rows,
+    left_ends: Rows,
+    right_starts: Rows,
+    right_ends: Rows,
+    offsets: Rows,
+    firsts: Rows,
+    seconds: Rows,
+) -> None:
+    """Write the matches of each pair of pictures from its offset on; see `_WIDE_RADIUS`."""
+    for pair in range(len(left_starts)):
+        at = offsets[pair]
+        for a in range(left_starts[pair], left_ends[pair]):
+            b = _nearest(left[a], right, right_starts[pair], right_ends[pair])
+            if b >= 0 and _nearest(right[b], left, left_starts[pair], left_ends[pair]) == a:
+                firsts[at], seconds[at] = a, b
+                at += 1
+
+
+@compiled
+def _nearest(code: Words, others: Words, start: int, end: int) -> int:
+    """The number of the nearest code, if it is within the wide radius and clearly nearer than the others; else -1."""
+    best = second = np.int64(BITS + 1)
+    number = -1
+    for other in range(start, end):
+        distance = np.int64(ones(code[0] ^ others[other, 0]) + ones(code[1] ^ others[other, 1]))
+        if distance < best:
+            best, second, number = distance, best, other
+        elif distance < second:
+            second = distance
+    return number if best <= _WIDE_RADIUS and second - best >= _MARGIN else -1

@@ -19,6 +19,7 @@ from pipeline.core.errors import CorruptData
 from pipeline.core.workspace import workspace
 from pipeline.dedup.encoder.codes import load_codes, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE
+from pipeline.dedup.index import efficientnet
 from pipeline.dedup.index.exact_match import find_classes, with_codes
 from pipeline.dedup.pairs.pairs_table import SCHEMA, SCHEMA_VERSION, write_tables
 from pipeline.dedup.scoring import overlap, pair_scorer, pair_scorer_highres
@@ -59,8 +60,8 @@ def find_pairs(
 
     Raises:
         MissingInput, CorruptData: the image set, the codes or the encoder are missing or damaged.
-        BadParameters: there are more candidates than `max_candidates`, the encoder has another kind of input, or the
-            pictures are smaller than `compare_side`.
+        BadParameters: there are more candidates than `max_candidates`, the encoder has another kind of input, the
+            pictures are smaller than `compare_side`, or the extra that `neighbours` needs is not installed.
     """
     images = ImageSet(images_folder)
     codes, description = load_codes(codes_folder, images)
@@ -108,6 +109,10 @@ def detector_digest(parameters: PairSearchConfig, encoder: str) -> str:
             decides["overlap"] = overlap.VERSION
         else:
             excluded.add("local_features")  # older versions had none
+        if parameters.neighbours:
+            decides |= {"overlap": overlap.VERSION, "network": efficientnet.WEIGHTS}
+        else:
+            excluded.add("neighbours")
         if parameters.compare_side == SIDE:
             # Older versions could only compare at this side; samples judged with them must keep their detector.
             excluded.add("compare_side")

@@ -49,9 +49,13 @@ def features_of(images: ImageSet, rows: Rows, *, workers: int) -> LocalFeatures:
 
 def matches_of(left: LocalFeatures, right: LocalFeatures, turn: Turn, *, within: bool, workers: int) -> LocalMatches:
     """Pairs of pictures with equal features, after turning the left pictures; see `local_features.match`."""
-    if turn == "mirrored":
-        left = left.mirrored()
+    left = turned_features(left, turn)
     return match(left, right, within=within, title=f"match features ({turn})", workers=workers)
+
+
+def turned_features(features: LocalFeatures, turn: Turn) -> LocalFeatures:
+    """The local features of turned pictures."""
+    return features.mirrored() if turn == "mirrored" else features
 
 
 def score_overlaps(

@@ -25,7 +25,7 @@ from pipeline.core.errors import BadParameters
 from pipeline.dedup.encoder.codes import BITS, Codes, encode, load_encoder
 from pipeline.dedup.encoder.encoder_input import SIDE, to_32
 from pipeline.dedup.encoder.letterbox import strip_bars
-from pipeline.dedup.index import local_features
+from pipeline.dedup.index import efficientnet, local_features
 from pipeline.dedup.index.bands import choose
 from pipeline.dedup.index.candidate_pairs import find_candidates
 from pipeline.dedup.index.exact_match import find_classes
@@ -35,6 +35,7 @@ from pipeline.dedup.pairs.classes_table import EXACT_ONLY, NO_DETAIL, SEVERAL_FR
 from pipeline.dedup.pairs.decoys import estimate_false_pairs
 from pipeline.dedup.pairs.pairs_table import SCHEMA
 from pipeline.dedup.scoring import common_part, graphics, pair_scorer, pair_scorer_highres
+from pipeline.dedup.search.neighbour_pairs import neighbour_pairs
 from pipeline.dedup.search.overlapping_pairs import Overlapping, features_of, matches_of, score_overlaps
 from pipeline.dedup.search.shared_layout import Compared, Examined, examine
 from pipeline.dedup.search.turns import Turn, turned
@@ -79,6 +80,12 @@ class PairSearchConfig(params.Section):
         description="whether to find pictures that show a part of another one, by local features; pictures smaller "
         "than 64 pixels per side have too few (near)"
     )
+    neighbours: int = Field(
+        ge=0,
+        le=100,
+        description="each picture is also compared with this many that are the most similar for EfficientNet-Lite0; "
+        "above 0, needs the extra embeddings (near)",
+    )
     max_candidates: int = Field(gt=0, description="maximum number of candidate pairs (near)")
 
 
@@ -99,7 +106,7 @@ def check_side(images: ImageSet, parameters: PairSearchConfig) -> None:
 def compile_ahead(parameters: PairSearchConfig) -> None:
     """Compile the functions that a search calls; see `jit.compile_ahead`."""
     further: list[Callable[..., object]] = [] if parameters.compare_side == SIDE else [pair_scorer_highres.score]
-    if parameters.local_features:
+    if parameters.local_features or parameters.neighbours:
         further.append(local_features.match)
     jit.compile_ahead(
         *(area_average, to_32, strip_bars, encode, choose, pairs_within, pair_scorer.score, common_part.agree_without),
@@ -171,7 +178,8 @@ class PairSearch:
         examined: which accepted pairs and mirrored matches share a layout, after `accept`.
 
     Raises:
-        BadParameters: the encoder has another kind of input, or pictures are smaller than `compare_side`.
+        BadParameters: the encoder has another kind of input, pictures are smaller than `compare_side`, or the extra
+            that `neighbours` needs is not installed.
     """
 
     def __init__(
@@ -191,6 +199,8 @@ class PairSearch:
         searched = (left,) if self.within else self.sets
         for one in searched:
             check_side(one, parameters)
+        if parameters.neighbours:
+            efficientnet.check_installed()
         self.classes = [find_classes(one, None, is_detailed=_has_detail, workers=workers) for one in searched]
         self.rows = [
             np.flatnonzero((one.squares == np.arange(len(one.squares))) & one.searched) for one in self.classes
@@ -271,7 +281,7 @@ class PairSearch:
             )
             candidates.append(Candidates(turn, self.rows[0][a], self.rows[-1][b]))
         scores = self._score(candidates)
-        if self.parameters.local_features:
+        if self.parameters.local_features or self.parameters.neighbours:
             candidates, scores = self._add_overlapping(candidates, scores)
         return [
             Compared(one.turn, one.left, one.right, self._distances(left, right, one), score)
@@ -310,22 +320,28 @@ class PairSearch:
     def _add_overlapping(
         self, candidates: Sequence[Candidates], scores: Sequence[npt.NDArray[np.float64]]
     ) -> tuple[list[Candidates], list[npt.NDArray[np.float64]]]:
-        """Add the pairs that local features find. A pair that codes find too has the higher one of both scores."""
+        """Add the pairs that local features and neighbours find. A pair found several times has the highest score."""
         features = [
             features_of(images, rows, workers=self.workers) for images, rows in zip(self.sets, self.rows, strict=False)
         ]
         found = []
-        for turn, *_ in candidates:
-            one = matches_of(features[0], features[-1], turn, within=self.within, workers=self.workers)
-            found.append(Overlapping(turn, self.rows[0][one.left], self.rows[-1][one.right], one.maps))
+        if self.parameters.local_features:
+            for turn, *_ in candidates:
+                one = matches_of(features[0], features[-1], turn, within=self.within, workers=self.workers)
+                found.append(Overlapping(turn, self.rows[0][one.left], self.rows[-1][one.right], one.maps))
+        if self.parameters.neighbours:
+            found += neighbour_pairs(
+                self.sets, self.rows, features, candidates, self.parameters.neighbours, workers=self.workers
+            )
         further = score_overlaps(
             self.sets, found, self.parameters.compare_side, _least(self.parameters), workers=self.workers
         )
         merged, highest = [], []
-        for by_code, score, by_features, other in zip(candidates, scores, found, further, strict=True):
-            left = np.concatenate([by_code.left, by_features.left])
-            right = np.concatenate([by_code.right, by_features.right])
-            values = np.concatenate([score, other])
+        for by_code, score in zip(candidates, scores, strict=True):
+            same = [number for number, one in enumerate(found) if one.turn == by_code.turn]
+            left = np.concatenate([by_code.left, *(found[number].left for number in same)])
+            right = np.concatenate([by_code.right, *(found[number].right for number in same)])
+            values = np.concatenate([score, *(further[number] for number in same)])
             order = np.lexsort((-values, right, left))
             left, right, values = left[order], right[order], values[order]
             first = np.ones(len(values), bool)

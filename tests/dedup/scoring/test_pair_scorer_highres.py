@@ -29,6 +29,7 @@ NEAR = PairSearchConfig(
     mirrored="list",
     compare_side=32,
     local_features=False,
+    neighbours=0,
     max_candidates=100_000,
 )
 
