@@ -30,11 +30,11 @@ def made(result: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def members(scenes: Callable[[int, int], np.ndarray]) -> dict[str, bytes]:
-    """Sixty scenes as PNG, and each of the first 30 in another way."""
-    pictures = scenes(60, 11)
+    """Thirty-six scenes as PNG, and half of them again, changed in six ways."""
+    pictures = scenes(36, 11)
     rng = np.random.default_rng(0)
     names = ("jpeg50", "crop2", "brighter5", "shift", "border", "quarter")
-    pictures = [*pictures, *(transforms.apply(names[n % len(names)], pictures[n], rng) for n in range(30))]
+    pictures = [*pictures, *(transforms.apply(names[n % len(names)], pictures[n], rng) for n in range(18))]
     encoded = {}
     for number, picture in enumerate(pictures):
         buffer = io.BytesIO()
@@ -45,14 +45,14 @@ def members(scenes: Callable[[int, int], np.ndarray]) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    members: dict[str, bytes], encoder: Path, tmp_path_factory: pytest.TempPathFactory, run_stage: Run
+    members: dict[str, bytes], encoder: Path, tmp_path_factory: pytest.TempPathFactory, call_stage: Run
 ) -> Path:
     """A result to compare with, made of a folder by two workers."""
     here = tmp_path_factory.mktemp("undisturbed")
     (here / "pictures").mkdir()
     for name, data in members.items():
         (here / "pictures" / name).write_bytes(data)
-    done = run_stage("dedup", here / "pictures", "--to", here / "out", "--encoder", encoder, "-j", 2)
+    done = call_stage("dedup", here / "pictures", "--to", here / "out", "--encoder", encoder, "-j", 2)
     assert done.returncode == 0, done.stderr
     return here / "out"
 
@@ -73,7 +73,7 @@ def test_another_machine_and_another_order(
     assert done.returncode == 0, done.stderr
     assert made(tmp_path / "out") == made(undisturbed)
     lines = (undisturbed / "removed.csv").read_text().splitlines()
-    assert len(lines) - 1 >= 25  # there was something to disagree on
+    assert len(lines) - 1 >= 15  # there was something to disagree on
 
 
 @pytest.mark.long
