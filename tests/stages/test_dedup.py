@@ -76,19 +76,22 @@ def test_copies_are_found(result: Path, folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_again_it_gives_the_same_and_verdicts_act(result: Path, folder: Path, tmp_path: Path, call_stage: Run) -> None:
+def test_again_it_gives_the_same_and_verdicts_act(
+    result: Path, encoder: Path, folder: Path, tmp_path: Path, call_stage: Run
+) -> None:
     """The same bytes; a pair judged different is brought back, and goes again without its verdict."""
+    again = ("dedup", folder, "--to", result, "--encoder", encoder)
     before = {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
-    assert call_stage("dedup", folder, "--to", result, "-j", 2).returncode == 0
+    assert call_stage(*again, "-j", 2).returncode == 0
     assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
     with (result / "removed.csv").open(newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["key"] == "b/copy of 01.png")
     verdicts = tmp_path / "verdicts.csv"
     line = f"{row['sha256']},{row['kept_sha256']},,,different,,tester,\n"
     verdicts.write_text(before["verdicts.csv"].decode() + line)
-    done = call_stage("dedup", folder, "--to", result, "--verdicts", verdicts)
+    done = call_stage(*again, "--verdicts", verdicts)
     assert "41 of 44 pictures kept" in done.stderr and "b/copy of 01.png" not in removed(result)
-    assert call_stage("dedup", folder, "--to", result).returncode == 0
+    assert call_stage(*again).returncode == 0
     assert before == {path.name: path.read_bytes() for path in result.iterdir() if path.is_file()}
 
 
