@@ -1,6 +1,7 @@
 """Fixtures shared by tests of several packages, and the choice of long tests."""
 
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 from PIL import Image
+from typer.testing import CliRunner
 
+from pipeline.core import progress
 from pipeline.imageset.format import image_set
 
 if TYPE_CHECKING:
@@ -91,23 +95,24 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
+def write_imageset(here: Path, images: np.ndarray, name: str = "set", keys: list[str] | None = None) -> Path:
+    """Write pictures, uint8 (n, side, side, 3), as the image set folder `here / name`, and give its path."""
+    chunks, folder = here / f"{name}-chunks", here / name
+    folder.mkdir()
+    keys = keys or [f"picture-{number:05d}" for number in range(len(images))]
+    pictures = [
+        image_set.Picture(key, 2 * images.shape[2], 2 * images.shape[1], 999, hashlib.sha256(image).hexdigest())
+        for key, image in zip(keys, images, strict=True)
+    ]
+    image_set.write_chunk(chunks, 0, images, pictures, [], sources=len(pictures))
+    image_set.join_chunks(chunks, 1, folder, side=images.shape[1], max_bad=0.0)
+    return folder
+
+
 @pytest.fixture
 def make_imageset(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes pictures, uint8 (n, side, side, 3), as an image set folder and gives its path."""
-
-    def make(images: np.ndarray, name: str = "set", keys: list[str] | None = None) -> Path:
-        chunks, folder = tmp_path / f"{name}-chunks", tmp_path / name
-        folder.mkdir()
-        keys = keys or [f"picture-{number:05d}" for number in range(len(images))]
-        pictures = [
-            image_set.Picture(key, 2 * images.shape[2], 2 * images.shape[1], 999, hashlib.sha256(image).hexdigest())
-            for key, image in zip(keys, images, strict=True)
-        ]
-        image_set.write_chunk(chunks, 0, images, pictures, [], sources=len(pictures))
-        image_set.join_chunks(chunks, 1, folder, side=images.shape[1], max_bad=0.0)
-        return folder
-
-    return make
+    return partial(write_imageset, tmp_path)
 
 
 @pytest.fixture
@@ -162,6 +167,30 @@ def run_stage() -> Callable[..., "subprocess.CompletedProcess[str]"]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def call_stage() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """A function as that of `run_stage`, which calls the command in this process instead of starting one.
+
+    Options, result, output and exit status are the same, and an unknown error is raised here. The start of Python and
+    the imports, most of the time of a short run, are saved. What depends on a process of its own, such as signals,
+    needs `run_stage`.
+    """
+
+    def call(name: str, *options: object) -> "subprocess.CompletedProcess[str]":
+        arguments = [str(option) for option in options]
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        try:
+            app = importlib.import_module(f"stages.{name}").app
+            done = CliRunner().invoke(app, arguments, env={"DCGAN_JOBS": "1"}, catch_exceptions=False)
+        finally:
+            progress.set_quiet(False)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return subprocess.CompletedProcess([name, *arguments], done.exit_code, done.stdout, done.stderr)
+
+    return call
 
 
 def folder_bytes(folder: Path) -> dict[str, str]:

@@ -63,6 +63,7 @@ class Server(ThreadingHTTPServer):
     Attributes:
         served: bytes of bodies written so far.
         asked: the Range header of every request so far.
+        busiest: the largest number of requests that were answered at the same time.
     """
 
     daemon_threads = True
@@ -78,7 +79,7 @@ class Server(ThreadingHTTPServer):
         self.name = 1
         self.ranges = True
         self.served = 0
-        self.busy = 0
+        self.busy = self.busiest = 0
         self.asked: list[str | None] = []
 
     @property
@@ -127,6 +128,7 @@ class Handler(BaseHTTPRequestHandler):
         with server.lock:
             server.asked.append(self.headers.get("Range"))
             server.busy += 1
+            server.busiest = max(server.busiest, server.busy)
             crowded = server.busy > server.behaviour.limit
         try:
             if crowded:

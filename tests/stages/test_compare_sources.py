@@ -33,31 +33,33 @@ def kept_of(result: Path) -> set[str]:
     return set((result / "kept.txt").read_text().splitlines())
 
 
-def test_the_original_stays_by_default_and_patterns_come_first(folder: Path, tmp_path: Path, run_stage: Run) -> None:
+def test_the_original_stays_by_default_and_patterns_come_first(
+    folder: Path, encoder: Path, tmp_path: Path, call_stage: Run
+) -> None:
     """The camera's files stay, though the web's are first by name or larger; with --prefer, those of the web stay."""
-    done = run_stage("dedup", folder, "--to", tmp_path / "out", "-j", 1)
+    done = call_stage("dedup", folder, "--to", tmp_path / "out", "--encoder", encoder)
     assert done.returncode == 0, done.stderr
     assert kept_of(tmp_path / "out") == {f"camera/{n:02d}.jpg" for n in range(30)}
     steps = tmp_path / "out" / "steps"
     compared = ["--images", steps / "images", "--pairs", steps / "pairs", "--source", folder]
-    again = run_stage("compare_sources", *compared, "--to", tmp_path / "again", "-j", 2, "--json")
+    again = call_stage("compare_sources", *compared, "--to", tmp_path / "again", "-j", 2, "--json")
     assert again.returncode == 0 and "8 pictures in 4 groups compared" in again.stderr, again.stderr
     assert json.loads(again.stdout) == json.loads((steps / "originals" / "originals.json").read_text())
     for name in ("originals.parquet", "preferences.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (steps / "originals" / name).read_bytes()
-    preferred = ["--prefer", "*/02.jpg", "--prefer", "a web/*", "--encoder", steps / "encoder", "-j", 1]
-    done = run_stage("dedup", folder, "--to", tmp_path / "web", *preferred)
+    preferred = ["--prefer", "*/02.jpg", "--prefer", "a web/*", "--encoder", encoder]
+    done = call_stage("dedup", folder, "--to", tmp_path / "web", *preferred)
     assert done.returncode == 0, done.stderr
     web = {f"a web/{n:02d}.jpg" for n in (0, 1, 3)}
     assert kept_of(tmp_path / "web") == web | {"camera/02.jpg"} | {f"camera/{n:02d}.jpg" for n in range(4, 30)}
-    failed = run_stage("dedup", folder, "--to", tmp_path / "web", "--append", "--encoder", steps / "encoder")
+    failed = call_stage("dedup", folder, "--to", tmp_path / "web", "--append", "--encoder", encoder)
     assert failed.returncode == 1 and "prefer is [], but the earlier result was made with ['*/02.jpg'" in failed.stderr
 
 
-def test_a_source_that_is_not_there_is_said(folder: Path, tmp_path: Path, run_stage: Run) -> None:
+def test_a_source_that_is_not_there_is_said(folder: Path, encoder: Path, tmp_path: Path, call_stage: Run) -> None:
     """An image set as the source has no source pictures at hand: the largest are kept, with a warning."""
-    made = run_stage("downsample_imagenet", "--source", folder, "--to", tmp_path / "set")
+    made = call_stage("downsample_imagenet", "--source", folder, "--to", tmp_path / "set")
     assert made.returncode == 0, made.stderr
-    done = run_stage("dedup", tmp_path / "set", "--to", tmp_path / "out", "--compare-side", 32, "-j", 1)
+    done = call_stage("dedup", tmp_path / "set", "--to", tmp_path / "out", "--compare-side", 32, "--encoder", encoder)
     assert done.returncode == 0 and "the sources are not at hand" in done.stderr, done.stderr
     assert "a web/03.jpg" in kept_of(tmp_path / "out")

@@ -30,11 +30,11 @@ def made(result: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def members(scenes: Callable[[int, int], np.ndarray]) -> dict[str, bytes]:
-    """Sixty scenes as PNG, and each of the first 30 in another way."""
-    pictures = scenes(60, 11)
+    """Thirty-six scenes as PNG, and half of them again, changed in six ways."""
+    pictures = scenes(36, 11)
     rng = np.random.default_rng(0)
     names = ("jpeg50", "crop2", "brighter5", "shift", "border", "quarter")
-    pictures = [*pictures, *(transforms.apply(names[n % len(names)], pictures[n], rng) for n in range(30))]
+    pictures = [*pictures, *(transforms.apply(names[n % len(names)], pictures[n], rng) for n in range(18))]
     encoded = {}
     for number, picture in enumerate(pictures):
         buffer = io.BytesIO()
@@ -44,37 +44,46 @@ def members(scenes: Callable[[int, int], np.ndarray]) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(members: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, run_stage: Run) -> Path:
-    """A result to compare with, made of a folder by two workers; its encoder serves the others."""
+def undisturbed(
+    members: dict[str, bytes], encoder: Path, tmp_path_factory: pytest.TempPathFactory, call_stage: Run
+) -> Path:
+    """A result to compare with, made of a folder by two workers."""
     here = tmp_path_factory.mktemp("undisturbed")
     (here / "pictures").mkdir()
     for name, data in members.items():
         (here / "pictures" / name).write_bytes(data)
-    done = run_stage("dedup", here / "pictures", "--to", here / "out", "-j", 2)
+    done = call_stage("dedup", here / "pictures", "--to", here / "out", "--encoder", encoder, "-j", 2)
     assert done.returncode == 0, done.stderr
     return here / "out"
 
 
 def test_another_machine_and_another_order(
-    undisturbed: Path, members: dict[str, bytes], tmp_path: Path, write_tar: Callable[..., Path], run_stage: Run
+    undisturbed: Path,
+    encoder: Path,
+    members: dict[str, bytes],
+    tmp_path: Path,
+    write_tar: Callable[..., Path],
+    run_stage: Run,
 ) -> None:
     """One worker and one thread, other kernels, and a tar in which the pictures stand in another order."""
     order = random.Random(3).sample(sorted(members), len(members))
     archive = write_tar(tmp_path / "shuffled.tar", {name: members[name] for name in order})
-    options = ["--encoder", undisturbed / "steps" / "encoder", "--to", tmp_path / "out"]
+    options = ["--encoder", encoder, "--to", tmp_path / "out"]
     done = run_stage("dedup", archive, *options, env=OTHER)
     assert done.returncode == 0, done.stderr
     assert made(tmp_path / "out") == made(undisturbed)
     lines = (undisturbed / "removed.csv").read_text().splitlines()
-    assert len(lines) - 1 >= 25  # there was something to disagree on
+    assert len(lines) - 1 >= 15  # there was something to disagree on
 
 
 @pytest.mark.long
-def test_killed_at_random_moments(undisturbed: Path, members: dict[str, bytes], tmp_path: Path, run_stage: Run) -> None:
+def test_killed_at_random_moments(
+    undisturbed: Path, encoder: Path, members: dict[str, bytes], tmp_path: Path, run_stage: Run
+) -> None:
     """Each of 12 runs goes on where it was killed: nothing half-written, no finished step again, the same bytes."""
     chance = random.Random(7)
     pictures = undisturbed.parent / "pictures"
-    options = ["--encoder", str(undisturbed / "steps" / "encoder"), "-j", "1"]
+    options = ["--encoder", str(encoder), "-j", "1"]
     inside = finished = 0
     for trial in range(12):
         to = tmp_path / f"{trial}"

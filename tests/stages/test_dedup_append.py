@@ -51,7 +51,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory, scenes: Callable[[int, int
 
 @pytest.fixture(scope="module")
 def results(
-    sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, run_stage: Run
+    sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, run_stage: Run, call_stage: Run
 ) -> dict[str, dict[str, Any]]:
     """The result after each source, from copies: its folder, what was printed, and its files."""
     base = tmp_path_factory.mktemp("results")
@@ -60,7 +60,9 @@ def results(
         to = base / name / "out"
         if number:
             copy(list(made.values())[-1]["to"], to)
-        done = run_stage("dedup", sources[name], "--to", to, "-j", 1, "--json", *(["--append"] if number else []))
+            done = call_stage("dedup", sources[name], "--to", to, "--json", "--append")
+        else:  # trains an encoder
+            done = run_stage("dedup", sources[name], "--to", to, "-j", 1, "--json")
         assert done.returncode == 0, done.stderr
         made[name] = {"to": to, "said": done.stderr, "summary": json.loads(done.stdout), "rows": rows_of(to)}
     return made
@@ -116,13 +118,13 @@ def test_added_pictures_go_for_those_that_stay(results: dict[str, dict[str, Any]
 
 @pytest.mark.long
 def test_the_same_again_adds_nothing_and_verdicts_act(
-    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
+    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, call_stage: Run
 ) -> None:
     """Not a byte changes, of an earlier addition too; a picture that people bring back is back."""
     to = copy(results["newer"]["to"], tmp_path / "out")
     before = folder_bytes(to)
     for name in ("newer", "new"):
-        done = run_stage("dedup", sources[name], "--to", to, "-j", 1, "--append")
+        done = call_stage("dedup", sources[name], "--to", to, "--append")
         assert "added: 0, of which 0 are kept" in done.stderr, done.stderr
         assert folder_bytes(to) == before
         (to / ".steps.partial").mkdir()  # as if ended between the last two renames: the next round has them back
@@ -137,8 +139,8 @@ def test_the_same_again_adds_nothing_and_verdicts_act(
         "--key",
         "c/copy of 02.jpg",
     ]
-    assert run_stage("restore", *options).returncode == 0
-    assert run_stage("dedup", sources["new"], "--to", to, "-j", 1, "--append").returncode == 0
+    assert call_stage("restore", *options).returncode == 0
+    assert call_stage("dedup", sources["new"], "--to", to, "--append").returncode == 0
     gone = removed(results["newer"]["to"]).keys() - {"a/copy of 00.jpg", "c/copy of 02.jpg"}
     assert removed(to).keys() == gone
 
@@ -146,7 +148,7 @@ def test_the_same_again_adds_nothing_and_verdicts_act(
 @pytest.mark.parametrize("there", ["added-1/imageset.json", "codes/codes.json", "dedup/manifest.parquet"])
 @pytest.mark.long
 def test_killed_it_leaves_the_earlier_result_and_goes_on(
-    there: str, results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
+    there: str, results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, call_stage: Run
 ) -> None:
     """`kill -9` once a step is done: what was there can be read as before, and the next run ends in the same bytes."""
     to = copy(results["old"]["to"], tmp_path / "out")
@@ -155,7 +157,7 @@ def test_killed_it_leaves_the_earlier_result_and_goes_on(
     with running(command, (to / ".steps.partial" / "scratch" / "steps" / there).exists):
         pass
     assert {name: sha for name, sha in folder_bytes(to).items() if not name.startswith(".steps.partial")} == before
-    assert run_stage("dedup", sources["new"], "--to", to, "-j", 1, "--append").returncode == 0
+    assert call_stage("dedup", sources["new"], "--to", to, "--append").returncode == 0
     assert folder_bytes(to) == folder_bytes(results["new"]["to"])
 
 
@@ -170,17 +172,17 @@ def test_originals_are_shown_of_every_source(results: dict[str, dict[str, Any]])
 
 
 def test_originals_are_exported_a_source_at_a_time(
-    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
+    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, call_stage: Run
 ) -> None:
     """Without saying which, the error says how; the squares need no source."""
     to = results["newer"]["to"]
     options = ["--images", to / "steps" / "images", "--kept", to / "kept.npy", "--archives", sources["old"].parent]
-    failed = run_stage("export", *options, "--raw", to / "steps" / "raw-images", "--to", tmp_path / "all")
+    failed = call_stage("export", *options, "--raw", to / "steps" / "raw-images", "--to", tmp_path / "all")
     assert failed.returncode == 1 and "give --dedup, or export them one at a time" in failed.stderr, failed.stderr
     written = []
     for part, raw in enumerate(("raw-images", "raw-added-1", "raw-added-2")):
         folder = tmp_path / str(part)
-        done = run_stage("export", *options, "--raw", to / "steps" / raw, "--part", part, "--to", folder)
+        done = call_stage("export", *options, "--raw", to / "steps" / raw, "--part", part, "--to", folder)
         assert done.returncode == 0, done.stderr
         files = sorted(path for path in (folder / "pictures").rglob("*") if path.is_file())
         written += [str(path.relative_to(folder / "pictures")) for path in files]
@@ -188,47 +190,49 @@ def test_originals_are_exported_a_source_at_a_time(
             source = list(sources.values())[part] / path.relative_to(folder / "pictures")
             assert path.read_bytes() == source.read_bytes()
     assert written == (to / "kept.txt").read_text().splitlines()
-    done = run_stage("export", "--dedup", to, "--to", tmp_path / "together")
+    done = call_stage("export", "--dedup", to, "--to", tmp_path / "together")
     assert done.returncode == 0, done.stderr
     together = (path for path in (tmp_path / "together" / "pictures").rglob("*") if path.is_file())
     assert sorted(str(path.relative_to(tmp_path / "together" / "pictures")) for path in together) == sorted(written)
-    failed = run_stage("export", *options, "--raw", to / "steps" / "raw-images", "--part", 3, "--to", tmp_path / "none")
+    failed = call_stage(
+        "export", *options, "--raw", to / "steps" / "raw-images", "--part", 3, "--to", tmp_path / "none"
+    )
     assert failed.returncode == 1 and "--part 3: --images has parts 0 to 2" in failed.stderr
     options = [*options, "--raw", to / "steps" / "raw-images", "--format", "stylegan"]
-    done = run_stage("export", *options, "--to", tmp_path / "squares")
+    done = call_stage("export", *options, "--to", tmp_path / "squares")
     assert done.returncode == 0 and f"{len(written)} pictures" in done.stderr, done.stderr
 
 
 @pytest.mark.long
 def test_image_sets_are_added_to_image_sets(
-    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
+    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, call_stage: Run
 ) -> None:
     """The earlier one is found where it lies, and only read; what stands in another source stays out as well."""
-    encoder = ["--encoder", results["old"]["to"] / "steps" / "encoder", "-j", 1]
+    encoder = ["--encoder", results["old"]["to"] / "steps" / "encoder"]
     old = copy(results["old"]["to"] / "steps" / "images", tmp_path / "old")
     before = folder_bytes(old)
     to = tmp_path / "out"
     leaks = [*encoder, "--against", sources["newer"], "--drop-matches"]
-    assert run_stage("dedup", old, "--to", to, *leaks).returncode == 0
+    assert call_stage("dedup", old, "--to", to, *leaks).returncode == 0
     gone = {"a/copy of 00.jpg": "a/00.png", "a/05.png": "d/copy of 05.jpg"}
     assert removed(to) == gone
-    done = run_stage("dedup", sources["new"], "--to", to, *encoder, "--append")
+    done = call_stage("dedup", sources["new"], "--to", to, *encoder, "--append")
     assert done.returncode == 0, done.stderr
     gone |= {"c/copy of 01.png": "a/01.png", "c/copy of 02.jpg": "a/02.png", "c/copy of 24.png": "c/24.png"}
     assert removed(to) == gone and folder_bytes(old) == before
     again = copy(to, tmp_path / "leaks")
-    done = run_stage("dedup", sources["newer"], "--to", again, *leaks, "--append")
+    done = call_stage("dedup", sources["newer"], "--to", again, *leaks, "--append")
     assert done.returncode == 0, done.stderr
     assert removed(again) == gone | {key: key for key in ("d/31.png", "d/copy of 05.jpg", "d/copy of 25.jpg")}
 
 
 @pytest.mark.long
 def test_without_append_it_starts_over_and_says_so(
-    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, run_stage: Run
+    results: dict[str, dict[str, Any]], sources: dict[str, Path], tmp_path: Path, call_stage: Run
 ) -> None:
     """The result is that of the source alone; what had been added is gone from it, and not silently."""
     to = copy(results["new"]["to"], tmp_path / "out")
-    done = run_stage("dedup", sources["old"], "--to", to, "-j", 1)
+    done = call_stage("dedup", sources["old"], "--to", to)
     assert "use --append to keep them" in done.stderr, done.stderr
     assert rows_of(to) == results["old"]["rows"]
 
@@ -257,12 +261,12 @@ def test_what_cannot_be_done_is_one_line(
     results: dict[str, dict[str, Any]],
     sources: dict[str, Path],
     tmp_path: Path,
-    run_stage: Run,
+    call_stage: Run,
 ) -> None:
     """Exit status 1, no traceback, and the earlier result is as it was."""
     arguments = [option.format(tmp=tmp_path) for option in options]
     to = copy(results["old"]["to"], tmp_path / "out")
-    failed = run_stage("dedup", sources["new"], "--append", *([] if "--to" in arguments else ["--to", to]), *arguments)
+    failed = call_stage("dedup", sources["new"], "--append", *([] if "--to" in arguments else ["--to", to]), *arguments)
     assert failed.returncode == 1 and message in failed.stderr, failed.stderr
     assert failed.stderr.count("error:") == 1 and "Traceback" not in failed.stderr
     assert rows_of(to) == results["old"]["rows"]

@@ -1,4 +1,4 @@
-"""`find-pairs`, `remove-duplicates` and `audit-duplicates` as processes, one after the other."""
+"""`find-pairs`, `remove-duplicates` and `audit-duplicates`, one after the other."""
 
 import json
 import subprocess
@@ -43,13 +43,13 @@ def options(folder: Path, images: Path) -> list[object]:
     return ["--set", "drawn", "--params", folder / "profile.yaml", "--images", images, "--codes", folder / "codes"]
 
 
-def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> None:
+def test_from_codes_to_gallery(tmp_path: Path, images: Path, call_stage: Run) -> None:
     """Each command reports its result and the next command."""
     encoder = ["--encoder", tmp_path / "encoder", "--to", tmp_path / "pairs"]
-    paired = run_stage("find_pairs", *options(tmp_path, images), *encoder)
+    paired = call_stage("find_pairs", *options(tmp_path, images), *encoder)
     assert paired.returncode == 0 and "no search needed; next: dcgan compare-sources" in paired.stderr
     verdicts = ["--pairs", tmp_path / "pairs", "--verdicts", tmp_path / "verdicts.csv"]
-    removed = run_stage(
+    removed = call_stage(
         "remove_duplicates", *options(tmp_path, images), *verdicts, "--to", tmp_path / "dedup", "--json"
     )
     assert removed.returncode == 0, removed.stderr
@@ -59,7 +59,7 @@ def test_from_codes_to_gallery(tmp_path: Path, images: Path, run_stage: Run) -> 
         and "no picture file was deleted" in removed.stderr
     )
     inputs = ["--dedup", tmp_path / "dedup", "--raw", tmp_path / "raw"]
-    audited = run_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
+    audited = call_stage("audit_duplicates", *options(tmp_path, images), *inputs, "--to", tmp_path / "audit")
     assert audited.returncode == 0, audited.stderr
     assert "gallery.html" in audited.stderr and "train-dcgan" in audited.stderr
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {MARK, "gallery.html", "kept.png", "metrics.json"}
@@ -88,16 +88,16 @@ def test_the_same_decisions_on_any_kernel(tmp_path: Path, images: Path, run_stag
 
 
 def test_mismatched_codes_are_one_line(
-    tmp_path: Path, images: Path, make_imageset: Callable[..., Path], run_stage: Run
+    tmp_path: Path, images: Path, make_imageset: Callable[..., Path], call_stage: Run
 ) -> None:
     """Codes of another set, and a rule that does not exist: exit status 1, no traceback, nothing written."""
     verdicts = ["--verdicts", tmp_path / "verdicts.csv", "--pairs", tmp_path / "pairs", "--to", tmp_path / "dedup"]
     other = make_imageset(np.zeros((3, 32, 32, 3), np.uint8), "other")
-    failed = run_stage("remove_duplicates", *options(tmp_path, other), *verdicts)
+    failed = call_stage("remove_duplicates", *options(tmp_path, other), *verdicts)
     assert failed.returncode == 1 and failed.stderr.count("\n") == 1
     assert "10 codes for 3 pictures; run hash-images again" in failed.stderr
     profile = tmp_path / "profile.yaml"
     profile.write_text(profile.read_text().replace("[first]", "[finest]"))
-    failed = run_stage("remove_duplicates", *options(tmp_path, images), *verdicts)
+    failed = call_stage("remove_duplicates", *options(tmp_path, images), *verdicts)
     assert failed.returncode == 1 and "dedup.drawn.remove.keep.0: 'finest'" in failed.stderr
     assert not (tmp_path / "dedup").exists()

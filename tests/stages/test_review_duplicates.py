@@ -496,15 +496,15 @@ def test_accessibility(found: Path, watched: Watched, width: int) -> None:
         watched.check()
 
 
-def test_wrong_options(tmp_path: Path, found: Path, run_stage: Callable[..., Any]) -> None:
+def test_wrong_options(tmp_path: Path, found: Path, call_stage: Callable[..., Any]) -> None:
     """The error is one line that names the option."""
-    missing = run_stage("review_duplicates", "--dedup", tmp_path, "--no-browser")
+    missing = call_stage("review_duplicates", "--dedup", tmp_path, "--no-browser")
     assert missing.returncode == 1 and "--dedup" in missing.stderr and "manifest.parquet" in missing.stderr
     with serving(found) as server:
-        busy = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--port", server.port)
+        busy = call_stage("review_duplicates", "--dedup", found, "--no-browser", "--port", server.port)
         assert busy.returncode == 1 and f"--port {server.port}" in busy.stderr
     (found / "verdicts.csv").write_text("notes\n")
-    broken = run_stage("review_duplicates", "--dedup", found, "--no-browser")
+    broken = call_stage("review_duplicates", "--dedup", found, "--no-browser")
     assert broken.returncode == 1 and "line 1" in broken.stderr
 
 

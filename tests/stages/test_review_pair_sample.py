@@ -256,13 +256,13 @@ def test_accessibility(found: Path, watched: Watched, width: int) -> None:
         watched.check()
 
 
-def test_wrong_options(found: Path, run_stage: Callable[..., Any]) -> None:
+def test_wrong_options(found: Path, call_stage: Callable[..., Any]) -> None:
     """The error is one line that names the option."""
-    failed = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--name", "none")
+    failed = call_stage("review_duplicates", "--dedup", found, "--no-browser", "--name", "none")
     assert failed.returncode == 1 and "--name none" in failed.stderr and "--sample" in failed.stderr
-    failed = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--seed", 3)
+    failed = call_stage("review_duplicates", "--dedup", found, "--no-browser", "--seed", 3)
     assert failed.returncode == 1 and "--sample as well" in failed.stderr
     (found / "samples").mkdir()
     (found / "samples" / "first.csv").write_text("notes\n")
-    failed = run_stage("review_duplicates", "--dedup", found, "--no-browser", "--sample", 3)
+    failed = call_stage("review_duplicates", "--dedup", found, "--no-browser", "--sample", 3)
     assert failed.returncode == 1 and "first.csv, line 1" in failed.stderr

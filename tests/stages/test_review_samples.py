@@ -254,12 +254,12 @@ def check_accessibility(page: Page, width: int) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_wrong_options(tmp_path: Path, tiny_model: Path, run_stage: Callable[..., Any]) -> None:
+def test_wrong_options(tmp_path: Path, tiny_model: Path, call_stage: Callable[..., Any]) -> None:
     """The error is one line that names the option or line."""
     options = ["--to", tmp_path / "audit", "--no-browser"]
-    missing = run_stage("review_samples", "--model", tmp_path, *options)
+    missing = call_stage("review_samples", "--model", tmp_path, *options)
     assert missing.returncode == 1 and "model.json" in missing.stderr
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "exemplars.csv").write_text("notes\n")
-    broken = run_stage("review_samples", "--model", tiny_model, *options)
+    broken = call_stage("review_samples", "--model", tiny_model, *options)
     assert broken.returncode == 1 and "line 1" in broken.stderr and broken.stderr.count("\n") == 1

@@ -324,9 +324,8 @@ def pieces(monkeypatch):
 def test_several_connections_give_the_same_bytes(pieces, tmp_path, validators):
     """At once, each byte once, over connections that are kept."""
     with serving(Behaviour([CONTENT], validators=validators, rate=2e6)) as server:
-        begun = time.monotonic()
         download(f"{server.url}/x.zip", tmp_path / "x.zip", sha256=SHA256)
-        assert time.monotonic() - begun < 0.75 * len(CONTENT) / 2e6
+        assert server.busiest > 1
         spans = [tuple(map(int, asked[6:].split("-"))) for asked in server.asked[1:]]
         assert all(end - start < 100_000 for start, end in spans) and len(spans) == 29
     assert (tmp_path / "x.zip").read_bytes() == CONTENT and names(tmp_path) == ["x.zip"]
@@ -404,7 +403,7 @@ def test_an_interruption_ends_all_connections_soon(pieces, tmp_path, monkeypatch
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             download(f"{server.url}/x.zip", tmp_path / "x.zip", timeout=60)
-        assert time.monotonic() - interrupted.at < 5
+        assert time.monotonic() - interrupted.at < 15  # none waits for the end of a stall
         monkeypatch.undo()
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         server.behaviour.faults.clear()

@@ -203,7 +203,7 @@ def test_what_the_detector_found_does_not_depend_on_verdicts(steps: RealSteps, c
             assert row["kept_key"] is None and n not in by_row
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)  # each of up to six removals; other examples in every run
 @given(case=cases(), data=st.data())
 def test_adding_pictures_keeps_prior_decisions(steps: RealSteps, case: Case, data: st.DataObject) -> None:
     """After pictures are added twice, kept pictures are kept, and removed pictures have the same representative.

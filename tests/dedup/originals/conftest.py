@@ -1,5 +1,6 @@
 """Photographs that these tests draw, and what the web makes of them."""
 
+import functools
 import hashlib
 import io
 from collections.abc import Callable
@@ -120,7 +121,9 @@ def photographs() -> list[tuple[Picture, bytes]]:
     return [(Image.open(io.BytesIO(data)).convert("RGB"), data) for data in files]
 
 
+@functools.lru_cache(maxsize=8)
 def examined(data: bytes) -> Examined:
+    """What is known of a picture; that of the last few is remembered, since each is compared in both orders."""
     found = examine(data, hashlib.sha256(data).hexdigest(), None)
     assert found is not None
     return found
