@@ -182,7 +182,7 @@ def test_comparing_at_a_larger_side(result: Path, encoder: Path, folder: Path, t
     again = call_stage("dedup", *options, "--to", tmp_path / "closer", "--compare-side", 64, "--append")
     assert again.returncode == 0 and "added: 0" in again.stderr, again.stderr
     refused = call_stage("dedup", *options, "--to", tmp_path / "closer", "--append")
-    assert refused.returncode == 1 and "compare_side is 32, but the earlier result was made with 64" in refused.stderr
+    assert refused.returncode == 1 and "compare_side is auto, but the earlier result was made with 64" in refused.stderr
     larger = call_stage("dedup", *options, "--to", tmp_path / "larger", "--compare-side", 128, "--against", folder)
     assert larger.returncode == 0, larger.stderr
     assert ImageSet(tmp_path / "larger" / "steps" / "images").side == 128
