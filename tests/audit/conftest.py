@@ -14,21 +14,10 @@ from pipeline.dedup.decision import removal
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.codes import BITS, Encoder, hash_images, save_encoder
 from pipeline.dedup.encoder.encoder_input import INPUTS
-from pipeline.dedup.search import find_pairs, pair_search
+from pipeline.dedup.search import find_pairs
 from pipeline.dedup.search.external_pairs import ExternalPairs, load_external_pairs
 from pipeline.imageset.format.image_set import Images
-
-EXACT = pair_search.PairSearchConfig(
-    mode="exact",
-    radius=0,
-    score=0.0,
-    near_miss_margin=0.0,
-    mirrored="list",
-    compare_side=32,
-    local_features=False,
-    neighbours=0,
-    max_candidates=1,
-)
+from tests.dedup.detectors import EXACT
 
 
 @pytest.fixture

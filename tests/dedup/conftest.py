@@ -13,6 +13,7 @@ from pipeline.dedup.search.find_pairs import find_pairs
 from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.format import image_set
 from pipeline.imageset.format.image_set import Images
+from tests.dedup.detectors import EXACT
 
 
 @pytest.fixture
@@ -81,19 +82,6 @@ def hashed(tmp_path: Path, encoder: Encoder) -> Callable[[Path], Path]:
         return tmp_path / f"{images.name}-codes"
 
     return make
-
-
-EXACT = PairSearchConfig(
-    mode="exact",
-    radius=0,
-    score=0.0,
-    near_miss_margin=0.0,
-    mirrored="list",
-    compare_side=32,
-    local_features=False,
-    neighbours=0,
-    max_candidates=1,
-)
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.encoder.codes import Encoder, hash_images, save_encoder
 from pipeline.dedup.encoder.encoder_input import INPUTS
 from pipeline.dedup.search.find_pairs import find_pairs
-from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.export import move_removed as module
 from pipeline.export.move_removed import MOVED, move_back, move_removed
 from pipeline.prepare.squares import SquaresConfig, make_squares
 from tests.conftest import folder_bytes
+from tests.dedup.detectors import EXACT
 
 HOSTILE = os.fsencode("b/") + b'caf\xe9, "50%"\n.jpg'
 
@@ -56,18 +56,7 @@ def arguments(source: Path, tmp_path: Path) -> dict[str, Any]:
     save_encoder(tmp_path / "encoder" / "encoder.safetensors", encoder)
     folders = (tmp_path / "images", tmp_path / "codes", tmp_path / "encoder")
     hash_images(folders[0], folders[2], folders[1])
-    section = PairSearchConfig(
-        mode="exact",
-        radius=0,
-        score=0,
-        near_miss_margin=0,
-        mirrored="list",
-        compare_side=32,
-        local_features=False,
-        neighbours=0,
-        max_candidates=1,
-    )
-    find_pairs(*folders, section, workers=1, to=tmp_path / "pairs")
+    find_pairs(*folders, EXACT, workers=1, to=tmp_path / "pairs")
     write_verdicts(tmp_path / "verdicts.csv", [])
     inputs = (*folders[:2], tmp_path / "pairs", tmp_path / "verdicts.csv")
     assert remove_duplicates(*inputs, RemovalConfig(keep=["first"]), tmp_path / "dedup")["removed"] == 3

@@ -14,24 +14,13 @@ from pipeline.dedup.encoder.encoder_input import to_32
 from pipeline.dedup.recall import transforms
 from pipeline.dedup.scoring import pair_scorer, pair_scorer_highres
 from pipeline.dedup.search import find_pairs
-from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.format.image_set import Images, ImageSet
 from pipeline.prepare.resize import resize
+from tests.dedup.detectors import NEAR
 
 LEAST = 3.0
 LargeSide = Literal[64, 128]
 LARGE: tuple[LargeSide, ...] = (64, 128)
-NEAR = PairSearchConfig(
-    mode="near",
-    radius=15,
-    score=LEAST,
-    near_miss_margin=3.0,
-    mirrored="list",
-    compare_side=32,
-    local_features=False,
-    neighbours=0,
-    max_candidates=100_000,
-)
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,7 @@ from pipeline.dedup.encoder.encoder_input import INPUTS
 from pipeline.dedup.search import find_pairs
 from pipeline.dedup.search.pair_search import PairSearchConfig
 from pipeline.imageset.format.image_set import Images
-
-NEAR = PairSearchConfig(
-    mode="near",
-    radius=15,
-    score=3.0,
-    near_miss_margin=3.0,
-    mirrored="list",
-    compare_side=32,
-    local_features=False,
-    neighbours=0,
-    max_candidates=100_000,
-)
+from tests.dedup.detectors import NEAR
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from pipeline.dedup.search import find_pairs, pair_search
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.prepare.resize import resize
 from tests.conftest import folder_bytes
-from tests.dedup.search.conftest import NEAR
+from tests.dedup.detectors import NEAR
 
 REMOVE = NEAR.model_copy(update={"mirrored": "remove"})
 

