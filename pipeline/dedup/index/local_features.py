@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core import engine, progress
+from pipeline.core.errors import BadParameters
 from pipeline.core.jit import compiled, entry_point
 from pipeline.dedup.encoder.codes import BITS, Codes
 from pipeline.dedup.index.bands import Words, ones
@@ -48,6 +49,9 @@ and the second nearest one is farther by the margin."""
 
 _TOO_COMMON = 64
 """A feature that equals more features than this is ignored: it belongs to a logo or a pattern."""
+
+_MOST_EQUAL = 1 << 26
+"""Maximum number of pairs of equal features; they need a gigabyte and a half."""
 
 _LARGEST_SCALE = 3.0
 _TOLERANCE = 0.04
@@ -170,15 +174,22 @@ def match(
     """
     a, b = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     uses = [np.zeros(len(features.codes), np.int64) for features in (left, right)]
+    equal = pairs_between(left.codes, right.codes, _RADIUS, max_pairs=_MOST_EQUAL, workers=workers)
     with progress.bar(title, len(left.codes), "features") as advance:
-        for pairs in pairs_between(left.codes, right.codes, _RADIUS, workers=workers):
-            for count, numbers in zip(uses, (pairs.left, pairs.right), strict=True):
-                count += np.bincount(numbers, minlength=len(count))
-            chosen: slice | npt.NDArray[np.bool_] = slice(None)
-            if within:
-                chosen = left.picture[pairs.left] < right.picture[pairs.right]
-            a.append(pairs.left[chosen])
-            b.append(pairs.right[chosen])
+        try:
+            for pairs in equal:
+                for count, numbers in zip(uses, (pairs.left, pairs.right), strict=True):
+                    count += np.bincount(numbers, minlength=len(count))
+                chosen: slice | npt.NDArray[np.bool_] = slice(None)
+                if within:
+                    chosen = left.picture[pairs.left] < right.picture[pairs.right]
+                a.append(pairs.left[chosen])
+                b.append(pairs.right[chosen])
+        except BadParameters:
+            raise BadParameters(
+                f"{title}: more than {_MOST_EQUAL:,} pairs of local features are equal; search without them "
+                "(--no-local-features, or local_features: false), or in parts of the set"
+            ) from None
         advance(len(left.codes))
     firsts, seconds = np.concatenate(a), np.concatenate(b)
     rare = (uses[0][firsts] <= _TOO_COMMON) & (uses[1][seconds] <= _TOO_COMMON)

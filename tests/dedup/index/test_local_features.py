@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.core.errors import BadParameters
 from pipeline.dedup.index import local_features
 from pipeline.dedup.index.local_features import LocalFeatures, find_features, join, match
 from pipeline.imageset.format.image_set import Images
@@ -96,3 +97,11 @@ def test_plain_pictures_have_no_features() -> None:
     empty = find_features(np.full((2, 64, 64, 3), 90, np.uint8))
     assert isinstance(empty, LocalFeatures) and empty.codes.shape == (0, 16)
     assert len(match(empty, empty, within=True).left) == 0
+
+
+def test_too_many_equal_features_are_refused(pictures: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how to do without them."""
+    monkeypatch.setattr(local_features, "_MOST_EQUAL", 10)
+    features = find_features(scaled(pictures))
+    with pytest.raises(BadParameters, match=r"match features: more than 10 pairs .* \(--no-local-features, or"):
+        match(features, features, within=True)
