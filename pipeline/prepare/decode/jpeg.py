@@ -28,7 +28,7 @@ _BLOCK = 8
 _BLOCK_ROWS = 5
 _SPREAD = 4.0
 _EVIDENCE = 20.0
-_BROKEN = 1.5
+_BROKEN = 1.3
 """A damaged picture breaks off this many times more, at the borders that are looked at, than at its other borders: a
 whole picture with dither has more breaks everywhere than its damaged copy."""
 _LEAST_BREAK = 0.5
