@@ -95,9 +95,11 @@ def damaged_of(left: bytes, right: bytes) -> int | None:
     border is not the mean of the steps beside it. The evidence is the logarithm of a likelihood ratio; breaks are taken
     as Laplace-distributed, with the mean of the smoother picture.
 
-    Of 205 damaged copies of 100 photographs that libjpeg does not report (a bit, 8 bytes or 64 zeros in their data, or
-    swapped parts of 256 bytes), 133 are found, and no whole one is called damaged. Of 124 progressive ones, 24 are
-    found: their damage often changes details only.
+    The accused picture must also break off more there than at its other borders.
+
+    Of 243 damaged copies of 200 photographs that libjpeg does not report (8 bytes of their data changed), 152 are
+    found, and no whole one is called damaged. In progressive files, where damage often changes details only, and in
+    pictures with dither, few are found.
 
     Returns:
         0 or 1 for the left or the right one; None if this cannot be told, or if one of them cannot be decoded.
