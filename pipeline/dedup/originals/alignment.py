@@ -13,7 +13,9 @@ import numpy.typing as npt
 from pipeline.dedup.originals.measures import Image
 
 LONG_SIDE = 512
-"""Long side in pixels of reduced pictures."""
+"""Longest long side in pixels of reduced pictures."""
+_MOST_ENLARGED, _SHORTEST_LONG_SIDE = 4, 128
+"""Small pictures are enlarged, since features need pixels around them; beyond 4 times, that costs time only."""
 
 _FEATURES = 700
 _RATIO = 0.8
@@ -29,7 +31,7 @@ Affine = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reduced:
-    """A picture with a long side of at most `LONG_SIDE` pixels, and its features.
+    """A picture with a long side of 128 to `LONG_SIDE` pixels, and its features.
 
     Attributes:
         colours: uint8 (h, w, 3) RGB.
@@ -45,9 +47,10 @@ class Reduced:
 
 
 def reduce(image: Image) -> Reduced:
-    """Reduce a picture, uint8 (H, W, 3) RGB, and find its features; small pictures are enlarged to the same size."""
+    """Reduce a picture, uint8 (H, W, 3) RGB, and find its features; small pictures are enlarged up to 4 times."""
     height, width = image.shape[:2]
-    scale = LONG_SIDE / max(height, width)
+    longest = max(height, width)
+    scale = min(LONG_SIDE, max(_SHORTEST_LONG_SIDE, _MOST_ENLARGED * longest)) / longest
     size = max(1, round(width * scale)), max(1, round(height * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return _with_features(np.asarray(cv2.resize(image, size, interpolation=how), np.uint8))

@@ -6,7 +6,6 @@ Within the common part, regions that differ after the tones were made equal are 
 of the region, or a single colour where the other one has texture, has the mark.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.dedup.originals.alignment import Affine, Reduced
-from pipeline.dedup.originals.measures import Image, Plane, measure_chroma
+from pipeline.dedup.originals.measures import Image, Plane, measure_chroma, medians
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[float, float, float, float]
@@ -36,6 +35,7 @@ _LARGEST_ADDED = 0.3
 _BLUR = 0.8
 _SAMPLED = 5
 """One pixel of this many is used to find the tones."""
+_FEWEST_OF_RANGE = 20
 _SCATTERED = 8.0
 """Median deviation in levels from which a range counts as scattered."""
 _LEAST_DIFFERENCE, _DEVIATIONS = 16.0, 5.0
@@ -256,19 +256,14 @@ def _with_tones_of(plane: Plane, target: Plane, common: Mask) -> Plane:
     """
     values, wanted = plane[common][::_SAMPLED], target[common][::_SAMPLED]
     ranges = np.clip(values / 8, 0, 31).astype(np.int64)
-    order = np.argsort(ranges, kind="stable")
-    edges = np.searchsorted(ranges[order], np.arange(33))
-    found = []
-    for start, end in itertools.pairwise(edges):
-        part = order[start:end]
-        if len(part) >= 20:
-            tone = float(np.median(wanted[part]))
-            found.append((float(np.median(values[part])), tone, float(np.median(np.abs(wanted[part] - tone)))))
-    if not found:
+    tones, counts = medians(wanted, ranges, 32)
+    scatter, _ = medians(np.abs(wanted - tones[ranges]), ranges, 32)
+    at, _ = medians(values, ranges, 32)
+    found = counts >= _FEWEST_OF_RANGE
+    if not found.any():
         return plane
-    scatter = np.median([deviation for *_, deviation in found])
-    kept = np.array([(at, tone) for at, tone, deviation in found if deviation <= max(_SCATTERED, 3 * scatter)])
-    return np.asarray(np.interp(plane, kept[:, 0], kept[:, 1]), np.float32)
+    found &= scatter <= max(_SCATTERED, 3 * float(np.median(scatter[found])))
+    return np.asarray(np.interp(plane, at[found], tones[found]), np.float32)
 
 
 def _excess(plane: Plane, other: Plane, around: Image) -> Plane:

@@ -14,12 +14,15 @@ from pipeline.dedup.originals.encoding import Encoding
 
 Image = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
+Values = npt.NDArray[np.floating]
 
 BANDS = 24
 """Number of bands of the spectrum, from frequency 0 to the Nyquist frequency."""
 
 MANY_COLOURS = 4096
 """Colours are counted up to this number; a palette has at most 256."""
+_FEW_PIXELS = 1 << 15
+"""So few pixels are sorted faster than a table of all colours is made."""
 
 _TILE = 128
 _SMALLEST_TILE = 32
@@ -105,8 +108,11 @@ def _count_colours(image: Image) -> int:
     """Number of different colours in up to a million pixels, at most `MANY_COLOURS`."""
     step = max(1, round((image.shape[0] * image.shape[1] / 1e6) ** 0.5))
     pixels = np.ascontiguousarray(image[::step, ::step]).reshape(-1, 3).astype(np.int32)
+    colours = pixels[:, 0] << 16 | pixels[:, 1] << 8 | pixels[:, 2]
+    if len(colours) < _FEW_PIXELS:
+        return min(len(np.unique(colours)), MANY_COLOURS)
     seen = np.zeros(1 << 24, bool)
-    seen[pixels[:, 0] << 16 | pixels[:, 1] << 8 | pixels[:, 2]] = True
+    seen[colours] = True
     return min(int(np.count_nonzero(seen)), MANY_COLOURS)
 
 
@@ -128,13 +134,27 @@ def measure_chroma(image: Image) -> int:
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
     luma, *chroma = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)))
     bins = luma.ravel() >> 3
-    order = np.argsort(bins, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(bins[order])) + 1)
     total = 0.0
     for plane in chroma:
         values = plane.ravel().astype(np.float64)
-        total += sum(float(np.abs(values[part] - np.median(values[part])).sum()) for part in parts)
+        total += float(np.abs(values - medians(values, bins, 32)[0][bins]).sum())
     return round(100 * total / len(bins))
+
+
+def medians(values: Values, groups: npt.NDArray[np.integer], count: int) -> tuple[Values, npt.NDArray[np.int64]]:
+    """Median and number of the values of each group; the median of an empty group has no meaning.
+
+    Args:
+        values: float (n,).
+        groups: (n,), the group of each value, 0 to count - 1.
+        count: number of groups.
+    """
+    order = np.lexsort((values, groups))
+    edges = np.searchsorted(groups[order], np.arange(count + 1))
+    lengths = np.diff(edges)
+    last = len(values) - 1
+    low, high = (np.minimum(edges[:-1] + half, last) for half in ((lengths - 1) // 2, lengths // 2))
+    return (values[order[low]] + values[order[high]]) / 2, lengths
 
 
 def _resampling(luma: Image) -> tuple[int, int]:

@@ -7,6 +7,7 @@ to look so; beside a whole copy, which is smooth there, it is damaged.
 
 import itertools
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +29,9 @@ _BLOCK = 8
 _BLOCK_ROWS = 5
 _SPREAD = 4.0
 _EVIDENCE = 20.0
-_BROKEN = 1.3
-"""A damaged picture breaks off this many times more, at the borders that are looked at, than at its other borders: a
-whole picture with dither has more breaks everywhere than its damaged copy."""
+_BROKEN = 1.15
+"""Breaks at the borders that are looked at are counted as multiples of those at the picture's other borders. The
+damaged picture has this many times as many as the whole one: a picture with dither breaks off everywhere."""
 _LEAST_BREAK = 0.5
 
 _YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
@@ -95,11 +96,11 @@ def damaged_of(left: bytes, right: bytes) -> int | None:
     border is not the mean of the steps beside it. The evidence is the logarithm of a likelihood ratio; breaks are taken
     as Laplace-distributed, with the mean of the smoother picture.
 
-    The accused picture must also break off more there than at its other borders.
+    The accused picture must also break off more there than the other one does, each measured against its other borders.
 
-    Of 243 damaged copies of 200 photographs that libjpeg does not report (8 bytes of their data changed), 152 are
-    found, and no whole one is called damaged. In progressive files, where damage often changes details only, and in
-    pictures with dither, few are found.
+    Of 340 damaged copies of 200 photographs that libjpeg does not report (8 bytes of their data changed), on which the
+    limits were chosen, 257 are found, and of 797 copies of 535 others 685; no whole one is called damaged. In
+    progressive files, where damage often changes details only, and in pictures with dither, few are found.
 
     Returns:
         0 or 1 for the left or the right one; None if this cannot be told, or if one of them cannot be decoded.
@@ -116,17 +117,23 @@ def damaged_of(left: bytes, right: bytes) -> int | None:
     blocks = blocks[top : top + _BLOCK_ROWS]
     rows = slice(top * _BLOCK, (top + _BLOCK_ROWS) * _BLOCK)
     breaks = [_breaks(picture[rows]) for picture in (first, second)]
-    usual = np.min([np.concatenate([part.reshape(-1, 3) for part in parts]).mean(axis=0) for parts in breaks], axis=0)
+    usual = np.min([_mean(parts) for parts in breaks], axis=0)
     edges = (blocks[1:] ^ blocks[:-1], (blocks[:, 1:] ^ blocks[:, :-1]).T)
     totals = [sum(part[edge].sum(axis=0) for part, edge in zip(parts, edges, strict=True)) for parts in breaks]
-    evidence = float(((totals[0] - totals[1]) / np.maximum(usual, _LEAST_BREAK)).sum())
+    evidence = float(((totals[0] - totals[1]) / usual).sum())
     broken = int(evidence < 0)
     count = sum(int(edge.sum()) for edge in edges)
-    others = [part[~edge].reshape(-1, 3) for part, edge in zip(breaks[broken], edges, strict=True)]
-    own = np.maximum(np.concatenate(others).mean(axis=0), _LEAST_BREAK)
-    if abs(evidence) < _EVIDENCE or float((totals[broken] / max(count, 1) / own).mean()) < _BROKEN:
+    own = [_mean(part[~edge] for part, edge in zip(parts, edges, strict=True)) for parts in breaks]
+    relative = [float((total / max(count, 1) / mean).mean()) for total, mean in zip(totals, own, strict=True)]
+    if abs(evidence) < _EVIDENCE or relative[broken] < _BROKEN * relative[1 - broken]:
         return None
     return broken
+
+
+def _mean(parts: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """The mean break in Y, Cb and Cr, float32 (3,), of some borders, at least `_LEAST_BREAK`."""
+    joined = np.concatenate([part.reshape(-1, 3) for part in parts])
+    return np.asarray(np.maximum(joined.mean(axis=0), _LEAST_BREAK), np.float32)
 
 
 def _differing_blocks(left: Pixels, right: Pixels) -> npt.NDArray[np.bool_]:
