@@ -39,7 +39,7 @@ GROUPS = {
         "export": "Export the kept pictures in the format of another program.",
     },
     "Train": {
-        "train-dcgan": "Train a DCGAN on the kept pictures.",
+        "train-dcgan": "Train a DCGAN on the kept pictures, or on all pictures of an image set.",
         "sample": "Generate pictures with a trained model: a grid and single files.",
     },
     "Evaluate": {

@@ -167,7 +167,8 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
     Yields:
         A function to call at the end, with the summary (a JSON-like mapping) and the sentence to print on stderr.
     """
-    progress.set_quiet(quiet)
+    other = int(os.environ.get("RANK", "0")) > 0  # a process of torchrun; only the first one prints
+    progress.set_quiet(quiet or other)
     # `kill` and a closed terminal act like Ctrl-C: workers stop, locks are released, finished work is kept.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
@@ -176,20 +177,23 @@ def stage(name: str, quiet: bool, as_json: bool) -> Iterator[Report]:
 
     def report(summary: Mapping[str, Any], sentence: str) -> None:
         progress.say(f"{name}: {sentence}")
-        if as_json:
+        if as_json and not other:
             typer.echo(json.dumps(summary, sort_keys=True))
 
     started = time.monotonic()
     try:
-        yield report
+        with progress.silenced() if other else contextlib.nullcontext():
+            yield report
     except PipelineError as error:
-        _fail(str(error))
+        _fail(str(error), silent=other)
     except OSError as error:
-        _fail(_explain(error))
-    except KeyboardInterrupt:
+        _fail(_explain(error), silent=other)
+    except KeyboardInterrupt as error:
         for number in (signal.SIGTERM, signal.SIGHUP):  # dvc and `_end_with_dvc` may each send one
             signal.signal(number, signal.SIG_IGN)
-        typer.echo(f"{name}: interrupted; finished work is kept; run the command again to continue", err=True)
+        if not other:
+            what = str(error) or "interrupted"
+            typer.echo(f"{name}: {what}; finished work is kept; run the command again to continue", err=True)
         raise typer.Exit(130) from None
     _note_time(name, time.monotonic() - started)
 
@@ -211,8 +215,9 @@ def _end_with_dvc() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _fail(message: str) -> None:
-    typer.echo("error: " + " ".join(message.splitlines()), err=True)
+def _fail(message: str, *, silent: bool) -> None:
+    if not silent:
+        typer.echo("error: " + " ".join(message.splitlines()), err=True)
     raise typer.Exit(1)
 
 

@@ -32,7 +32,7 @@ EDITS: dict[str, set[str]] = {
     "docstring stages/train_dcgan.py": set(),
     "docstring pipeline/review/duplicates/app.py": set(),
     "new file pipeline/models/vae/model.py": set(),
-    "new file pipeline/training/distributed/ranks.py": set(),
+    "new file pipeline/training/pruning/masks.py": set(),
     "constant pipeline/evaluate/linear_probe/l2_svm.py": {"evaluate_features"},
     "constant pipeline/core/workspace.py": set(),
     "data file pipeline/dedup/scoring/pair_scorer.json": {"find_pairs", "probe_duplicates"},

@@ -39,11 +39,14 @@ class Workspace:
         digest: digest of the parameters, inputs and code of the work.
         scratch: folder for finished chunks and checkpoints; kept when the work is interrupted.
         result: folder for the content of the output; empty when the block starts.
+        set_aside: where the scratch folder of interrupted work with another digest has been moved; None if there was
+            none to keep.
     """
 
     output: Path
     folder: Path
     digest: str
+    set_aside: Path | None = None
 
     @property
     def scratch(self) -> Path:
@@ -78,7 +81,7 @@ def write_mark(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
+def workspace(output: Path, work_digest: str, *, precious: str | None = None) -> Iterator[Workspace | None]:
     """Hold the working folder of `output` while the block runs.
 
     If an interrupted run had the same `work_digest`, its files are still in `scratch`; otherwise `scratch` is empty.
@@ -86,6 +89,9 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
     Args:
         output: the output folder.
         work_digest: digest of the parameters, inputs and code of the work, 64 hex characters.
+        precious: name of a file in `scratch` that may have taken hours to make, such as a checkpoint. A scratch folder
+            with this file is never deleted because the digest is another one, but set aside. A later run with the
+            digest of that folder gets it back.
 
     Yields:
         The workspace, or None if this work is already published. That is so if another process published it while this
@@ -107,16 +113,25 @@ def workspace(output: Path, work_digest: str) -> Iterator[Workspace | None]:
             _delete(folder)
             yield None
             return
-        work = Workspace(output, folder, work_digest)
+        earlier = _read(folder / "digest")
+        other = earlier and earlier != work_digest and precious and (folder / "scratch" / precious).exists()
+        set_aside = _set_aside(output, earlier) if earlier and other else None
+        work = Workspace(output, folder, work_digest, set_aside)
         if not output.exists() and (folder / "replaced").exists():  # interrupted between the two renames of `publish`
             (folder / "replaced").replace(output)
-        if _read(folder / "digest") != work_digest:
+        if earlier != work_digest:
+            if set_aside:
+                shutil.rmtree(set_aside, ignore_errors=True)
+                work.scratch.replace(set_aside)
             shutil.rmtree(work.scratch, ignore_errors=True)
         for left_over in (work.result, folder / "replaced"):
             shutil.rmtree(left_over, ignore_errors=True)
+        files.write_text(folder / "digest", work_digest)
+        # After the digest is written, so that a scratch folder never lies beside another digest than its own.
+        if not work.scratch.exists() and (kept := _set_aside(output, work_digest)).exists():
+            kept.replace(work.scratch)
         work.scratch.mkdir(exist_ok=True)
         work.result.mkdir()
-        files.write_text(folder / "digest", work_digest)
         yield work
     finally:
         os.close(lock)
@@ -187,6 +202,11 @@ def _refuse_unmarked(output: Path) -> None:
             f"--to {output}: contains {min(names)} but not the mark of a folder made by this project ({MARK}); give a "
             "new folder. If version 0.1 made this folder, it has no mark; delete it first"
         )
+
+
+def _set_aside(output: Path, work_digest: str) -> Path:
+    """Where the scratch folder of interrupted work with this digest is kept."""
+    return output.with_name(f".{output.name}.earlier-{work_digest[:12]}")
 
 
 def _lock(folder: Path) -> tuple[int, str | None]:

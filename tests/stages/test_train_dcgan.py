@@ -30,13 +30,18 @@ dcgan:
       beta2: 0.999
       weight_decay: 1.0e-5
       schedule: paired
+      share_fakes: false
+      ema: 0.0
+      sync_batch_norm: true
       checkpoint_every: 3
+      on_divergence: stop
       grid: 4
       runtime:
         device: cpu
         precision: float32
         memory_format: channels_last
         compile: false
+        cuda_graphs: false
         determinism: strict
         threads: 1
 """

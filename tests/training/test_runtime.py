@@ -11,6 +11,7 @@ from pipeline.core.params import load_section, read_yaml
 from pipeline.models.dcgan.config import DcganConfig
 from pipeline.seeding import deterministic
 from pipeline.training import runtime
+from pipeline.training.feeder.transfer import Transfer
 from pipeline.training.runtime import Runtime, RuntimeConfig, describe, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ def config() -> Callable[..., RuntimeConfig]:
     """A function that makes a configuration, with changes."""
     values = {
         **{"device": "cpu", "precision": "float32", "memory_format": "contiguous", "compile": False},
-        **{"determinism": "strict", "threads": 1},
+        **{"cuda_graphs": False, "determinism": "strict", "threads": 1},
     }
     return lambda **changes: RuntimeConfig.model_validate(values | changes)
 
@@ -113,7 +114,7 @@ def test_where_tensors_go(config: Callable[..., RuntimeConfig]) -> None:
     """On a CPU nothing is copied or pinned."""
     here = Runtime(config())
     tensor = torch.zeros(3)
-    assert here.pin(tensor) is tensor and here.to_device(tensor) is tensor
+    assert Transfer(here.device).send([tensor, None]).received() == (tensor, None)
     assert runtime.Runtime(config()).device == torch.device("cpu")
 
 

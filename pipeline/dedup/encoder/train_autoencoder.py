@@ -43,10 +43,10 @@ class AutoencoderTrainer:
             self.weights[f"{name}.bias"] = torch.zeros(shape[0], requires_grad=True)
         self.optimizer = torch.optim.Adam(self.weights.values(), parameters.learning_rate)
 
-    def batch(self, rows: Rows, step: int) -> Batch:
+    def batch(self, rows: Rows, step: int, seed: int) -> Batch:
         """Clean inputs, corrupted inputs and the dropout mask of one training step."""
         clean = scale(encoder_input(self.images.read(rows), self.parameters.input))
-        generator = seeding.torch_generator(self.seed, "noise", step)
+        generator = seeding.torch_generator(seed, "noise", step)
         corrupted = clean * torch.empty_like(clean).bernoulli_(1 - self.parameters.corruption, generator=generator)
         mask = torch.empty(len(rows), BITS).bernoulli_(1 - self.parameters.dropout, generator=generator)
         return clean, corrupted, mask
@@ -150,7 +150,7 @@ def train_autoencoder(
             scratch=work.scratch,
             checkpoint_every=parameters.checkpoint_every,
             title="train-autoencoder",
-        )
+        ).history
         weights = {name: weight.detach() for name, weight in trainer.weights.items()}
         encoder = quantise(weights["encoder.weight"].numpy(), weights["encoder.bias"].numpy(), parameters.input)
         sample = _evenly_spaced(images, parameters.input)

@@ -1,161 +1,232 @@
-"""Train a DCGAN on the kept pictures (the paper's section 4)."""
+"""Train a DCGAN on the kept pictures: image set and options in, a model folder out."""
 
+import contextlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.core import files, progress
 from pipeline.core.code_dependencies import code_digest
+from pipeline.core.disk import require_free_space
 from pipeline.core.errors import BadParameters
-from pipeline.core.workspace import workspace
+from pipeline.core.workspace import Workspace, workspace
 from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
 from pipeline.models.dcgan import saved_model
 from pipeline.models.dcgan.config import DcganConfig
-from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
-from pipeline.models.dcgan.sampling import draw, latents
-from pipeline.seeding import derive, torch_generator
+from pipeline.models.dcgan.model import PRESETS
+from pipeline.models.dcgan.sampling import draw
+from pipeline.models.dcgan.trainer import DcganTrainer
+from pipeline.seeding import derive
 from pipeline.training import checkpoint, loop
-from pipeline.training.runtime import Device, Runtime, describe, resolve
+from pipeline.training.distributed.world import World, joined
+from pipeline.training.divergence import Watch
+from pipeline.training.feeder.pictures import open_pictures
+from pipeline.training.runtime import Device, Runtime, RuntimeConfig, describe, resolve
+from pipeline.training.tensorboard import curves
 
 MOST_GRIDS = 50
 """Approximate maximum number of sample grids, so that hundreds of short epochs do not fill the disk."""
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Pictures uint8 (n, side, side, 3); z for D's update and z for G's update, each float32 (batch, latent)."""
+HARDLY_DIFFERENT = 0.1
+"""Samples at the end are reported if their `pixel_std` is below this share of that of the training pictures."""
+
+CHECKPOINT = "checkpoint.safetensors"
+
+_MADE_FROM = "made-from.json"
 
 
-class DcganTrainer:
-    """The two networks and their optimisers, with the methods that `loop.train` calls.
+@dataclass(frozen=True)
+class Inputs:
+    """What a training reads, and how.
 
-    Args:
-        images: image set; its pictures are read at the preset's side.
-        config: configuration of the training; its part `runtime` is the configuration of `runtime`.
-        seed: all random numbers are derived from it.
-        runtime: device and settings of the networks; random numbers are always computed on the CPU.
+    Attributes:
+        images: the image set, read at the preset's side.
+        rows: the rows to train on.
+        config: the options; `runtime` is resolved.
+        record: the entries of `model.json` that say what the model was made from.
+        seed: seed of the training, derived from the root seed and the name of the set.
     """
 
-    def __init__(self, images: ImageSet, config: DcganConfig, seed: int, runtime: Runtime) -> None:
-        self.images = images
-        self.config = config
-        self.seed = seed
-        self.runtime = runtime
-        preset = PRESETS[config.preset]
-        self.generator = build(Generator, preset, config.base_width, torch_generator(seed, "generator"))
-        self.discriminator = build(Discriminator, preset, config.base_width, torch_generator(seed, "discriminator"))
-        self.optimizers = [
-            torch.optim.Adam(
-                runtime.place(network).parameters(),
-                config.learning_rate,
-                (config.beta1, config.beta2),
-                eps=1e-8,
-                weight_decay=config.weight_decay,
-            )
-            for network in (self.generator, self.discriminator)
-        ]
-        self.sample_z = latents(torch_generator(seed, "grid"), config.grid, preset.latent)
-        self.sample_stds: list[float] = []
+    images: ImageSet
+    rows: Rows
+    config: DcganConfig
+    record: dict[str, Any]
+    seed: int
 
     @property
-    def rows_per_step(self) -> int:
-        """Rows per step. If updates alternate, the rows of G's step are unused, as in the authors' code."""
-        return self.config.batch_size * (2 if self.config.schedule == "alternate" else 1)
-
-    def batch(self, rows: Rows, step: int) -> Batch:
-        """The real pictures for D's update, z for D's update, and z for G's update."""
-        if self.config.schedule == "alternate":
-            rows = rows[self.config.batch_size :]
-        rng = torch_generator(self.seed, "z", step)
-        z_d, z_g = latents(rng, 2, self.config.batch_size, self.sample_z.shape[1])
-        pixels = torch.from_numpy(self.images.read(rows))
-        return self.runtime.pin(pixels), self.runtime.pin(z_d), self.runtime.pin(z_g)
-
-    def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        """Update each network once.
-
-        Returns:
-            d_loss: cross-entropy of real pictures with target 1 plus that of generated pictures with target 0.
-            g_loss: cross-entropy of generated pictures with target 1.
-            d_real, d_fake: mean of the sigmoid of D's logits on real and on generated pictures, in D's update.
-            Each is computed before the update that it belongs to.
-        """
-        pixels, z_d, z_g = (self.runtime.to_device(part) for part in batch)
-        if self.config.schedule == "alternate":
-            figures = self._update_generator(z_g)
-            return {**self._update_discriminator(pixels, z_d), **figures}
-        figures = self._update_discriminator(pixels, z_d)
-        return {**figures, **self._update_generator(z_g)}
-
-    def _update_discriminator(self, pixels: torch.Tensor, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        # The context ends before the weights change, because autocast caches their casts until it ends.
-        with self.runtime.autocast():
-            with torch.no_grad():
-                fakes = self.generator(z)
-            # Real and generated pictures are separate batches, so that batch norm does not mix their statistics.
-            real, fake = self.discriminator(self._scaled(pixels)).float(), self.discriminator(fakes).float()
-            loss = _loss(real, 1.0) + _loss(fake, 0.0)
-        self._descend(self.optimizers[1], loss)
-        with torch.no_grad():
-            return {"d_loss": loss.detach(), "d_real": real.sigmoid().mean(), "d_fake": fake.sigmoid().mean()}
-
-    def _update_generator(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        self.discriminator.requires_grad_(False)
-        with self.runtime.autocast():
-            loss = _loss(self.discriminator(self.generator(z)).float(), 1.0)
-        self._descend(self.optimizers[0], loss)
-        self.discriminator.requires_grad_(True)
-        return {"g_loss": loss.detach()}
-
-    @staticmethod
-    def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    def _scaled(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pictures uint8 (n, side, side, 3) as float32 (n, 3, side, side) in [-1, 1]."""
-        return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=self.runtime.memory_format)
-
-    def end_epoch(self, epoch: int, folder: Path) -> None:
-        """Generate pictures of the fixed z, record their standard deviation, and write a grid if `grid_wanted`."""
-        images = draw(self.generator, self.sample_z)
-        self.sample_stds.append(pixel_std(images))
-        if grid_wanted(epoch, self.config.epochs):
-            image_grid.write_png(folder / f"epoch-{epoch:03d}.png", image_grid.grid(images))
-
-    def tensors(self) -> checkpoint.Tensors:
-        """Weights, running statistics, Adam's moments, and the standard deviation of each epoch's samples."""
-        tensors = {"sample_stds": torch.tensor(self.sample_stds, dtype=torch.float64)}
-        for name, network, optimizer in self._parts():
-            tensors |= checkpoint.prefixed(name, network.state_dict())
-            tensors |= checkpoint.prefixed(f"{name}-adam", checkpoint.optimizer_tensors(optimizer))
-        return tensors
-
-    def load_tensors(self, tensors: checkpoint.Tensors) -> None:
-        """Restore what `tensors` returned, in the same memory layout, so that all later results are bit-identical."""
-        self.sample_stds = tensors["sample_stds"].tolist()
-        for name, network, optimizer in self._parts():
-            network.load_state_dict(checkpoint.under(name, tensors))
-            checkpoint.load_optimizer(optimizer, checkpoint.under(f"{name}-adam", tensors))
-            for parameter, entry in optimizer.state.items():
-                for key, value in entry.items():
-                    if value.shape == parameter.shape:
-                        entry[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-
-    def _parts(self) -> list[tuple[str, torch.nn.Module, torch.optim.Optimizer]]:
-        return [
-            ("generator", self.generator, self.optimizers[0]),
-            ("discriminator", self.discriminator, self.optimizers[1]),
-        ]
+    def runtime(self) -> RuntimeConfig:
+        """Where and how to train."""
+        return self.config.runtime
 
 
-def _loss(logits: torch.Tensor, target: float) -> torch.Tensor:
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+def open_inputs(
+    images_folder: Path, kept: Path | None, config: DcganConfig, *, name: str, seed: int, device: Device | None
+) -> Inputs:
+    """Check the inputs and options of `train`, whose arguments these are. Raises its errors."""
+    resolved = resolve(config.runtime, device, where=f"dcgan.{name}.training.runtime")
+    preset = PRESETS[config.preset]
+    stored = ImageSet(images_folder).stored_side
+    if stored < preset.side:
+        raise BadParameters(
+            f"--images {images_folder}: pictures are {stored} pixels wide, preset {config.preset} needs "
+            f"{preset.side}; choose another preset or crop again at that side"
+        )
+    images = ImageSet(images_folder, side=preset.side)
+    rows = np.arange(len(images)) if kept is None else load_kept(kept, len(images))
+    data = {"images": images.digest, "kept": kept and files.sha256_file(kept), "pictures": len(rows)}
+    record: dict[str, Any] = {
+        "preset": config.preset,
+        "base_width": config.base_width,
+        "parameters": config.model_dump(exclude={"runtime"}),
+        "seed": seed,
+        "data": data,
+        "runtime": describe(resolved),
+    }
+    config = config.model_copy(update={"runtime": resolved})
+    return Inputs(images, rows, config, record, derive(seed, "train-dcgan", name))
+
+
+def new_trainer(inputs: Inputs, world: World) -> DcganTrainer:
+    """The trainer of these inputs, at its first step."""
+    runtime = Runtime(inputs.runtime)
+    pictures = open_pictures(inputs.images, inputs.rows, runtime.device)
+    return DcganTrainer(pictures, inputs.config, inputs.seed, runtime, world=world)
+
+
+def train(
+    images_folder: Path,
+    kept: Path | None,
+    config: DcganConfig,
+    *,
+    name: str,
+    seed: int,
+    to: Path,
+    device: Device | None = None,
+    checkpoint_minutes: float = 10.0,
+    tensorboard: Path | None = None,
+) -> dict[str, Any]:
+    """Train and write a model folder: both networks, `model.json`, `history.tsv`, `samples/epoch-NNN.png`.
+
+    The same inputs, configuration, seed, torch build and device (GPU model, or instruction set) give the same bytes,
+    even if the training was interrupted and resumed, unless `runtime.determinism` is `fast`.
+
+    Under `torchrun` each process calls this function with the same arguments; only the first one writes.
+
+    Args:
+        images_folder: image set; if it is stored larger than the preset's side, pictures are centre-cropped.
+        kept: `kept.npy` of that set; None to train on all its pictures.
+        name: name of the set; all random numbers are derived from it and the seed.
+        device: replaces the device of the configuration; see `runtime.resolve`.
+        checkpoint_minutes: maximum time between checkpoints; without influence on the result.
+        tensorboard: folder for curves, see `pipeline.training.tensorboard`.
+
+    Returns:
+        The content of `model.json`; an empty mapping in the processes that do not write.
+
+    Raises:
+        MissingInput, CorruptData: an input is missing or damaged.
+        BadParameters: the pictures are smaller than the preset's side, there are fewer than a batch, or the device does
+            not exist.
+        TrainingDiverged: see `loop.train`; the last checkpoint is kept.
+        KeyboardInterrupt: a signal asked to stop; a checkpoint has been written.
+    """
+    inputs = open_inputs(images_folder, kept, config, name=name, seed=seed, device=device)
+    made_from = {**inputs.record, "code": code_digest(__name__), "name": name}
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(joined(inputs.runtime.device))
+        work: Workspace | None = None
+        if world.first:
+            work = stack.enter_context(workspace(to, files.digest(made_from), precious=CHECKPOINT))
+            if work is not None:
+                _note_inputs(work, made_from, f"train-dcgan {name}")
+        if world.from_first(work is None):
+            return saved_model.read_description(to) if world.first else {}
+        log = stack.enter_context(curves(tensorboard if world.first else None))
+        trainer = new_trainer(inputs, world)
+        if work is not None:
+            state = 3 * sum(w.nbytes for optimizer in trainer.optimizers for w in optimizer.param_groups[0]["params"])
+            copies = 5 if config.on_divergence == "rewind" else 3  # a new one is written before the old one is deleted
+            require_free_space(to, copies * state, "training (its checkpoints)")
+            (work.scratch / "samples").mkdir(exist_ok=True)
+
+        def end_epoch(epoch: int) -> dict[str, float]:
+            # The generator that is trained, not its average, shows whether the training is sound.
+            images = draw(trainer.generator, trainer.sample_z)
+            if work is not None and grid_wanted(epoch, config.epochs):
+                shown = images if trainer.average is None else trainer.samples()
+                image_grid.write_png(work.scratch / "samples" / f"epoch-{epoch:03d}.png", image_grid.grid(shown))
+            return {"sample_std": pixel_std(images)}
+
+        picture_std = pixel_std(inputs.images.read(inputs.rows[: config.grid]))
+        history, rewinds = loop.train(
+            trainer,
+            inputs.rows,
+            epochs=config.epochs,
+            rows_per_step=trainer.rows_per_step,
+            seed=trainer.seed,
+            scratch=work.scratch if work else None,
+            checkpoint_every=config.checkpoint_every,
+            checkpoint_minutes=checkpoint_minutes,
+            title=f"train-dcgan {name}",
+            watch=Watch(picture_std),
+            probe=lambda: pixel_std(draw(trainer.generator, trainer.sample_z)),
+            on_divergence=config.on_divergence,
+            end_of_epoch=end_epoch,
+            on_log=log,
+            world=world,
+        )
+        if work is None:
+            return {}
+        last = history[-1]
+        record = inputs.record | {
+            "epochs": config.epochs,
+            "steps": int(last["step"]),
+            "last": last,
+            "picture_std": picture_std,
+            "rewinds": rewinds,
+        }
+        if last["sample_std"] < HARDLY_DIFFERENT * picture_std:
+            progress.warn(
+                f"train-dcgan {name}: the samples hardly differ (standard deviation {last['sample_std']:.1f}, pictures "
+                f"{picture_std:.1f}): the generator has collapsed or not learnt enough; look at {to}/samples"
+            )
+        saved_model.save(work.result, record, generator=trainer.sampler(), discriminator=trainer.discriminator)
+        files.write_text(work.result / "history.tsv", loop.history_tsv(history))
+        shutil.copytree(work.scratch / "samples", work.result / "samples")
+        work.publish()
+    return saved_model.read_description(to)
+
+
+def _note_inputs(work: Workspace, made_from: dict[str, Any], title: str) -> None:
+    """Write what the work is made from; tell of earlier work with other inputs, which was set aside."""
+    files.write_json(work.scratch / _MADE_FROM, made_from)
+    if work.set_aside is None:
+        return
+    state = checkpoint.load_state(work.set_aside / CHECKPOINT)
+    noted = work.set_aside / _MADE_FROM
+    changed = _changed(files.read_json(noted), made_from) if noted.exists() else ["version"]
+    progress.warn(
+        f"{title}: starts over, because the interrupted training had another {' and '.join(changed)}; its "
+        f"{state['step']} steps are kept in {work.set_aside}: run it with the former inputs to continue it, or delete "
+        "this folder"
+    )
+
+
+def _changed(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """The keys, joined by dots, whose values differ."""
+    found: list[str] = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _changed(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}")
+    return found
 
 
 def grid_wanted(epoch: int, epochs: int) -> bool:
@@ -176,94 +247,3 @@ def pixel_std(images: Images) -> float:
         images: uint8 (n, side, side, 3).
     """
     return float(images.std(axis=0, dtype=np.float64).mean())
-
-
-COLLAPSED = 0.1
-"""Samples are reported as collapsed if their `pixel_std` is below this share of that of the training pictures."""
-
-
-def train(
-    images_folder: Path,
-    kept: Path,
-    config: DcganConfig,
-    *,
-    name: str,
-    seed: int,
-    to: Path,
-    device: Device | None = None,
-) -> dict[str, Any]:
-    """Train and write a model folder: both networks, `model.json`, `history.tsv`, `samples/epoch-NNN.png`.
-
-    The same inputs, configuration, seed, torch build and device (GPU model, or instruction set) give the same bytes,
-    even if the training was interrupted and resumed, unless `runtime.determinism` is `fast`.
-
-    Args:
-        images_folder: image set; if it is stored larger than the preset's side, pictures are centre-cropped.
-        kept: `kept.npy` of that set.
-        name: name of the set; all random numbers are derived from it and the seed.
-        device: replaces the device of the configuration; see `runtime.resolve`.
-
-    Returns:
-        The content of `model.json`.
-
-    Raises:
-        MissingInput, CorruptData: an input is missing or damaged.
-        BadParameters: the pictures are smaller than the preset's side, there are fewer than a batch, or the device does
-            not exist.
-        TrainingDiverged: a loss or weight is not finite; the last checkpoint is kept.
-    """
-    resolved = resolve(config.runtime, device, where=f"dcgan.{name}.training.runtime")
-    runtime = Runtime(resolved)
-    preset = PRESETS[config.preset]
-    stored = ImageSet(images_folder).stored_side
-    if stored < preset.side:
-        raise BadParameters(
-            f"--images {images_folder}: pictures are {stored} pixels wide, preset {config.preset} needs "
-            f"{preset.side}; choose another preset or crop again at that side"
-        )
-    images = ImageSet(images_folder, side=preset.side)
-    rows = load_kept(kept, len(images))
-    record: dict[str, Any] = {
-        "preset": config.preset,
-        "base_width": config.base_width,
-        "parameters": config.model_dump(exclude={"runtime"}),
-        "seed": seed,
-        "data": {"images": images.digest, "kept": files.sha256_file(kept), "pictures": len(rows)},
-        "runtime": describe(resolved),
-    }
-    code = code_digest(__name__)
-    with workspace(to, files.digest({**record, "code": code, "name": name})) as work:
-        if work is None:
-            return saved_model.read_description(to)
-        trainer = DcganTrainer(images, config, derive(seed, "train-dcgan", name), runtime)
-        samples = work.scratch / "samples"
-        samples.mkdir(exist_ok=True)
-        history = loop.train(
-            trainer,
-            rows,
-            epochs=config.epochs,
-            rows_per_step=trainer.rows_per_step,
-            seed=trainer.seed,
-            scratch=work.scratch,
-            checkpoint_every=config.checkpoint_every,
-            title=f"train-dcgan {name}",
-            end_of_epoch=lambda epoch: trainer.end_epoch(epoch, samples),
-        )
-        history = [{**entry, "sample_std": s} for entry, s in zip(history, trainer.sample_stds, strict=True)]
-        last, pictures_std = history[-1], pixel_std(images.read(rows[: config.grid]))
-        record |= {
-            "epochs": config.epochs,
-            "steps": int(last["step"]),
-            "last": last,
-            "picture_std": pictures_std,
-        }
-        if last["sample_std"] < COLLAPSED * pictures_std:
-            progress.warn(
-                f"train-dcgan {name}: the samples hardly differ (standard deviation {last['sample_std']:.1f}, pictures "
-                f"{pictures_std:.1f}): the generator has collapsed; look at {to}/samples"
-            )
-        saved_model.save(work.result, record, generator=trainer.generator, discriminator=trainer.discriminator)
-        files.write_text(work.result / "history.tsv", loop.history_tsv(history))
-        shutil.copytree(samples, work.result / "samples")
-        work.publish()
-    return saved_model.read_description(to)

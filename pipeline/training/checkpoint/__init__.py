@@ -44,6 +44,17 @@ def load(path: Path) -> tuple[Tensors, Any]:
         raise CorruptData(f"{path}: not a whole safetensors file ({error}); train it again") from None
 
 
+def load_state(path: Path) -> Any:
+    """Read only the state of what `save` wrote. Raises the errors of `load`."""
+    if not path.exists():
+        raise MissingInput(f"{path}: no such file; run the command that trains it first")
+    try:
+        with safe_open(path, framework="np") as file:
+            return json.loads((file.metadata() or {}).get("state", "null"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise CorruptData(f"{path}: not a whole safetensors file ({error}); train it again") from None
+
+
 def prefixed(prefix: str, tensors: Tensors) -> Tensors:
     """The same tensors with the names `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}

@@ -108,7 +108,7 @@ def test_a_step_depends_on_seed_and_number_alone(smooth: ImageSet) -> None:
 
     def after(seed: int, number: int) -> torch.Tensor:
         trainer = AutoencoderTrainer(smooth, PARAMETERS, seed)
-        trainer.training_step(trainer.batch(rows, number), number)
+        trainer.training_step(trainer.batch(rows, number, trainer.seed), number)
         return trainer.tensors()["encoder.weight"].detach()
 
     seeding.deterministic(1)
@@ -123,9 +123,9 @@ def test_a_restored_trainer_continues_exactly(smooth: ImageSet) -> None:
     rows = np.arange(32)
     one, two = AutoencoderTrainer(smooth, PARAMETERS, 1), AutoencoderTrainer(smooth, PARAMETERS, 1)
     for number in range(3):
-        one.training_step(one.batch(rows, number), number)
+        one.training_step(one.batch(rows, number, one.seed), number)
     two.load_tensors({name: tensor.detach().clone() for name, tensor in one.tensors().items()})
-    assert one.training_step(one.batch(rows, 3), 3) == two.training_step(two.batch(rows, 3), 3)
+    assert one.training_step(one.batch(rows, 3, one.seed), 3) == two.training_step(two.batch(rows, 3, two.seed), 3)
     for name, tensor in one.tensors().items():
         assert torch.equal(tensor, two.tensors()[name]), name
 

@@ -10,6 +10,7 @@ from pipeline.models.dcgan.config import DcganConfig
 
 RUNTIME: dict[str, object] = {
     **{"device": "cpu", "precision": "float32", "memory_format": "channels_last", "compile": False},
+    "cuda_graphs": False,
     **{"determinism": "strict", "threads": 1},
 }
 
@@ -40,7 +41,11 @@ def tiny() -> Callable[..., DcganConfig]:
             "beta2": 0.999,
             "weight_decay": 0.0,
             "schedule": "paired",
+            "share_fakes": False,
+            "ema": 0.0,
+            "sync_batch_norm": True,
             "checkpoint_every": 3,
+            "on_divergence": "stop",
             "grid": 9,
         }
         runtime = {name: changes.pop(name) for name in list(changes) if name in RUNTIME}
