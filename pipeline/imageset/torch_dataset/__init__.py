@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from pipeline.core.errors import BadParameters
 from pipeline.imageset.format.image_set import ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
+from pipeline.imageset.format.labels import class_numbers
 
 
 class ImageDataset(Dataset[Any]):
@@ -56,14 +57,8 @@ class ImageDataset(Dataset[Any]):
         self.classes: list[str] = []
         self._targets: list[int] | None = None
         if labels:
-            titles = self.images.index.column("label").to_pylist()
-            if None in titles:
-                raise BadParameters(
-                    f"labels: row {titles.index(None)} of {self.images.folder} has no label; use labels=False"
-                )
-            self.classes = sorted(set(titles))
-            number = {title: n for n, title in enumerate(self.classes)}
-            self._targets = [number[titles[row]] for row in self.rows]
+            numbers, self.classes = class_numbers(self.images)
+            self._targets = numbers[self.rows].tolist()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -58,7 +58,7 @@ class DcganTrainer:
             )
             for network in (self.generator, self.discriminator)
         ]
-        self.sample_z = latents(torch_generator(seed, "grid"), config.grid, preset.latent)
+        self.sample_z = latents(preset, torch_generator(seed, "grid"), config.grid)
         self.sample_stds: list[float] = []
 
     @property
@@ -71,7 +71,7 @@ class DcganTrainer:
         if self.config.schedule == "alternate":
             rows = rows[self.config.batch_size :]
         rng = torch_generator(self.seed, "z", step)
-        z_d, z_g = latents(rng, 2, self.config.batch_size, self.sample_z.shape[1])
+        z_d, z_g = latents(self.generator.preset, rng, 2, self.config.batch_size)
         pixels = torch.from_numpy(self.images.read(rows))
         return self.runtime.pin(pixels), self.runtime.pin(z_d), self.runtime.pin(z_g)
 
