@@ -156,6 +156,7 @@ def test_a_gpu_that_is_not_there(saved: Path, tmp_path: Path, monkeypatch: pytes
     assert record["device"] == "cpu"
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("preset", ["imagenet32", "mnist28_conditional"])
 def test_on_a_gpu(preset: PresetName, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ interrupted run has written to the scratch folder is not generated again.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from pipeline.models.base import BatchStatisticsGenerator, Generator
 
 CHUNK = 1024
 """Pictures that are generated and written at a time."""
+
+_WRITERS = 16
+"""Threads that write single files. Each file waits for the disk, and a disk flushes many files about as fast as one."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,6 @@ def write_folder(samples: Samples, scratch: Path, result: Path) -> None:
         folders = [folder] * len(numbers) if labels is None else [folder / str(label) for label in labels]
         paths = [parent / f"{number:0{digits}d}.png" for parent, number in zip(folders, numbers, strict=True)]
         if not all(path.exists() for path in paths):
-            for path, image in zip(paths, samples.pictures(numbers), strict=True):
-                image_grid.write_png(path, image)
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                list(pool.map(image_grid.write_png, paths, samples.pictures(numbers)))
     folder.replace(result / folder.name)

@@ -89,7 +89,8 @@ def joined(values: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """
     y = y.to(values.dtype)
     if values.ndim == 4:
-        y = y[:, :, None, None].expand(-1, -1, *values.shape[2:])
+        # Stored as channels_last: otherwise the result would lose this memory format, if the values have it.
+        y = y[:, None, None].repeat(1, *values.shape[2:], 1).permute(0, 3, 1, 2)
     return torch.cat([values, y], dim=1)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, PresetName, build, empty
+from pipeline.models.dcgan.networks import joined
 from pipeline.models.dcgan.sampling import latents
 from tests.models.untrained import labels, lively, rng
 
@@ -326,6 +327,28 @@ def test_labels_are_given_exactly_to_presets_with_classes(name: PresetName) -> N
         discriminator(torch.zeros(2, channels, side, side), wrong)
     with pytest.raises(ValueError, match="labels"):
         discriminator.features(torch.zeros(2, channels, side, side), wrong)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_labels_keep_the_memory_format_of_maps(memory_format: torch.memory_format) -> None:
+    """Otherwise each layer of the conditional networks would convert its input."""
+    maps, y = torch.rand(3, 4, 7, 7, generator=rng()), torch.rand(3, 10, generator=rng())
+    found = joined(maps.contiguous(memory_format=memory_format), y)
+    assert found.is_contiguous(memory_format=memory_format)
+    assert torch.equal(found[:, :4], maps) and torch.equal(found[:, 4:], y[:, :, None, None].expand(-1, -1, 7, 7))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_train_in_bfloat16(name: PresetName) -> None:
+    """Under autocast, labels take the type of the values that they are joined to, and all weights get gradients."""
+    (generator, discriminator), y = small(name), labels(name, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        pictures = generator(latents(PRESETS[name], rng(), 6), y)
+        logits = discriminator(pictures, y)
+    assert pictures.dtype == torch.bfloat16
+    logits.float().sum().backward()
+    for network in (generator, discriminator):
+        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
 
 
 def test_chance_comes_from_the_given_generator_alone() -> None:
