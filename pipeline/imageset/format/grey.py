@@ -1,11 +1,10 @@
 """Grey values of colour pictures."""
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.imageset.format.image_set import Images
 
-
-def grey(images: Images) -> Images:
+def grey(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Luma of pictures by ITU-R BT.601, with the integer weights of Pillow's `convert("L")`.
 
     A picture whose three channels are equal, as of MNIST, keeps its values.
@@ -17,5 +16,5 @@ def grey(images: Images) -> Images:
         uint8 (n, side, side, 1).
     """
     red, green, blue = (images[..., channel, None].astype(np.uint32) for channel in range(3))
-    luma: Images = ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16).astype(np.uint8)
+    luma: npt.NDArray[np.uint8] = ((19_595 * red + 38_470 * green + 7_471 * blue + 0x8000) >> 16).astype(np.uint8)
     return luma

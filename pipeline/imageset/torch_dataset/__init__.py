@@ -15,7 +15,7 @@ from pipeline.imageset.format.labels import class_numbers
 
 
 class ImageDataset(Dataset[Any]):
-    """Pictures of an image set, in row order, as PIL images in RGB.
+    """Pictures of an image set, in row order, as PIL images: in RGB, or in mode L if the image set is read in grey.
 
     `torchvision.datasets` return the same type, and torchvision's transforms, v1 and v2, accept it. Pictures are read
     on access, so the dataset needs little memory; a worker of a `DataLoader` receives only paths and row numbers.
@@ -65,7 +65,8 @@ class ImageDataset(Dataset[Any]):
 
     def __getitem__(self, item: int) -> Any:
         """Picture number `item`, transformed; with `labels`, the pair of the picture and the index of its class."""
-        picture: Any = Image.fromarray(self.images.read(self.rows[[item]])[0])
+        pixels = self.images.read(self.rows[[item]])[0]
+        picture: Any = Image.fromarray(pixels[:, :, 0] if self.images.colours == 1 else pixels)
         if self.transform is not None:
             picture = self.transform(picture)
         return picture if self._targets is None else (picture, self._targets[item])
@@ -76,7 +77,7 @@ class ImageDataset(Dataset[Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the open image set: pickled memory maps would be copies of all pictures."""
-        return {**self.__dict__, "images": (self.images.folder, self.images.side)}
+        return {**self.__dict__, "images": (self.images.folder, self.images.side, self.images.colours)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the image set again."""

@@ -39,9 +39,9 @@ class Preset:
     values: Literal["tanh", "sigmoid"] = "tanh"
     norm_affine: bool = True
 
-    def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The input of the networks: float32 (n, colours, side, side) from pixels uint8 (n, side, side, colours)."""
-        values = pixels.permute(0, 3, 1, 2).float()
+    def scaled(self, pixels: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """The input of the networks: floats (n, colours, side, side) from pixels uint8 (n, side, side, colours)."""
+        values = pixels.permute(0, 3, 1, 2).to(dtype)
         return values / 255 if self.values == "sigmoid" else values / 127.5 - 1
 
     def pixels(self, pictures: torch.Tensor) -> torch.Tensor:
