@@ -40,7 +40,7 @@ GROUPS = {
     },
     "Train": {
         "train-dcgan": "Train a DCGAN on the kept pictures, or on all pictures of an image set.",
-        "sample": "Generate pictures with a trained model: a grid and single files.",
+        "sample": "Generate pictures with a trained model: a grid, an array or a folder.",
     },
     "Evaluate": {
         "evaluate-features": "Classify a benchmark with an L2-SVM on the features of a trained discriminator.",

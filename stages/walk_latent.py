@@ -31,6 +31,9 @@ def walk_latent(
     seed: SeedOption,
     to: ToOption,
     params: ParamsOption,
+    label: Annotated[
+        int | None, typer.Option(min=0, help="Class of all pictures, for a model that was trained with classes.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     version: VersionOption = False,
@@ -41,7 +44,7 @@ def walk_latent(
 
     with stage("walk-latent", quiet, as_json) as report:
         parameters = load_section(params, f"figures.{name}.latent_walk", latent_walk.LatentWalkConfig)
-        summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to)
+        summary = latent_walk.walk(model, parameters, name=name, seed=seed, to=to, label=label)
         report(
             summary,
             f"{summary['rows']} rows of {summary['columns']} pictures in {link(to / 'walk.png')}; from one "

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.core.errors import BadParameters, Unsupported
 from pipeline.core.workspace import MARK
 from pipeline.figures import latent_walk
 from pipeline.figures.latent_walk import LatentWalkConfig
 from pipeline.models.base import latents_digest
-from pipeline.models.dcgan import sampling
 from pipeline.models.dcgan.family import load_generator
 from pipeline.seeding import derive
 from tests.models.untrained import save_untrained
@@ -30,7 +30,7 @@ def saved(tmp_path: Path) -> Path:
 @given(rows=st.integers(1, 6), columns=st.integers(1, 12), seed=st.integers(0, 99))
 def test_path(rows: int, columns: int, seed: int) -> None:
     """Anchors are at column 0 and at the end; steps between them are equal; values are in [-1, 1]."""
-    anchors = sampling.latents(torch.Generator().manual_seed(seed), rows + 1, 10)
+    anchors = torch.rand(rows + 1, 10, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     points = latent_walk.path(anchors, columns)
     assert points.shape == (rows * columns + 1, 10) and points.dtype == torch.float32
     assert torch.equal(points[::columns], anchors)
@@ -76,3 +76,24 @@ def test_files(saved: Path, tmp_path: Path) -> None:
     assert pixels.shape == (3 * 32, 5 * 32, 3)
     assert np.array_equal(pixels[:, :32].reshape(3, 32, 32, 3), first_column)
     assert record["smoothness"]["mean_step"] > 0
+
+
+def test_a_walk_within_a_class(tmp_path: Path) -> None:
+    """A model with classes needs a label; grey pictures give a grey figure. Other models take none."""
+    config = LatentWalkConfig(rows=2, columns=3, threads=1)
+    folder = save_untrained(tmp_path / "mnist", "mnist28_conditional")
+    with pytest.raises(BadParameters, match=r"--label: missing; .* give 0 to 9"):
+        latent_walk.walk(folder, config, name="set", seed=7, to=tmp_path / "out")
+    with pytest.raises(BadParameters, match="label 10: expected a class of the model, 0 to 9"):
+        latent_walk.walk(folder, config, name="set", seed=7, to=tmp_path / "out", label=10)
+    assert not (tmp_path / "out").exists()
+    record = latent_walk.walk(folder, config, name="set", seed=7, to=tmp_path / "out", label=3)
+    assert record["label"] == 3
+    model = load_generator(folder)
+    expected = model.decode(model.latents(range(2), derive(7, "walk-latent", "set")), [3, 3])
+    with Image.open(tmp_path / "out" / "walk.png") as sheet:
+        assert sheet.mode == "L" and sheet.size == (3 * 28, 2 * 28)
+        assert np.array_equal(np.asarray(sheet)[:, :28].reshape(2, 28, 28), expected[..., 0])
+    plain = save_untrained(tmp_path / "plain")
+    with pytest.raises(Unsupported, match="learns no classes"):
+        latent_walk.walk(plain, config, name="set", seed=7, to=tmp_path / "other", label=3)

@@ -38,3 +38,13 @@ def test_png_keeps_every_pixel(tmp_path: Path) -> None:
 def test_no_pictures_give_one_black_cell() -> None:
     """A grid of no pictures is one black cell, not an error."""
     assert image_grid.grid(np.empty((0, 8, 8, 3), np.uint8)).shape == (8, 8, 3)
+
+
+def test_grey_pictures(tmp_path: Path) -> None:
+    """A grid of grey pictures has one channel, and its PNG is grey."""
+    images = np.random.default_rng(1).integers(0, 256, (3, 4, 4, 1), dtype=np.uint8)
+    made = image_grid.grid(images)
+    assert made.shape == (8, 8, 1) and np.array_equal(made[4:, :4], images[2]) and not made[4:, 4:].any()
+    image_grid.write_png(tmp_path / "grey.png", made)
+    with Image.open(tmp_path / "grey.png") as picture:
+        assert picture.mode == "L" and np.array_equal(np.asarray(picture), made[..., 0])

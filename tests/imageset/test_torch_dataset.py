@@ -52,7 +52,7 @@ def test_labels_are_numbers_of_sorted_classes(tmp_path: Path, make_imageset: Mak
     assert found.classes == ["blue", "green", "red"]
     assert [label for _, label in (found[n] for n in range(3))] == [2, 0, 1]
     assert isinstance(found[0][1], int) and isinstance(found[0][0], Image.Image)
-    with pytest.raises(BadParameters, match=r"row 0 of .* has no label; use labels=False"):
+    with pytest.raises(BadParameters, match=r"row 0 of .* has no label; give a set"):
         ImageDataset(make_imageset(images), labels=True)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.errors import CorruptData, MissingInput, Unsupported
+from pipeline.core.errors import BadParameters, CorruptData, MissingInput, Unsupported
 from pipeline.evaluate.linear_probe.linear_probe import evaluate
 from pipeline.figures import latent_walk, samples
 from pipeline.models.base import Generator, LatentGenerator
@@ -32,10 +32,10 @@ def flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["dcgan", "flat"])
+@pytest.fixture(params=["flat", "imagenet32", "svhn32", "mnist28_conditional"])
 def model(request: pytest.FixtureRequest, flat: Path, tmp_path: Path) -> Generator:
-    """A model of each family."""
-    return load_generator(flat if request.param == "flat" else save_untrained(tmp_path / "dcgan"))
+    """A model of each family, and DCGANs with another prior and with classes."""
+    return load_generator(flat if request.param == "flat" else save_untrained(tmp_path / "dcgan", request.param))
 
 
 def test_a_picture_depends_on_seed_and_number_alone(model: Generator) -> None:
@@ -71,6 +71,33 @@ def test_the_dcgan_offers_latents(tmp_path: Path) -> None:
     assert model.digest == hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
     with pytest.raises(Unsupported, match="family dcgan learns no classes"):
         model.sample(2, 3, labels=[0, 1])
+
+
+def test_labels_of_a_model_with_classes(tmp_path: Path) -> None:
+    """A label is a part of what a picture depends on; without labels the classes take turns by number."""
+    model = load_generator(save_untrained(tmp_path / "mnist", "mnist28_conditional"))
+    assert isinstance(model, LatentGenerator) and model.image_shape == (28, 28, 1) and model.classes == 10
+    turns = model.sample(25, 3)
+    assert np.array_equal(turns, model.sample(25, 3, [number % 10 for number in range(25)]))
+    assert np.array_equal(turns[12:20], model.sample(8, 3, first=12))
+    threes = model.sample(25, 3, [3] * 25)
+    assert [number for number in range(25) if np.array_equal(threes[number], turns[number])] == [3, 13, 23]
+    with pytest.raises(BadParameters, match="label 10: expected a class of the model, 0 to 9"):
+        model.sample(2, 3, [0, 10])
+    with pytest.raises(BadParameters, match="labels: 1 for 2 pictures"):
+        model.sample(2, 3, [0])
+    with pytest.raises(BadParameters, match="labels: none for 2 pictures"):
+        model.decode(model.latents([0, 1], 3))
+    with pytest.raises(Unsupported, match="mnist28_conditional needs the label of each picture"):
+        load_feature_extractor(tmp_path / "mnist")
+
+
+def test_samples_of_svhn_come_from_normal_latents(tmp_path: Path) -> None:
+    """The prior is that of the preset, also for each number alone."""
+    model = load_generator(save_untrained(tmp_path / "svhn", "svhn32"))
+    assert isinstance(model, LatentGenerator)
+    z = model.latents(range(300), 3)
+    assert z.std().item() == pytest.approx(1, abs=0.02) and z.abs().max() > 3
 
 
 def test_sampling_and_reviewing_work_for_a_second_family(flat: Path, tmp_path: Path) -> None:

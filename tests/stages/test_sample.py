@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.core.workspace import MARK
 from tests.models.untrained import save_untrained
 
@@ -26,3 +28,23 @@ def test_from_model_to_pictures(run_stage: Run, tmp_path: Path) -> None:
     missing = run_stage("sample", *options, "--model", tmp_path / "nowhere")
     assert missing.returncode == 1
     assert missing.stderr.startswith("error: ") and missing.stderr.count("\n") == 1 and "model.json" in missing.stderr
+
+
+def test_options_replace_the_section_and_need_no_profile(run_stage: Run, tmp_path: Path) -> None:
+    """Without --set no profile is read; with it, only the values that are not given come from the section."""
+    save_untrained(tmp_path / "model", "mnist28_conditional")
+    options = ["--model", tmp_path / "model", "--seed", 1, "--json"]
+    alone = [*options, "--params", tmp_path / "nowhere.yaml", "--count", 12, "--format", "npy", "--label", 3]
+    done = run_stage("sample", *alone, "--to", tmp_path / "alone")
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "alone" / "samples.npy").shape == (12, 28, 28, 1)
+    assert np.load(tmp_path / "alone" / "labels.npy").tolist() == [3] * 12
+    assert "12 pictures in" in done.stderr and "samples.npy" in done.stderr
+    (tmp_path / "profile.yaml").write_text(
+        "figures: {drawn: {samples: {count: 5, singles: 2, batch_statistics: true, threads: 1}}}"
+    )
+    with_set = [*options, "--set", "drawn", "--params", tmp_path / "profile.yaml", "--to", tmp_path / "set"]
+    done = run_stage("sample", *with_set, "--singles", 1)
+    summary = json.loads(done.stdout)
+    assert (summary["count"], summary["singles"], summary["batch_statistics"]) == (5, 1, True)
+    assert {path.name for path in (tmp_path / "set" / "singles").iterdir()} == {"000.png"}

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.core import files, params
 from pipeline.core.code_dependencies import code_digest
+from pipeline.core.errors import BadParameters
 from pipeline.core.workspace import workspace
 from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images
@@ -44,7 +45,7 @@ def smoothness(images: Images, columns: int) -> dict[str, float | None]:
     """Measure how far the walk moves in pixel space.
 
     Args:
-        images: uint8 (rows · columns + 1, side, side, 3), the pictures of `path`.
+        images: uint8 (rows · columns + 1, side, side, channels), the pictures of `path`.
 
     Returns:
         mean_step, largest_step: mean and maximum of the absolute difference of adjacent pictures, in levels 0..255.
@@ -68,32 +69,43 @@ def smoothness(images: Images, columns: int) -> dict[str, float | None]:
     }
 
 
-def walk(model_folder: Path, config: LatentWalkConfig, *, name: str, seed: int, to: Path) -> dict[str, Any]:
+def walk(
+    model_folder: Path, config: LatentWalkConfig, *, name: str, seed: int, to: Path, label: int | None = None
+) -> dict[str, Any]:
     """Write `walk.png` (rows × columns pictures) and `walk.json` to the folder `to`.
 
     Args:
         model_folder: a saved model of any model family that has a latent space.
         name: name of the set; it and the seed determine the anchors, which are sampled from the prior of the model.
+        label: class of all pictures; required if the model has classes.
 
     Returns:
         The content of `walk.json`: the parameters, seed, model and anchors, and `smoothness`.
 
     Raises:
         MissingInput, CorruptData: the model does not exist or is damaged.
-        Unsupported: the model family has no latent space.
+        Unsupported: the model family has no latent space, or a label is given but the model has no classes.
+        BadParameters: the model has classes, and the label is missing or not one of them.
     """
     deterministic(config.threads)
     model = load_generator(model_folder)
     if not isinstance(model, LatentGenerator):
         raise unsupported(model, "walk-latent", "a latent space")
-    record = {**config.model_dump(), "seed": seed, "family": model.family, "model_sha256": model.digest}
+    if label is None and model.classes:
+        raise BadParameters(
+            f"--label: missing; the model has classes, and a walk stays in one: give 0 to {model.classes - 1}"
+        )
+    points = config.rows * config.columns + 1
+    labels = None if label is None else [label] * points
+    model.check_labels(labels, points)
+    record = {**config.model_dump(), "seed": seed, "family": model.family, "model_sha256": model.digest, "label": label}
     code = code_digest(__name__, module_of(model_folder))
     with workspace(to, files.digest({**record, "name": name, "code": code})) as work:
         if work is None:
             done: dict[str, Any] = files.read_json(to / "walk.json")
             return done
         anchors = model.latents(range(config.rows + 1), derive(seed, "walk-latent", name))
-        images = model.decode(path(anchors, config.columns))
+        images = model.decode(path(anchors, config.columns), labels)
         image_grid.write_png(work.result / "walk.png", image_grid.grid(images[:-1], config.columns))
         record["anchors_sha256"] = latents_digest(anchors)
         record["smoothness"] = smoothness(images, config.columns)

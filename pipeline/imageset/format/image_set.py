@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core import files, progress
 from pipeline.core.errors import CorruptData, MissingInput, PipelineError
+from pipeline.imageset.format.grey import grey
 
 SCHEMA_VERSION = 3
 DIGEST_BYTES = 16
@@ -343,15 +344,17 @@ class ImageSet:
     Args:
         folder: the image set.
         side: pictures are centre-cropped to this side when read; None for the stored side.
+        colours: 3 for RGB; 1 for grey pictures, which have one channel instead of three (see `grey`).
 
     Raises:
         MissingInput: `folder` contains no image set.
         CorruptData: the files do not belong together, or have another version.
     """
 
-    def __init__(self, folder: str | Path, side: int | None = None) -> None:
+    def __init__(self, folder: str | Path, side: int | None = None, colours: Literal[1, 3] = 3) -> None:
         folder = Path(folder)
         self.folder = folder
+        self.colours = colours
         if not (folder / "imageset.json").exists():
             raise MissingInput(f"{folder}: no image set here (imageset.json is missing); run the crop command first")
         description = files.read_json(folder / "imageset.json")
@@ -463,7 +466,7 @@ class ImageSet:
         return maps
 
     def read(self, rows: Rows) -> Images:
-        """Read pictures by row number, in the given order: uint8 (n, side, side, 3) RGB, a copy."""
+        """Read pictures by row number, in the given order: uint8 (n, side, side, colours), a copy."""
         out = np.empty((len(rows), self.side, self.side, 3), np.uint8)
         cut = (self.stored_side - self.side) // 2
         inner = slice(cut, cut + self.side)
@@ -471,7 +474,7 @@ class ImageSet:
         for shard in np.unique(shard_of):
             chosen = np.flatnonzero(shard_of == shard)
             out[chosen] = self._maps[shard][rows[chosen] - starts[shard], inner, inner]
-        return out
+        return grey(out) if self.colours == 1 else out
 
     def blocks(self, pictures: int = _BLOCK) -> Iterator[tuple[int, Images]]:
         """Iterate over all pictures in row order: (first row, block of at most `pictures` pictures)."""

@@ -17,26 +17,32 @@ def grid(images: Images, columns: int | None = None) -> Images:
     The result equals that of `torchvision.utils.make_grid` without padding; importing torchvision takes two seconds.
 
     Args:
-        images: uint8 (n, side, side, 3).
+        images: uint8 (n, side, side, channels), with 3 channels (RGB) or 1 (grey).
         columns: pictures per row; None for a grid that is as square as possible.
 
     Returns:
-        uint8 (rows · side, columns · side, 3); unused cells are black, and without pictures there is one black cell.
+        uint8 (rows · side, columns · side, channels); unused cells are black, and without pictures there is one black
+        cell.
     """
     columns = columns or math.isqrt(max(len(images), 1) - 1) + 1
-    rows, side = max(1, -(-len(images) // columns)), images.shape[1]
+    rows, (side, _, channels) = max(1, -(-len(images) // columns)), images.shape[1:]
     cells = np.zeros((rows * columns, *images.shape[1:]), np.uint8)
     cells[: len(images)] = images
-    return cells.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
+    cells = cells.reshape(rows, columns, side, side, channels).swapaxes(1, 2)
+    return cells.reshape(rows * side, columns * side, channels)
 
 
 def png(image: Images) -> bytes:
-    """Encode a picture uint8 (height, width, 3) as PNG."""
+    """Encode a picture as PNG.
+
+    Args:
+        image: uint8 (height, width, 3), or grey (height, width, 1); a grey picture gives a grey PNG.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def write_png(path: Path, image: Images) -> None:
-    """Write a picture uint8 (height, width, 3) as a PNG file, atomically."""
+    """Write a picture as a PNG file, atomically; see `png`."""
     files.write_bytes(path, png(image))

@@ -11,10 +11,11 @@ from torch.utils.data import Dataset
 from pipeline.core.errors import BadParameters
 from pipeline.imageset.format.image_set import ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
+from pipeline.imageset.format.labels import class_numbers
 
 
 class ImageDataset(Dataset[Any]):
-    """Pictures of an image set, in row order, as PIL images in RGB.
+    """Pictures of an image set, in row order, as PIL images: in RGB, or in mode L if the image set is read in grey.
 
     `torchvision.datasets` return the same type, and torchvision's transforms, v1 and v2, accept it. Pictures are read
     on access, so the dataset needs little memory; a worker of a `DataLoader` receives only paths and row numbers.
@@ -56,21 +57,16 @@ class ImageDataset(Dataset[Any]):
         self.classes: list[str] = []
         self._targets: list[int] | None = None
         if labels:
-            titles = self.images.index.column("label").to_pylist()
-            if None in titles:
-                raise BadParameters(
-                    f"labels: row {titles.index(None)} of {self.images.folder} has no label; use labels=False"
-                )
-            self.classes = sorted(set(titles))
-            number = {title: n for n, title in enumerate(self.classes)}
-            self._targets = [number[titles[row]] for row in self.rows]
+            numbers, self.classes = class_numbers(self.images)
+            self._targets = numbers[self.rows].tolist()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, item: int) -> Any:
         """Picture number `item`, transformed; with `labels`, the pair of the picture and the index of its class."""
-        picture: Any = Image.fromarray(self.images.read(self.rows[[item]])[0])
+        pixels = self.images.read(self.rows[[item]])[0]
+        picture: Any = Image.fromarray(pixels[:, :, 0] if self.images.colours == 1 else pixels)
         if self.transform is not None:
             picture = self.transform(picture)
         return picture if self._targets is None else (picture, self._targets[item])
@@ -81,7 +77,7 @@ class ImageDataset(Dataset[Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the open image set: pickled memory maps would be copies of all pictures."""
-        return {**self.__dict__, "images": (self.images.folder, self.images.side)}
+        return {**self.__dict__, "images": (self.images.folder, self.images.side, self.images.colours)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the image set again."""

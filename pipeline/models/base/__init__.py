@@ -9,13 +9,13 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.core.errors import Unsupported
+from pipeline.core.errors import BadParameters, Unsupported
 from pipeline.imageset.format.image_set import Images
 
 
@@ -38,6 +38,11 @@ class Generator(ABC):
     def digest(self) -> str:
         """SHA-256 (64 hex characters) of the weights that make pictures; results identify the model by it."""
 
+    @property
+    def classes(self) -> int:
+        """Number of classes that the model was trained with; 0 for a model without classes."""
+        return 0
+
     @abstractmethod
     def sample(self, count: int, seed: int, labels: Sequence[int] | None = None, *, first: int = 0) -> Images:
         """Pictures number `first` to `first + count - 1` of a seed: uint8 (count, H, W, C).
@@ -46,11 +51,41 @@ class Generator(ABC):
 
         Args:
             seed: any non-negative integer.
-            labels: class of each picture, for families that are trained with classes.
+            labels: class of each picture, 0..classes - 1; None for `default_labels`.
 
         Raises:
-            Unsupported: labels are given, but the family has no classes.
+            Unsupported, BadParameters: see `check_labels`.
         """
+
+    def default_labels(self, numbers: Sequence[int]) -> list[int] | None:
+        """The labels of pictures for which none are given: number modulo classes; None if there are no classes."""
+        return [number % self.classes for number in numbers] if self.classes else None
+
+    def check_labels(self, labels: Sequence[int] | None, count: int) -> None:
+        """Check the labels of `count` pictures.
+
+        Raises:
+            Unsupported: labels are given, but the model has no classes.
+            BadParameters: a label is not a class of the model, or there is not one label for each picture.
+        """
+        if not self.classes:
+            if labels is not None:
+                raise Unsupported(f"this model of family {self.family} learns no classes; sample without labels")
+            return
+        if labels is None or len(labels) != count:
+            given = "none" if labels is None else len(labels)
+            raise BadParameters(f"labels: {given} for {count} pictures; give one for each picture")
+        if wrong := [label for label in labels if not 0 <= label < self.classes]:
+            raise BadParameters(f"label {wrong[0]}: expected a class of the model, 0 to {self.classes - 1}")
+
+    def use_device(self, device: Literal["cpu", "cuda"]) -> None:
+        """Make pictures on this device from now on; weights are saved and digested as before.
+
+        Raises:
+            Unsupported: the family uses only the CPU.
+        """
+        if device != "cpu":
+            raise unsupported(self, f"--device {device}", "networks that run on a GPU")
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -70,24 +105,31 @@ class LatentGenerator(Generator):
         """Latents sampled from the prior, float32 (n, *latent_shape); each depends only on the seed and its number."""
 
     @abstractmethod
-    def decode(self, z: torch.Tensor) -> Images:
-        """Pictures uint8 (n, H, W, C) of latents float32 (n, *latent_shape); each depends only on its own latent."""
+    def decode(self, z: torch.Tensor, labels: Sequence[int] | None = None) -> Images:
+        """Pictures of latents: uint8 (n, H, W, C); each depends only on its own latent and label.
+
+        Args:
+            z: float32 (n, *latent_shape).
+            labels: class of each picture, 0..classes - 1; required if the model has classes.
+
+        Raises:
+            Unsupported, BadParameters: see `check_labels`.
+        """
 
     def sample(self, count: int, seed: int, labels: Sequence[int] | None = None, *, first: int = 0) -> Images:
         """The pictures of `latents`; see `Generator.sample`."""
-        if labels is not None:
-            raise Unsupported(f"a model of family {self.family} learns no classes; sample without labels")
-        return self.decode(self.latents(range(first, first + count), seed))
+        numbers = range(first, first + count)
+        return self.decode(self.latents(numbers, seed), self.default_labels(numbers) if labels is None else labels)
 
 
 class BatchStatisticsGenerator(LatentGenerator):
     """A generator with batch norm, which can use the statistics of a batch instead of the running ones."""
 
     @abstractmethod
-    def decode_batch(self, z: torch.Tensor) -> Images:
+    def decode_batch(self, z: torch.Tensor, labels: Sequence[int] | None = None) -> Images:
         """Pictures of at least two latents, normalised by the mean and variance of this batch.
 
-        Each picture depends on its whole batch.
+        Each picture depends on its whole batch. For the arguments and errors see `decode`.
         """
 
 

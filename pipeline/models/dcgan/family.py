@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from pipeline.core import files
+from pipeline.core.errors import Unsupported
 from pipeline.imageset.format.image_set import Images
 from pipeline.models.base import BatchStatisticsGenerator, FeatureExtractor
 from pipeline.models.dcgan import saved_model
@@ -21,14 +22,14 @@ class DcganGenerator(BatchStatisticsGenerator):
     """A trained generator.
 
     Args:
-        network: on the CPU, in evaluation mode.
+        network: on the CPU, in evaluation mode; its weights are converted to channels_last, which is faster.
         description: the content of `model.json`.
     """
 
     family = saved_model.FAMILY
 
     def __init__(self, network: Generator, description: dict[str, Any]) -> None:
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)
         self.description = description
 
     def __repr__(self) -> str:
@@ -37,7 +38,13 @@ class DcganGenerator(BatchStatisticsGenerator):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of a picture."""
-        return self.network.preset.side, self.network.preset.side, 3
+        preset = self.network.preset
+        return preset.side, preset.side, preset.colours
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 for a preset without labels."""
+        return self.network.preset.classes
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -49,20 +56,28 @@ class DcganGenerator(BatchStatisticsGenerator):
         """SHA-256 of `generator.safetensors`."""
         return hashlib.sha256(checkpoint.to_bytes(self.network.state_dict())).hexdigest()
 
+    def use_device(self, device: Literal["cpu", "cuda"]) -> None:
+        """Move the network to this device."""
+        self.network.to(device)
+
     def latents(self, numbers: Sequence[int], seed: int) -> torch.Tensor:
-        """The z of each number, float32 (n, latent), uniform in [-1, 1)."""
+        """The z of each number, float32 (n, latent), from the prior of the preset."""
         z = torch.empty(len(numbers), *self.latent_shape)
         for row, number in zip(z, numbers, strict=True):
-            row[:] = latents(torch_generator(seed, "latent", number), *self.latent_shape)
+            row[:] = latents(self.network.preset, torch_generator(seed, "latent", number))
         return z
 
-    def decode(self, z: torch.Tensor) -> Images:
+    def decode(self, z: torch.Tensor, labels: Sequence[int] | None = None) -> Images:
         """Pictures of z, normalised by the running statistics."""
-        return draw(self.network, z)
+        return draw(self.network, z, self._label_tensor(labels, len(z)))
 
-    def decode_batch(self, z: torch.Tensor) -> Images:
+    def decode_batch(self, z: torch.Tensor, labels: Sequence[int] | None = None) -> Images:
         """Pictures of z, normalised by the statistics of this batch, as in the authors' released code."""
-        return draw(self.network, z, batch_statistics=True)
+        return draw(self.network, z, self._label_tensor(labels, len(z)), batch_statistics=True)
+
+    def _label_tensor(self, labels: Sequence[int] | None, count: int) -> torch.Tensor | None:
+        self.check_labels(labels, count)
+        return None if labels is None else torch.tensor(labels, dtype=torch.int64)
 
     def save(self, folder: Path) -> None:
         """Write `generator.safetensors` and `model.json`."""
@@ -77,13 +92,20 @@ class DiscriminatorFeatures(FeatureExtractor):
 
     Raises:
         MissingInput, CorruptData: `model.json` is missing or has wrong content.
+        Unsupported: the discriminator needs labels.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._description = saved_model.read_description(folder)
+        preset = PRESETS[self._description["preset"]]
+        if preset.classes:
+            raise Unsupported(
+                f"--model {folder}: the discriminator of {self._description['preset']} needs the label of each picture "
+                "and gives no features without it; give a model of a preset without classes"
+            )
         self.architecture = saved_model.architecture(self._description)
-        self.side = PRESETS[self._description["preset"]].side
+        self.side = preset.side
         self.digest = files.sha256_file(folder / "discriminator.safetensors")
 
     def trained(self) -> Discriminator:
@@ -101,5 +123,5 @@ def load_generator(folder: Path) -> DcganGenerator:
 
 
 def load_feature_extractor(folder: Path) -> DiscriminatorFeatures:
-    """The discriminator of a saved DCGAN. Raises the errors of `saved_model.read_description`."""
+    """The discriminator of a saved DCGAN. Raises the errors of `DiscriminatorFeatures`."""
     return DiscriminatorFeatures(folder)

@@ -1,4 +1,4 @@
-"""Sample latents from the DCGAN's prior, and generate uint8 pictures from them."""
+"""Sample latents from the prior of a preset, and generate uint8 pictures from them."""
 
 import copy
 
@@ -6,44 +6,56 @@ import numpy as np
 import torch
 
 from pipeline.imageset.format.image_set import Images
-from pipeline.models.dcgan.model import Generator
+from pipeline.models.dcgan.networks import Generator
+from pipeline.models.dcgan.presets import Preset
 
 BLOCK = 64
 """Batch size of generation. It never changes, because the last bits of a convolution can depend on the batch size."""
 
 
-def latents(rng: torch.Generator, *shape: int) -> torch.Tensor:
-    """z, float32 of this shape, uniform in [-1, 1)."""
-    return torch.rand(shape, generator=rng) * 2 - 1
+def latents(preset: Preset, rng: torch.Generator, *shape: int) -> torch.Tensor:
+    """z sampled from the prior of the preset, float32 (*shape, latent).
+
+    The prior `uniform` has values in [-1, 1), `normal` has mean 0 and variance 1.
+    """
+    if preset.prior == "normal":
+        return torch.randn(*shape, preset.latent, generator=rng)
+    return torch.rand(*shape, preset.latent, generator=rng) * 2 - 1
 
 
-def draw(generator: Generator, z: torch.Tensor, *, batch_statistics: bool = False) -> Images:
-    """Pictures uint8 (n, side, side, 3) from z float32 (n, latent).
+def draw(
+    generator: Generator, z: torch.Tensor, labels: torch.Tensor | None = None, *, batch_statistics: bool = False
+) -> Images:
+    """Pictures uint8 (n, side, side, colours) from z float32 (n, latent).
 
-    A value v in [-1, 1] becomes (v + 1) · 127.5, rounded to the nearest integer, which inverts the preprocessing
-    x / 127.5 - 1. The generator is not changed.
+    The networks run where the generator is, and the generator is not changed.
 
     Args:
-        batch_statistics: False: batch norm uses its running statistics, and a picture depends on its z alone. True: it
-            uses the mean and variance of all `z` together, and a picture depends on all of them.
+        labels: int64 (n,), for presets with classes; otherwise None.
+        batch_statistics: False: batch norm uses its running statistics, and a picture depends only on its z and label.
+            True: it uses the mean and variance of all `z` together, and a picture depends on all of them.
     """
     if batch_statistics:
-        return _pictures(copy.deepcopy(generator).train(), z)
-    training = generator.training
+        return _pictures(copy.deepcopy(generator).train(), z, labels)
+    preset, training = generator.preset, generator.training
+    pictures = np.empty((len(z), preset.side, preset.side, preset.colours), np.uint8)
     generator.eval()
-    blocks = []
-    for block in torch.split(z, BLOCK):
-        padded = torch.zeros(BLOCK, z.shape[1])
-        padded[: len(block)] = block
-        blocks.append(_pictures(generator, padded)[: len(block)])
+    for start in range(0, len(z), BLOCK):
+        block = slice(start, start + BLOCK)
+        made = _pictures(generator, _padded(z[block]), None if labels is None else _padded(labels[block]))
+        pictures[block] = made[: len(z[block])]
     generator.train(training)
-    return np.concatenate(blocks)
+    return pictures
 
 
-def _pictures(generator: Generator, z: torch.Tensor) -> Images:
+def _padded(rows: torch.Tensor) -> torch.Tensor:
+    """At most `BLOCK` rows, with rows of zeros after them: `BLOCK` rows."""
+    return torch.cat([rows, rows.new_zeros(BLOCK - len(rows), *rows.shape[1:])])
+
+
+def _pictures(generator: Generator, z: torch.Tensor, labels: torch.Tensor | None) -> Images:
     device = next(generator.parameters()).device
     with torch.no_grad():
-        values = generator(z.to(device))
-        rounded = ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    pictures: Images = rounded.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+        values = generator(z.to(device), None if labels is None else labels.to(device))
+        pictures: Images = generator.preset.pixels(values).cpu().numpy()
     return pictures

@@ -5,13 +5,13 @@ from typing import Any
 
 from pipeline.core import files
 from pipeline.core.errors import CorruptData
-from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, Network, empty
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, Network, Preset, empty
 from pipeline.training import checkpoint
 
 FAMILY = "dcgan"
 
-SCHEMA_VERSION = 2
-"""Version of `model.json`. Version 1, which has no key `family`, can be read too."""
+SCHEMA_VERSION = 3
+"""Version of `model.json`. Earlier versions can be read too: 1 has no key `family`; 1 and 2 lack `prior`, `classes`."""
 
 
 def save(folder: Path, description: dict[str, Any], **networks: Generator | Discriminator) -> None:
@@ -24,8 +24,7 @@ def save(folder: Path, description: dict[str, Any], **networks: Generator | Disc
     """
     for name, network in networks.items():
         checkpoint.save(folder / f"{name}.safetensors", network.state_dict())
-    preset = PRESETS[description["preset"]]
-    said = {"architecture": architecture(description), "latent_shape": [preset.latent]}
+    said = {"architecture": architecture(description), **_of_preset(PRESETS[description["preset"]])}
     files.write_json(folder / "model.json", {**description, **said, "schema_version": SCHEMA_VERSION, "family": FAMILY})
 
 
@@ -53,7 +52,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / "model.json"
     description = files.read_json(path)
-    if not isinstance(description, dict) or description.get("schema_version") not in (1, SCHEMA_VERSION):
+    if not isinstance(description, dict) or description.get("schema_version") not in range(1, SCHEMA_VERSION + 1):
         raise CorruptData(f"{path}: not a DCGAN of schema version {SCHEMA_VERSION}; train it again")
     preset = description.get("preset")
     if not isinstance(preset, str) or preset not in PRESETS:
@@ -61,7 +60,21 @@ def read_description(folder: Path) -> dict[str, Any]:
     width = description.get("base_width")
     if type(width) is not int or width < 1:
         raise CorruptData(f"{path}: base_width {width!r}, expected a whole number of at least 1")
+    for key, expected in _of_preset(PRESETS[preset]).items():
+        found = description.get(key, expected)
+        if found != expected:
+            raise CorruptData(f"{path}: {key} {found!r}, but {preset} has {expected!r}; train it again")
     return description
+
+
+def _of_preset(preset: Preset) -> dict[str, Any]:
+    """What `model.json` says about the preset, for programs that do not know it."""
+    return {
+        "image_shape": [preset.side, preset.side, preset.colours],
+        "latent_shape": [preset.latent],
+        "prior": preset.prior,
+        "classes": preset.classes,
+    }
 
 
 def _load(folder: Path, name: str, kind: type[Network]) -> Network:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.core.errors import BadParameters
 from pipeline.imageset.format.image_set import Images
 from pipeline.models.base import LatentGenerator, unsupported
 from pipeline.models.registry import load_generator
@@ -43,7 +44,10 @@ class ModelSamples:
         self._lock = threading.Lock()
 
     def picture(self, sample: int) -> Images:
-        """A sample by number, uint8 (side, side, 3); it depends only on the model, the seed and the number."""
+        """A sample by number, uint8 (side, side, channels); it depends only on the model, the seed and the number.
+
+        The classes of a model with classes take turns; see `Generator.default_labels`.
+        """
         block, within = divmod(sample, BLOCK)
         with self._lock:
             if block not in self._blocks:
@@ -52,14 +56,19 @@ class ModelSamples:
         return np.ascontiguousarray(picture)
 
     def mean(self, samples: Sequence[int]) -> Images:
-        """The generator's picture for the mean latent of one or more samples, uint8 (side, side, 3).
+        """The generator's picture for the mean latent of one or more samples, uint8 (side, side, channels).
 
         Raises:
             Unsupported: the model family has no latent space.
+            BadParameters: the samples are of different classes.
         """
         model = self._model
         if not isinstance(model, LatentGenerator):
             raise unsupported(model, "the picture of a mean", "a latent space")
+        labels = model.default_labels(samples)
+        if labels is not None and len(set(labels)) > 1:
+            raise BadParameters("samples: of different classes, which have no common mean; choose samples of one class")
         with self._lock:
-            picture: Images = model.decode(model.latents(samples, self.seed).mean(0, keepdim=True))[0]
+            z = model.latents(samples, self.seed).mean(0, keepdim=True)
+            picture: Images = model.decode(z, None if labels is None else labels[:1])[0]
         return np.ascontiguousarray(picture)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ import torch
 from pipeline.core.errors import CorruptData, MissingInput
 from pipeline.models.dcgan import saved_model
 from pipeline.models.dcgan.family import DcganGenerator
-from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, build
+from pipeline.models.dcgan.model import PRESETS, Discriminator, Generator, PresetName, build
 from pipeline.models.registry import load_generator
 from pipeline.training import checkpoint
+from tests.models.untrained import lively, save_untrained
 
 
 @pytest.fixture
@@ -38,9 +40,15 @@ def test_there_and_back(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({"preset": "paper64"}, "paper64 at width 4"),
+        ({"preset": "torch64", "image_shape": [64, 64, 3], "latent_shape": [100]}, "torch64 at width 4"),
+        ({"preset": "paper64"}, r"image_shape \[32, 32, 3\], but paper64 has \[64, 64, 3\]"),
+        ({"prior": "normal"}, "prior 'normal', but imagenet32 has 'uniform'"),
+        ({"classes": 10}, "classes 10, but imagenet32 has 0"),
         ({"base_width": 8}, "imagenet32 at width 8"),
-        ({"preset": "paper65"}, "preset 'paper65', expected one of paper64, torch64, imagenet32"),
+        (
+            {"preset": "paper65"},
+            "preset 'paper65', expected one of paper64, torch64, imagenet32, svhn32, mnist28_conditional, mnist28_ful",
+        ),
         ({"preset": ["paper64"]}, "preset"),
         ({"base_width": "4"}, "base_width '4'"),
         ({"base_width": True}, "base_width True"),
@@ -84,11 +92,33 @@ def test_no_model_at_all(tmp_path: Path) -> None:
         saved_model.load_discriminator(tmp_path)
 
 
-def test_a_model_of_version_0_1_is_read(saved: Path) -> None:
-    """Its weights are the same; `model.json` did not name the family."""
+@pytest.mark.parametrize(
+    ("version", "absent"),
+    [
+        (1, ("family", "architecture", "latent_shape", "image_shape", "prior", "classes")),
+        (2, ("image_shape", "prior", "classes")),
+    ],
+)
+def test_models_of_earlier_versions_are_read(saved: Path, version: int, absent: tuple[str, ...]) -> None:
+    """Their weights are the same; `model.json` did not name the family, or what belongs to the preset."""
     description = json.loads((saved / "model.json").read_text())
-    assert description["schema_version"] == 2 and description["family"] == "dcgan"
-    for name in ("family", "architecture", "latent_shape"):
+    assert description["schema_version"] == 3 and description["family"] == "dcgan"
+    for name in absent:
         del description[name]
-    (saved / "model.json").write_text(json.dumps(description | {"schema_version": 1}))
+    (saved / "model.json").write_text(json.dumps(description | {"schema_version": version}))
     assert isinstance(load_generator(saved), DcganGenerator)
+
+
+@pytest.mark.parametrize("name", get_args(PresetName))
+def test_every_preset_is_saved_and_read(name: PresetName, tmp_path: Path) -> None:
+    """`model.json` has what a program needs to sample; both networks are read with the same weights."""
+    folder = save_untrained(tmp_path / "model", name)
+    preset, description = PRESETS[name], json.loads((folder / "model.json").read_text())
+    assert description["preset"] == name and description["base_width"] == 4
+    assert description["image_shape"] == [preset.side, preset.side, preset.colours]
+    assert description["latent_shape"] == [preset.latent]
+    assert description["prior"] == ("normal" if name == "svhn32" else "uniform")
+    assert description["classes"] == (10 if name.startswith("mnist28") else 0)
+    expected, found = lively(name).state_dict(), saved_model.load_generator(folder).state_dict()
+    assert expected.keys() == found.keys() and all(torch.equal(found[key], expected[key]) for key in found)
+    assert saved_model.load_discriminator(folder).preset is preset
