@@ -55,9 +55,9 @@ def sliced_wasserstein(left: Images, right: Images, *, seed: int) -> dict[int, f
     distances = {}
     while side >= COARSEST:
         directions = _directions(left.shape[3] * PATCH**2, numpy_rng(seed, "directions", side))
-        patches = [_patches(images, side, seed) for images in (left, right)]
+        ours, theirs = (_patches(images, side, seed) for images in (left, right))
         blocks = np.split(directions, PROJECTIONS // _BLOCK, axis=1)
-        distances[side] = UNIT * sum(_mean_difference(*patches, block) for block in blocks) / len(blocks)
+        distances[side] = UNIT * float(np.mean([_mean_difference(ours, theirs, block) for block in blocks]))
         side //= 2
     return distances
 
@@ -97,8 +97,8 @@ def _patches(images: Images, side: int, seed: int) -> Patches:
     """Patches of all pictures on a level, float32 (n · PATCHES, PATCH · PATCH · C), normalised by channel."""
     patches = np.concatenate(list(_cut(images, side, seed)))
     mean, deviation = patches.mean(axis=(0, 1), dtype=np.float64), patches.std(axis=(0, 1), dtype=np.float64)
-    patches = (patches - mean.astype(np.float32)) / np.maximum(deviation, 1e-6).astype(np.float32)
-    return patches.reshape(len(patches), -1)
+    normalised = (patches - mean.astype(np.float32)) / np.maximum(deviation, 1e-6).astype(np.float32)
+    return np.asarray(normalised.reshape(len(patches), -1), np.float32)
 
 
 def _cut(images: Images, side: int, seed: int) -> Iterator[Patches]:

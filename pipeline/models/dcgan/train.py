@@ -16,10 +16,10 @@ from pipeline.core.workspace import Workspace, workspace
 from pipeline.imageset import image_grid
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.imageset.format.kept_rows import load_kept
+from pipeline.imageset.format.labels import class_numbers
 from pipeline.models.dcgan import saved_model
 from pipeline.models.dcgan.config import DcganConfig
 from pipeline.models.dcgan.model import PRESETS
-from pipeline.models.dcgan.sampling import draw
 from pipeline.models.dcgan.trainer import DcganTrainer
 from pipeline.seeding import derive
 from pipeline.training import checkpoint, loop
@@ -47,6 +47,7 @@ class Inputs:
     Attributes:
         images: the image set, read at the preset's side.
         rows: the rows to train on.
+        labels: class of each picture of the set, int64 (n,); None for networks without labels.
         config: the options; `runtime` is resolved.
         record: the entries of `model.json` that say what the model was made from.
         seed: seed of the training, derived from the root seed and the name of the set.
@@ -54,6 +55,7 @@ class Inputs:
 
     images: ImageSet
     rows: Rows
+    labels: Rows | None
     config: DcganConfig
     record: dict[str, Any]
     seed: int
@@ -76,7 +78,7 @@ def open_inputs(
             f"--images {images_folder}: pictures are {stored} pixels wide, preset {config.preset} needs "
             f"{preset.side}; choose another preset or crop again at that side"
         )
-    images = ImageSet(images_folder, side=preset.side)
+    images = ImageSet(images_folder, side=preset.side, colours=preset.colours)
     rows = np.arange(len(images)) if kept is None else load_kept(kept, len(images))
     data = {"images": images.digest, "kept": kept and files.sha256_file(kept), "pictures": len(rows)}
     record: dict[str, Any] = {
@@ -87,15 +89,30 @@ def open_inputs(
         "data": data,
         "runtime": describe(resolved),
     }
+    labels = None
+    if preset.classes:
+        labels, record["class_names"] = _labels(images, config)
     config = config.model_copy(update={"runtime": resolved})
-    return Inputs(images, rows, config, record, derive(seed, "train-dcgan", name))
+    return Inputs(images, rows, labels, config, record, derive(seed, "train-dcgan", name))
+
+
+def _labels(images: ImageSet, config: DcganConfig) -> tuple[Rows, list[str]]:
+    """The class of each picture, and the names of the classes."""
+    classes = PRESETS[config.preset].classes
+    numbers, names = class_numbers(images)
+    if len(names) != classes:
+        raise BadParameters(
+            f"--images {images.folder}: pictures of {len(names)} classes, preset {config.preset} learns {classes}; "
+            "choose another set or preset"
+        )
+    return numbers, names
 
 
 def new_trainer(inputs: Inputs, world: World) -> DcganTrainer:
     """The trainer of these inputs, at its first step."""
     runtime = Runtime(inputs.runtime)
     pictures = open_pictures(inputs.images, inputs.rows, runtime.device)
-    return DcganTrainer(pictures, inputs.config, inputs.seed, runtime, world=world)
+    return DcganTrainer(pictures, inputs.config, inputs.seed, runtime, labels=inputs.labels, world=world)
 
 
 def train(
@@ -130,8 +147,8 @@ def train(
 
     Raises:
         MissingInput, CorruptData: an input is missing or damaged.
-        BadParameters: the pictures are smaller than the preset's side, there are fewer than a batch, or the device does
-            not exist.
+        BadParameters: the pictures are smaller than the preset's side, there are fewer than a batch, their labels are
+            not those of the preset's classes, or the device does not exist.
         TrainingDiverged: see `loop.train`; the last checkpoint is kept.
         KeyboardInterrupt: a signal asked to stop; a checkpoint has been written.
     """
@@ -156,9 +173,9 @@ def train(
 
         def end_epoch(epoch: int) -> dict[str, float]:
             # The generator that is trained, not its average, shows whether the training is sound.
-            images = draw(trainer.generator, trainer.sample_z)
+            images = trainer.samples(trainer.generator)
             if work is not None and grid_wanted(epoch, config.epochs):
-                shown = images if trainer.average is None else trainer.samples()
+                shown = images if trainer.average is None else trainer.samples(trainer.sampler())
                 image_grid.write_png(work.scratch / "samples" / f"epoch-{epoch:03d}.png", image_grid.grid(shown))
             return {"sample_std": pixel_std(images)}
 
@@ -174,7 +191,7 @@ def train(
             checkpoint_minutes=checkpoint_minutes,
             title=f"train-dcgan {name}",
             watch=Watch(picture_std),
-            probe=lambda: pixel_std(draw(trainer.generator, trainer.sample_z)),
+            probe=lambda: pixel_std(trainer.samples(trainer.generator)),
             on_divergence=config.on_divergence,
             end_of_epoch=end_epoch,
             on_log=log,
@@ -244,6 +261,6 @@ def pixel_std(images: Images) -> float:
     It is close to 0 if every z gives the same picture (mode collapse).
 
     Args:
-        images: uint8 (n, side, side, 3).
+        images: uint8 (n, side, side, colours).
     """
     return float(images.std(axis=0, dtype=np.float64).mean())

@@ -30,11 +30,14 @@ class Batch(NamedTuple):
     Attributes:
         pictures: what `Pictures.take` needs for the real pictures.
         z_d, z_g: z for D's update and for G's update, each (batch, latent).
+        labels_d, labels_g: labels for D's update and for G's update, int64 (batch,); None for networks without labels.
     """
 
     pictures: torch.Tensor
     z_d: torch.Tensor
     z_g: torch.Tensor
+    labels_d: torch.Tensor | None
+    labels_g: torch.Tensor | None
 
 
 class DcganTrainer:
@@ -50,6 +53,7 @@ class DcganTrainer:
         config: configuration of the training; its part `runtime` is the configuration of `runtime`.
         seed: the initial weights and the z of the samples are derived from it.
         runtime: device and settings of the networks; random numbers are always computed on the CPU.
+        labels: class of each row of the image set, int64 (n,); None for networks without labels.
         world: the processes that train together.
         dtype: of weights, z and pictures; tests compare in float64.
     """
@@ -61,6 +65,7 @@ class DcganTrainer:
         seed: int,
         runtime: Runtime,
         *,
+        labels: Rows | None = None,
         world: World = ALONE,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -68,9 +73,11 @@ class DcganTrainer:
         self.config = config
         self.seed = seed
         self.runtime = runtime
+        self.labels = labels
         self.world = world
         self.dtype = dtype
-        preset, width = PRESETS[config.preset], config.base_width
+        self.preset = PRESETS[config.preset]
+        preset, width = self.preset, config.base_width
         self.generator = build(Generator, preset, width, torch_generator(seed, "generator"))
         self.discriminator = build(Discriminator, preset, width, torch_generator(seed, "discriminator"))
         # A plain network, never a synchronised one: process 0 alone makes samples.
@@ -89,7 +96,8 @@ class DcganTrainer:
             )
             for network in (self.generator, self.discriminator)
         ]
-        self.sample_z = latents(torch_generator(seed, "grid"), config.grid, preset.latent)
+        self.sample_z = latents(preset, torch_generator(seed, "grid"), config.grid)
+        self.sample_labels = torch.arange(config.grid) % preset.classes if preset.classes else None
         self._share = world.share(config.batch_size)
         self._transfer = Transfer(runtime.device)
         self._step = runtime.graphed(self._update_both)
@@ -101,11 +109,11 @@ class DcganTrainer:
 
     def batch(self, rows: Rows, step: int, seed: int) -> Sent:
         """Make the `Batch` of this process, its share of a step, and send it to the device."""
-        if self.config.schedule == "alternate":
-            rows = rows[self.config.batch_size :]
-        rng = torch_generator(seed, "z", step)
-        z_d, z_g = latents(rng, 2, self.config.batch_size, self.sample_z.shape[1])[:, self._share].to(self.dtype)
-        return self._transfer.send(Batch(self.pictures.prepare(rows[self._share]), z_d, z_g))
+        size = self.config.batch_size
+        rows_d, rows_g = rows[-size:][self._share], rows[:size][self._share]  # the same if updates are paired
+        z_d, z_g = latents(self.preset, torch_generator(seed, "z", step), 2, size)[:, self._share].to(self.dtype)
+        labels = [None if self.labels is None else torch.from_numpy(self.labels[part]) for part in (rows_d, rows_g)]
+        return self._transfer.send(Batch(self.pictures.prepare(rows_d), z_d, z_g, *labels))
 
     def training_step(self, batch: Sent, step: int) -> Metrics:
         """Update each network once.
@@ -121,39 +129,40 @@ class DcganTrainer:
 
     def _update_both(self, *inputs: torch.Tensor | None) -> Metrics:
         batch = Batch._make(inputs)
+        of_d, of_g = batch.labels_d, batch.labels_g
         real = self._scaled(self.pictures.take(batch.pictures))
         if self.config.schedule == "alternate":
-            metrics = self._update_generator(self._generated(batch.z_g))
-            metrics = {**self._update_discriminator(real, self._generated_for_d(batch.z_d)), **metrics}
+            metrics = self._update_generator(self._generated(batch.z_g, of_g), of_g)
+            metrics = {**self._update_discriminator(real, self._generated_for_d(batch.z_d, of_d), of_d), **metrics}
         elif self.config.share_fakes:
-            fakes = self._generated(batch.z_d)
-            metrics = self._update_discriminator(real, fakes.detach())
-            metrics = {**metrics, **self._update_generator(fakes)}
+            fakes = self._generated(batch.z_d, of_d)
+            metrics = self._update_discriminator(real, fakes.detach(), of_d)
+            metrics = {**metrics, **self._update_generator(fakes, of_d)}
         else:
-            metrics = self._update_discriminator(real, self._generated_for_d(batch.z_d))
-            metrics = {**metrics, **self._update_generator(self._generated(batch.z_g))}
+            metrics = self._update_discriminator(real, self._generated_for_d(batch.z_d, of_d), of_d)
+            metrics = {**metrics, **self._update_generator(self._generated(batch.z_g, of_g), of_g)}
         if not self.config.sync_batch_norm:  # each process has statistics of its own share
             self.world.average(running_statistics(self.generator) + running_statistics(self.discriminator))
         if self.average is not None:
             follow(self.average, self.generator, self.config.ema)
         return metrics
 
-    def _generated(self, z: torch.Tensor) -> torch.Tensor:
+    def _generated(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Generated pictures, through which gradients flow back to the generator."""
         # Each context of autocast ends before the weights change, because it caches their casts.
         with self.runtime.autocast():
-            pictures: torch.Tensor = self.generator(z)
+            pictures: torch.Tensor = self.generator(z, labels)
         return pictures
 
-    def _generated_for_d(self, z: torch.Tensor) -> torch.Tensor:
+    def _generated_for_d(self, z: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Generated pictures without a graph of gradients."""
         with torch.no_grad():
-            return self._generated(z)
+            return self._generated(z, labels)
 
-    def _update_discriminator(self, real: torch.Tensor, fakes: torch.Tensor) -> Metrics:
+    def _update_discriminator(self, real: torch.Tensor, fakes: torch.Tensor, labels: torch.Tensor | None) -> Metrics:
         with self.runtime.autocast():
             # Real and generated pictures are separate batches, so that batch norm does not mix their statistics.
-            of_real, of_fakes = self.discriminator(real).to(self.dtype), self.discriminator(fakes).to(self.dtype)
+            of_real, of_fakes = (self.discriminator(pictures, labels).to(self.dtype) for pictures in (real, fakes))
             loss = _loss(of_real, 1.0) + _loss(of_fakes, 0.0)
         norm = self._descend(self.optimizers[1], loss)
         with torch.no_grad():
@@ -164,10 +173,10 @@ class DcganTrainer:
                 "d_gradient": norm,
             }
 
-    def _update_generator(self, fakes: torch.Tensor) -> Metrics:
+    def _update_generator(self, fakes: torch.Tensor, labels: torch.Tensor | None) -> Metrics:
         self.discriminator.requires_grad_(False)
         with self.runtime.autocast():
-            loss = _loss(self.discriminator(fakes).to(self.dtype), 1.0)
+            loss = _loss(self.discriminator(fakes, labels).to(self.dtype), 1.0)
         norm = self._descend(self.optimizers[0], loss)
         self.discriminator.requires_grad_(True)
         return {"g_loss": loss.detach(), "g_gradient": norm}
@@ -183,24 +192,26 @@ class DcganTrainer:
         return norm
 
     def _scaled(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pictures uint8 (n, side, side, 3) as floats (n, 3, side, side) in [-1, 1]."""
-        scaled = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(127.5).sub_(1)
-        return scaled.contiguous(memory_format=self.runtime.memory_format)
+        """Pictures uint8 (n, side, side, colours) as the networks see them."""
+        return self.preset.scaled(pixels, self.dtype).contiguous(memory_format=self.runtime.memory_format)
 
-    def samples(self) -> Images:
-        """Pictures of the fixed z, uint8 (grid, side, side, 3), made by `sampler`."""
-        return draw(self.sampler(), self.sample_z)
+    def samples(self, generator: Generator) -> Images:
+        """Pictures of the fixed z, uint8 (grid, side, side, colours); their labels, if any, are 0, 1, 2, …, 0, 1, …"""
+        return draw(generator, self.sample_z, self.sample_labels)
 
     def sampler(self) -> Generator:
         """The generator to save and to sample from: the average, with statistics that fit its weights, if there is one.
 
-        The statistics are those of fixed z in batches of `batch_size`.
+        The statistics are those of fixed z, and labels in turn, in batches of `batch_size`.
         """
         if self.average is None:
             return self.generator
-        rng = torch_generator(self.seed, "statistics")
-        z = latents(rng, STATISTICS_BATCHES, self.config.batch_size, self.sample_z.shape[1])
-        recompute_statistics(self.average, z.to(self.runtime.device, self.dtype))
+        size = self.config.batch_size
+        z = latents(self.preset, torch_generator(self.seed, "statistics"), STATISTICS_BATCHES, size)
+        labels = None
+        if self.preset.classes:
+            labels = (torch.arange(size) % self.preset.classes).to(self.runtime.device)
+        recompute_statistics(self.average, [(batch, labels) for batch in z.to(self.runtime.device, self.dtype)])
         return self.average
 
     def tensors(self) -> checkpoint.Tensors:

@@ -3,7 +3,7 @@
 Source: Yazıcı et al., "The Unusual Effectiveness of Averaging in GAN Training" (2018).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import torch
@@ -18,7 +18,7 @@ def follow(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> 
         torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
 
 
-def recompute_statistics(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> None:
+def recompute_statistics(network: torch.nn.Module, batches: Iterable[Sequence[torch.Tensor | None]]) -> None:
     """Set the running statistics of all batch norms to the mean of those of some batches, in place.
 
     Averaged weights give other maps than the weights that were trained, so the running statistics of the training do
@@ -26,7 +26,7 @@ def recompute_statistics(network: torch.nn.Module, batches: Iterable[torch.Tenso
 
     Args:
         network: its training mode is not changed.
-        batches: inputs of the network.
+        batches: the arguments of the network for each batch.
     """
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -37,7 +37,7 @@ def recompute_statistics(network: torch.nn.Module, batches: Iterable[torch.Tenso
         norm.momentum = None  # a plain mean of all batches
     with torch.no_grad():
         for batch in batches:
-            network(batch)
+            network(*batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.train(training)

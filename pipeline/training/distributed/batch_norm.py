@@ -24,7 +24,7 @@ class SyncBatchNorm(_BatchNorm):
     """
 
     def __init__(self, plain: _BatchNorm, world: World) -> None:
-        super().__init__(plain.num_features, plain.eps, plain.momentum)
+        super().__init__(plain.num_features, plain.eps, plain.momentum, affine=plain.affine)
         self.weight, self.bias = plain.weight, plain.bias
         self.running_mean, self.running_var = plain.running_mean, plain.running_var
         self.num_batches_tracked = plain.num_batches_tracked
@@ -46,8 +46,9 @@ class SyncBatchNorm(_BatchNorm):
         centred = values - mean.view(shape)
         variance = _total(centred.square().sum(axes)) / count
         self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
-        gain = self.weight * (variance + self.eps).rsqrt()
-        normalised: torch.Tensor = centred * gain.view(shape) + self.bias.view(shape)
+        normalised: torch.Tensor = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
         return normalised.to(input.dtype)
 
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from pipeline.core.errors import BadParameters
 from pipeline.imageset.format.image_set import ImageSet
 from pipeline.models.dcgan.config import DcganConfig
+from pipeline.models.dcgan.presets import PRESETS
 from pipeline.models.dcgan.sampling import latents
 from pipeline.models.dcgan.trainer import STATISTICS_BATCHES, DcganTrainer
 from pipeline.seeding import deterministic, torch_generator
@@ -138,7 +139,7 @@ def test_samples_are_drawn_as_if_training_did_not_happen(drawn: tuple[Path, Path
         trainer = trainer_of(drawn[0], tiny(ema=ema))
         steps(trainer, 1)
         before = {name: value.clone() for name, value in trainer.tensors().items()}
-        assert (trainer.samples() == trainer.samples()).all()
+        assert (trainer.samples(trainer.sampler()) == trainer.samples(trainer.sampler())).all()
         after = trainer.tensors()
         assert all(torch.equal(value, after[name]) for name, value in before.items())
         assert trainer.generator.training
@@ -157,7 +158,7 @@ def test_the_average_follows_the_generator(drawn: tuple[Path, Path], tiny: Tiny)
     sampler = trainer.sampler()
     for name, value in sampler.named_parameters():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-7)
-    z = latents(torch_generator(5, "statistics"), STATISTICS_BATCHES, 16, 256)
+    z = latents(PRESETS["imagenet32"], torch_generator(5, "statistics"), STATISTICS_BATCHES, 16)
     maps = [batch @ expected["projection.0.weight"].T for batch in z]
     norm = sampler.projection[1]
     torch.testing.assert_close(norm.running_mean, torch.stack([m.mean(0) for m in maps]).mean(0), rtol=1e-4, atol=1e-6)
