@@ -132,6 +132,8 @@ def test_an_interrupted_run_is_resumed(
     left = next(path for path in (tmp_path / ".out.partial" / "scratch").rglob("*") if path.is_file())
     if form == "npy":
         left.write_bytes(left.read_bytes() + b"part of a chunk")
+    else:
+        left.with_name(".00016.png.123.tmp").write_bytes(b"part of a picture")
     made.clear()
     monkeypatch.setattr(formats.Samples, "pictures", lambda self, n: (made.append(n), original(self, n))[1])
     run(tmp_path / "out")

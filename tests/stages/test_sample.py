@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.core.workspace import MARK
+from tests.killing import running
 from tests.models.untrained import save_untrained
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -48,3 +51,29 @@ def test_options_replace_the_section_and_need_no_profile(run_stage: Run, tmp_pat
     summary = json.loads(done.stdout)
     assert (summary["count"], summary["singles"], summary["batch_statistics"]) == (5, 1, True)
     assert {path.name for path in (tmp_path / "set" / "singles").iterdir()} == {"000.png"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("form", "count"), [("npy", 20_000), ("folder", 3000)])
+def test_killed_in_the_middle(form: str, count: int, run_stage: Run, tmp_path: Path) -> None:
+    """kill -9, then the same command: finished chunks stay, and every output byte is as if undisturbed."""
+    model = save_untrained(tmp_path / "model", "mnist28_conditional")
+    options = ["--model", model, "--seed", 1, "--count", count, "--format", form, "--threads", 1]
+    scratch = tmp_path / ".parts.partial" / "scratch"
+    chunk = 1024 * 28 * 28
+
+    def begun() -> bool:
+        written = [path.stat().st_size for path in scratch.rglob("*") if path.suffix in (".npy", ".png")]
+        return sum(written) > chunk if form == "npy" else len(written) > 1100
+
+    with running([sys.executable, "-m", "stages.sample", *options, "--to", tmp_path / "parts"], begun):
+        pass
+    assert not (tmp_path / "parts").exists() and begun()
+    for name in ("parts", "whole"):
+        done = run_stage("sample", *options, "--to", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    parts, whole = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "parts", tmp_path / "whole")
+    )
+    assert parts == whole and not scratch.exists()

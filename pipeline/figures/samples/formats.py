@@ -98,6 +98,8 @@ def write_array(samples: Samples, scratch: Path, result: Path) -> None:
 def write_folder(samples: Samples, scratch: Path, result: Path) -> None:
     """Write `pictures/NUMBER.png`, or `pictures/LABEL/NUMBER.png` if there are labels; numbers have equal lengths."""
     folder = scratch / "pictures"
+    for left_over in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote them
+        left_over.unlink()
     digits = max(5, len(str(samples.count - 1)))
     for numbers in samples.chunks():
         labels = samples.labels(numbers)
