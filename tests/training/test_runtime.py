@@ -56,6 +56,19 @@ def test_tf32_is_refused_on_a_cpu(config: Callable[..., RuntimeConfig]) -> None:
         resolve(config(precision="tf32"), where="x")
 
 
+def test_graphs_are_refused_where_there_are_none(
+    config: Callable[..., RuntimeConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU, and with several processes."""
+    with pytest.raises(BadParameters, match=r"x\.cuda_graphs: true on cpu, expected false: only CUDA has graphs"):
+        resolve(config(cuda_graphs=True), where="x")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve(config(cuda_graphs=True, device="cuda"), where="x").cuda_graphs
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(BadParameters, match=r"x\.cuda_graphs: true with 2 processes, expected false"):
+        resolve(config(cuda_graphs=True, device="cuda"), where="x")
+
+
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 @pytest.mark.parametrize("determinism", ["strict", "fast"])
 def test_torch_s_switches(config: Callable[..., RuntimeConfig], precision: str, determinism: str) -> None:

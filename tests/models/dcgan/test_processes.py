@@ -36,9 +36,7 @@ def test_two_processes_train_like_one(drawn: tuple[Path, Path], tmp_path: Path, 
     (one, _), (two, _) = (checkpoint.load(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name, value in one.items():
-        torch.testing.assert_close(
-            two[name], value, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.long

@@ -174,6 +174,103 @@ def test_divergence_stops_and_keeps_the_checkpoint(
     assert all(value.isfinite().all() for value in tensors.values())
 
 
+def test_a_forced_collapse_stops_and_keeps_the_checkpoint(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of zero in the last layer make all samples grey: noticed after the epoch, the state before it is kept."""
+    step = DcganTrainer.training_step
+
+    def step_of_a_spoilt_generator(trainer: DcganTrainer, batch: Sent, number: int) -> Tensors:
+        with torch.no_grad():
+            if number == 0:  # an untrained generator would not have collapsed: its samples never differed
+                trainer.generator.image[0].weight *= 500
+            if number == 5:
+                trainer.generator.image[0].weight.zero_()
+        return step(trainer, batch, number)
+
+    monkeypatch.setattr(DcganTrainer, "training_step", step_of_a_spoilt_generator)
+    with pytest.raises(TrainingDiverged, match=r"the generator has collapsed: .* at step 7 \(epoch 2\); the last"):
+        train.train(*drawn, tiny(learning_rate=1e-9), name="set", seed=1, to=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert checkpoint.load_state(tmp_path / ".model.partial/scratch/checkpoint.safetensors")["step"] == 6
+
+
+def test_a_rewind_is_recorded_and_repeatable(
+    drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A NaN in the first attempt: training goes on from an earlier step, `model.json` says so, twice the same bytes."""
+    step, poisoned = DcganTrainer.training_step, list[DcganTrainer]()
+
+    def step_with_a_nan(trainer: DcganTrainer, batch: Sent, number: int) -> Tensors:
+        if number == 6 and trainer not in poisoned:
+            poisoned.append(trainer)
+            with torch.no_grad():
+                trainer.generator.image[0].weight[0, 0, 0, 0] = torch.nan
+        return step(trainer, batch, number)
+
+    monkeypatch.setattr(DcganTrainer, "training_step", step_with_a_nan)
+    config = tiny(on_divergence="rewind", checkpoint_every=2, ema=0.5)
+    summary = train.train(*drawn, config, name="set", seed=1, to=tmp_path / "one")
+    train.train(*drawn, config, name="set", seed=1, to=tmp_path / "two")
+    assert summary["rewinds"] == [{"step": 6, "to_step": 4, "reason": "d_loss is nan"}] and summary["steps"] == 8
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_work_with_other_inputs_is_set_aside(
+    drawn: tuple[Path, Path],
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line says what changed and where the checkpoint is; with the former inputs it is continued."""
+    step, seen = DcganTrainer.training_step, list[int]()
+
+    def stop_at_five(trainer: DcganTrainer, batch: Sent, number: int) -> Tensors:
+        seen.append(number)
+        if number == 5:
+            raise KeyboardInterrupt
+        return step(trainer, batch, number)
+
+    monkeypatch.setattr(DcganTrainer, "training_step", stop_at_five)
+    other = tmp_path / "other.npy"
+    np.save(other, np.arange(2, 66, dtype=np.int64))
+    for kept, first in ((drawn[1], 0), (other, 0), (drawn[1], 3)):
+        seen.clear()
+        with pytest.raises(KeyboardInterrupt):
+            train.train(drawn[0], kept, tiny(), name="set", seed=1, to=tmp_path / "model")
+        assert seen[0] == first
+        said = capsys.readouterr().err
+        assert ("the interrupted training had another data.kept; its 3 steps are kept in" in said) == (len(said) > 90)
+    assert len(list(tmp_path.glob(".model.earlier-*"))) == 1
+
+
+def test_averaged_weights_are_saved(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """With `ema`, the saved generator is the average, which differs from the one that a run without it saves."""
+    for ema in (0.0, 0.9):
+        train.train(*drawn, tiny(epochs=1, ema=ema), name="set", seed=1, to=tmp_path / str(ema))
+    (plain, _), (average, _) = (checkpoint.load(tmp_path / name / "generator.safetensors") for name in ("0.0", "0.9"))
+    assert plain.keys() == average.keys()
+    assert not torch.equal(plain["image.0.weight"], average["image.0.weight"])
+    same = [(tmp_path / name / "discriminator.safetensors").read_bytes() for name in ("0.0", "0.9")]
+    assert same[0] == same[1]
+
+
+def test_without_kept_all_pictures_are_used(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path) -> None:
+    """70 pictures instead of the 64 kept ones."""
+    summary = train.train(drawn[0], None, tiny(epochs=1), name="set", seed=1, to=tmp_path / "model")
+    assert summary["data"]["pictures"] == 70 and summary["data"]["kept"] is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(30))
+def test_healthy_runs_raise_no_alarm(drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, seed: int) -> None:
+    """Thirty short runs of more steps than an alarm needs; their discriminators are far stronger than generators."""
+    config = tiny(base_width=2 + seed % 3, batch_size=8, epochs=32, learning_rate=(1 + seed % 4) * 2e-4)
+    summary = train.train(*drawn, config, name="set", seed=seed, to=tmp_path / "model")
+    assert summary["steps"] == 256 and summary["rewinds"] == []
+
+
 def test_collapse_is_reported(
     drawn: tuple[Path, Path], tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

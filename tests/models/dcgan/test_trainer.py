@@ -184,3 +184,18 @@ def test_shared_fakes_need_paired_updates(tiny: Tiny) -> None:
     """In turns, G's update comes first and has no fakes of D's to share."""
     with pytest.raises(ValueError, match="share_fakes: true needs schedule: paired"):
         tiny(share_fakes=True, schedule="alternate")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"share_fakes": True, "ema": 0.9}], ids=str)
+def test_a_graph_replays_the_same_steps(drawn: tuple[Path, Path], tiny: Tiny, changes: dict[str, object]) -> None:
+    """Twelve steps with and without CUDA graphs: the same metrics and weights; also after the state is loaded."""
+    given = {"device": "cuda", **changes}
+    one, other = (trainer_of(drawn[0], tiny(cuda_graphs=graphs, **given)) for graphs in (False, True))
+    for plain, graphed in zip(steps(one, 8), steps(other, 8), strict=True):
+        assert graphed == pytest.approx(plain, rel=1e-3)
+    again = trainer_of(drawn[0], tiny(cuda_graphs=True, **given))
+    again.load_tensors({name: value.cpu() for name, value in other.tensors().items()})
+    for plain, graphed in zip(steps(other, 6, 8), steps(again, 6, 8), strict=True):
+        assert graphed == pytest.approx(plain, rel=1e-3)

@@ -3,8 +3,8 @@
     python -m tests.models.dcgan.train_in_processes IMAGES STEPS STATISTICS TO
 
 Args:
-    STATISTICS: of batch norm. `whole`: of the whole batch, synchronised between processes. `shares`: of the share of each
-        process; one process computes the same with two halves of its batch.
+    STATISTICS: of batch norm. `whole`: of the whole batch, synchronised between processes. `shares`: of the share of
+        each process; one process computes the same with two halves of its batch.
 """
 
 import sys
