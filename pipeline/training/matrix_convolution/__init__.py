@@ -7,8 +7,9 @@ float32, 32 pictures, 8×8 to 4×4 maps), output and both gradients take 0.10 s 
 to 512 channels, and 0.64 s instead of 1.58 s with 5×5 kernels and 512 to 1,024 channels.
 
 A convolution relates large maps to small ones: each position of the small maps sees a window of the large ones. With
-the windows as rows of a matrix, `small = windows(large) · Wᵀ`; a transposed convolution is `large = overlay(small · W)`,
-where `overlay` adds each window at its place. Each of the two functions is the gradient of the other one.
+the windows as rows of a matrix, `small = windows(large) · Wᵀ`. A transposed convolution is
+`large = overlay(small · W)`, where `overlay` adds each window at its place. Each of the two functions is the gradient
+of the other one.
 """
 
 from typing import Any, TypeVar
@@ -55,6 +56,9 @@ def _suits(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
 class MatrixConvolution(nn.Module):
     """A convolution, or transposed one, as a product of matrices where its small maps are small enough.
 
+    Attributes:
+        most_positions: `MOST_POSITIONS`; with 0 the layer computes everything.
+
     Args:
         layer: the layer, whose weight is taken over, not copied. It still computes larger maps, and all maps under
             autocast.
@@ -63,6 +67,7 @@ class MatrixConvolution(nn.Module):
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.weight = layer.weight
+        self.most_positions = MOST_POSITIONS
         self._layer = [layer]  # in a list, so that its weight has no second name
         assert not isinstance(layer.padding, str)
         self._geometry: Geometry = (layer.kernel_size[0], layer.stride[0], layer.padding[0])
@@ -74,7 +79,7 @@ class MatrixConvolution(nn.Module):
         n, _, height, width = maps.shape
         kernel, stride, padding = self._geometry
         small = [side if self._transposed else (side + 2 * padding - kernel) // stride + 1 for side in (height, width)]
-        if small[0] * small[1] > MOST_POSITIONS or torch.is_autocast_enabled(maps.device.type):
+        if small[0] * small[1] > self.most_positions or torch.is_autocast_enabled(maps.device.type):
             computed: torch.Tensor = self._layer[0](maps)
             return computed
         # (channels of small maps, kernel · kernel · channels of large maps); no copy if the weight is channels last
