@@ -39,6 +39,7 @@ from pipeline.models.dcgan.trainer import DcganTrainer
 from pipeline.seeding import torch_generator
 from pipeline.training.feeder.ahead import ahead
 from pipeline.training.feeder.pictures import open_pictures
+from pipeline.training.matrix_convolution import MatrixConvolution
 from pipeline.training.runtime import Runtime
 
 GOAL = 1.5
@@ -154,6 +155,15 @@ def plain_adam(trainer: DcganTrainer) -> DcganTrainer:
     return trainer
 
 
+def without_products(trainer: DcganTrainer) -> DcganTrainer:
+    """The same trainer, whose convolutions are all computed by torch."""
+    for network in (trainer.generator, trainer.discriminator):
+        for module in network.modules():
+            if isinstance(module, MatrixConvolution):
+                module.most_positions = 0
+    return trainer
+
+
 def unfrozen(trainer: DcganTrainer) -> DcganTrainer:
     """The same trainer, which also computes the gradients of the discriminator's weights in the generator's update."""
     trainer.discriminator.requires_grad_ = lambda wanted=True: trainer.discriminator  # type: ignore[method-assign]
@@ -229,6 +239,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     variants = {
         "all": trainer_of(images, config),
         "contiguous": trainer_of(images, changed(config, memory_format="contiguous")),
+        "no_matrix_products": without_products(trainer_of(images, config)),
         "plain_adam": plain_adam(trainer_of(images, config)),
         "discriminator_not_frozen": unfrozen(trainer_of(images, config)),
         "fresh_fakes": trainer_of(images, changed(config, share_fakes=False)),

@@ -96,9 +96,10 @@ def train_dcgan(
     """
     with stage("train-dcgan", quiet, as_json) as report:
         from pipeline.core.errors import BadParameters
+        from pipeline.core.params import load_section
         from pipeline.models.dcgan import dry_run as dry
         from pipeline.models.dcgan import train
-        from pipeline.models.dcgan.config import options_of
+        from pipeline.models.dcgan.config import DcganConfig, defaults, replaced
 
         given = {
             "preset": preset,
@@ -107,7 +108,8 @@ def train_dcgan(
             "batch_size": batch_size,
             "on_divergence": on_divergence,
         }
-        config = options_of(params, name, given)
+        section = load_section(params, f"dcgan.{name}.training", DcganConfig) if name else defaults(preset)
+        config = replaced(section, given)
         name = name or "pictures"
         if dry_run:
             found = dry.dry_run(images, kept, config, name=name, seed=seed, device=device)

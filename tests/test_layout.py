@@ -22,7 +22,7 @@ ORDER = [
     *("acquire.config", "miniature", "acquire.download", "acquire.archives", "acquire.url_list", "acquire.preflight"),
     *("prepare.decode", "prepare.resize", "prepare.conversion", "prepare.squares", "prepare.faces"),
     *("training.checkpoint", "training.distributed", "training.divergence", "training.feeder", "training.averaging"),
-    *("training.tensorboard", "training.loop", "training.runtime"),
+    *("training.tensorboard", "training.loop", "training.matrix_convolution", "training.runtime"),
     *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search"),
     *("dedup.originals", "dedup.decision", "dedup.results", "dedup.recall"),
     *("models.base", "models.registry", "models.dcgan"),

@@ -1,7 +1,6 @@
 """Options of training a DCGAN: section `dcgan.SET.training`, or the defaults of a preset."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -63,41 +62,35 @@ DEFAULTS: dict[str, Any] = {
 """Values for training without a profile: those of the paper's section 4 and, for the epochs, of the released code."""
 
 
-def defaults(preset: PresetName) -> DcganConfig:
+def defaults(preset: str | None) -> DcganConfig:
     """The configuration of the published network for training without a profile.
 
     The device is a CUDA device if torch finds one, else the CPU, with all threads that torch uses by itself.
+
+    Raises:
+        BadParameters: there is no such preset, or it is None.
     """
+    if preset is None:
+        raise BadParameters(f"--set or --preset: one is needed; presets are {', '.join(PRESETS)}")
+    network = {str(name): network for name, network in PRESETS.items()}.get(preset)
+    if network is None:
+        raise BadParameters(
+            f"--preset {preset}: unknown, expected one of {', '.join(PRESETS)}{params.did_you_mean(preset, PRESETS)}"
+        )
     runtime = {
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         **{"precision": "float32", "memory_format": "channels_last", "compile": False, "cuda_graphs": False},
         **{"determinism": "strict", "threads": torch.get_num_threads()},
     }
-    values = {"preset": preset, "base_width": PRESETS[preset].base_width, **DEFAULTS, "runtime": runtime}
+    values = {"preset": preset, "base_width": network.base_width, **DEFAULTS, "runtime": runtime}
     return DcganConfig.model_validate(values)
 
 
-def options_of(profile: Path, name: str | None, given: Mapping[str, Any]) -> DcganConfig:
-    """The configuration of a command: a section of a profile, or the defaults of a preset, and the given options.
-
-    Args:
-        profile: the profile; not read without a name.
-        name: name of the set whose section is read; None for the defaults.
-        given: values of options that replace those of the section; None for an option that was not given.
+def replaced(config: DcganConfig, given: Mapping[str, Any]) -> DcganConfig:
+    """A configuration with the values of the options that were given; None stands for an option that was not.
 
     Raises:
-        MissingInput, BadParameters: see `params.load_section`; BadParameters also if there is neither a name nor a
-            preset, or a value is not accepted.
+        BadParameters: a value is not accepted.
     """
     changes = {key: value for key, value in given.items() if value is not None}
-    if name is not None:
-        config = params.load_section(profile, f"dcgan.{name}.training", DcganConfig)
-    elif (preset := changes.get("preset")) in PRESETS:
-        config = defaults(preset)
-    elif preset is None:
-        raise BadParameters(f"--set or --preset: one is needed; presets are {', '.join(PRESETS)}")
-    else:
-        raise BadParameters(
-            f"--preset {preset}: unknown, expected one of {', '.join(PRESETS)}{params.did_you_mean(preset, PRESETS)}"
-        )
     return params.changed(config, changes, "options") if changes else config

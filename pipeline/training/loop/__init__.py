@@ -318,7 +318,8 @@ def _attempt_seed(seed: int, attempt: int) -> int:
 def _advice(title: str, reason: str, where: str, run: _Run[B]) -> str:
     kept = f"the last checkpoint before it is {run.states.newest}" if run.states.newest else "no checkpoint yet"
     tried = f" after {MOST_REWINDS} rewinds" if run.position.rewinds else ""
-    return f"{title}: {reason} at {where}{tried}; {kept}. Lower the learning rate or change the seed"
+    rewind = "" if tried else ", or train with on_divergence: rewind"
+    return f"{title}: {reason} at {where}{tried}; {kept}. Lower the learning rate or change the seed{rewind}"
 
 
 def _first_not_finite(tensors: checkpoint.Tensors) -> str | None:

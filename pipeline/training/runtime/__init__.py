@@ -14,6 +14,7 @@ from pipeline.core import params
 from pipeline.core.errors import BadParameters
 from pipeline.seeding import deterministic
 from pipeline.training.distributed.world import size_in_environment
+from pipeline.training.matrix_convolution import with_matrix_products
 
 Device = Literal["auto", "cpu", "cuda"]
 """A device as the user writes it; `auto`: a CUDA device if torch finds one, else the CPU."""
@@ -132,8 +133,13 @@ class Runtime:
         return network
 
     def place(self, network: N) -> N:
-        """Move the network, and compile it if the configuration says so; in place."""
+        """Move the network, and compile it if the configuration says so; in place.
+
+        On a CPU, with channels last, the slowest convolutions are computed as products of matrices.
+        """
         self.move(network)
+        if self.device.type == "cpu" and self.memory_format == torch.channels_last and not self.config.compile:
+            with_matrix_products(network)
         if self.config.compile:
             # In place, so that the names of the weights do not change. The default mode uses no CUDA graphs, which
             # would need fixed addresses.
