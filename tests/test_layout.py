@@ -26,7 +26,7 @@ ORDER = [
     *("dedup.encoder", "dedup.pairs", "dedup.index", "dedup.scoring", "dedup.search"),
     *("dedup.originals", "dedup.decision", "dedup.results", "dedup.recall"),
     *("models.base", "models.registry", "models.dcgan"),
-    *("evaluate.linear_probe", "figures.samples", "figures.latent_walk"),
+    *("evaluate.linear_probe", "evaluate.sample_quality", "figures.samples", "figures.latent_walk"),
     *("audit", "webapp", "review.duplicates", "review.samples", "export", "report", "metrics", "setup", "workflows"),
 ]
 """The innermost packages of `pipeline/`, from left to right: each imports from packages to its left only."""

@@ -33,6 +33,7 @@ def kept_of(result: Path) -> set[str]:
     return set((result / "kept.txt").read_text().splitlines())
 
 
+@pytest.mark.long
 def test_the_original_stays_by_default_and_patterns_come_first(
     folder: Path, encoder: Path, tmp_path: Path, call_stage: Run
 ) -> None:
