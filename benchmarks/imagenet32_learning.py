@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 import torch
+from claims import claim
 from machine import describe
 from pictures import read_squares, write_set
 
@@ -175,11 +176,6 @@ def rounded(distances: dict[int, float]) -> dict[str, float]:
         **{str(side): round(value, 1) for side, value in distances.items()},
         "average": round(average(distances), 1),
     }
-
-
-def claim(name: str, value: float, goal: str, met: bool) -> dict[str, Any]:
-    """An entry of `claims`."""
-    return {"name": name, "value": value, "goal": goal, "unit": "1", "met": bool(met)}
 
 
 if __name__ == "__main__":

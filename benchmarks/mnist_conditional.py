@@ -14,14 +14,13 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from claims import claim
 from machine import describe
 from sklearn.neighbors import KNeighborsClassifier
 
 from pipeline.imageset import image_grid
-from pipeline.imageset.format.grey import grey
 from pipeline.imageset.format.image_set import Images, ImageSet, Rows
 from pipeline.imageset.format.labels import class_numbers
 from pipeline.models.dcgan.config import defaults
@@ -34,8 +33,8 @@ TRAINED, JUDGED = 50_000, 10_000
 
 def read(folder: Path) -> tuple[Images, Rows]:
     """The grey pictures of an image set, uint8 (n, 28, 28, 1), and their classes, int64 (n,)."""
-    images = ImageSet(folder)
-    return grey(images.read(np.arange(len(images)))), class_numbers(images)[0]
+    images = ImageSet(folder, colours=1)
+    return images.read(np.arange(len(images))), class_numbers(images)[0]
 
 
 def errors(known: tuple[Images, Rows], asked: tuple[Images, Rows]) -> float:
@@ -88,11 +87,6 @@ def main() -> None:
     }
     given.to.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-
-
-def claim(name: str, value: float, goal: str, met: bool) -> dict[str, Any]:
-    """An entry of `claims`."""
-    return {"name": name, "value": value, "goal": goal, "unit": "1", "met": bool(met)}
 
 
 if __name__ == "__main__":
